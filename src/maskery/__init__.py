@@ -1,0 +1,1 @@
+"""Image segmentation as a service. ``import maskery; maskery.load("everyday").segment("photo.jpg")``."""

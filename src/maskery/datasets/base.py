@@ -1,0 +1,78 @@
+"""What every segmentation data set offers, and the opening of one by its format's name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from maskery.errors import DataError
+from maskery.labels import SYNONYMS
+
+IGNORE = 255
+
+
+class SegmentationData(Protocol):
+    """Pictures with class masks. ``labels[i]`` is the name of mask value ``i``; ``IGNORE`` (255) is not judged."""
+
+    labels: Sequence[str]
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str: ...
+
+    def image_path(self, index: int) -> Path: ...
+
+    def mask(self, index: int) -> NDArray[np.uint8]:
+        """The class ids of picture ``index``, (H, W) uint8. Raises ``DataError`` when missing or damaged."""
+        ...
+
+
+@dataclass(frozen=True)
+class Concatenated:
+    """Several data sets with the same labels, one after another."""
+
+    parts: Sequence[SegmentationData]
+
+    @property
+    def labels(self) -> Sequence[str]:
+        return self.parts[0].labels
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self.parts)
+
+    def _locate(self, index: int) -> tuple[SegmentationData, int]:
+        for part in self.parts:
+            if index < len(part):
+                return part, index
+            index -= len(part)
+        raise IndexError(index)
+
+    def name(self, index: int) -> str:
+        part, i = self._locate(index)
+        return part.name(i)
+
+    def image_path(self, index: int) -> Path:
+        part, i = self._locate(index)
+        return part.image_path(i)
+
+    def mask(self, index: int) -> NDArray[np.uint8]:
+        part, i = self._locate(index)
+        return part.mask(i)
+
+
+def read_rgb(path: Path) -> Image.Image:
+    """A training picture as RGB. Raises ``DataError`` naming the file."""
+    try:
+        return Image.open(path).convert("RGB")
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path} is not a readable picture: {error}.", "Replace or remove the file.") from error
+
+
+def same_name(name: str) -> str:
+    """The common spelling of a class name: lower case, VOC's word where data sets differ."""
+    plain = name.strip().lower().replace("_", " ")
+    return SYNONYMS.get(plain, plain)

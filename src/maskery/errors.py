@@ -1,0 +1,113 @@
+"""Every error that Maskery raises on purpose, as one tree.
+
+    MaskeryError
+    +-- InputError              what the caller sent
+    |   +-- PictureError            bytes that are no picture, or a damaged one
+    |   |   +-- UnsupportedPicture      a kind of file that is not read
+    |   +-- TooLarge                too many bytes or pixels
+    |   +-- BadRequest              an unknown format, class, parameter ...
+    |   +-- UnknownModel            no model of that name
+    +-- ConfigError             settings, cards and recipes
+    +-- DataError               data sets for training and evaluation
+    +-- ModelError              a model that cannot be loaded or does not do what its card says
+    |   +-- DeviceError             a device that was asked for and is not there
+    |   +-- MissingExtra            a package of an extra is not installed
+    |   +-- DownloadError           a model file that could not be fetched
+    |   +-- ChecksumError           a model file whose sha256 is not the card's
+    |   +-- LicenceError            a licence that must be accepted first
+    +-- TrainingError           a training run that cannot go on
+    +-- Busy                    no room for another request now
+
+Each has a message, a ``cure`` (what the caller can do, one sentence) and a stable ``code`` for programs. Status codes
+belong to the doors (``serving/problems.py``, ``cli/main.py``) and are not known here.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MaskeryError(Exception):
+    """Base of all. ``str(error)`` is message and cure; the parts are attributes."""
+
+    code = "error"
+
+    def __init__(self, message: str, cure: str = "") -> None:
+        super().__init__(message, cure)
+        self.message = message
+        self.cure = cure
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.cure}".strip()
+
+
+class InputError(MaskeryError):
+    code = "bad-input"
+
+
+class PictureError(InputError):
+    code = "damaged-picture"
+
+
+class UnsupportedPicture(PictureError):
+    code = "unsupported-picture"
+
+
+class TooLarge(InputError):
+    code = "too-large"
+
+
+class BadRequest(InputError):
+    code = "bad-request"
+
+
+class UnknownModel(InputError):
+    code = "unknown-model"
+
+
+class ConfigError(MaskeryError):
+    code = "bad-config"
+
+
+class DataError(MaskeryError):
+    code = "bad-data"
+
+
+class ModelError(MaskeryError):
+    code = "model-error"
+
+
+class DeviceError(ModelError):
+    code = "no-such-device"
+
+
+class MissingExtra(ModelError):
+    code = "missing-extra"
+
+
+class DownloadError(ModelError):
+    code = "download-failed"
+
+
+class ChecksumError(ModelError):
+    code = "checksum-mismatch"
+
+
+class LicenceError(ModelError):
+    code = "licence-not-accepted"
+
+
+class TrainingError(MaskeryError):
+    code = "training-failed"
+
+
+class Busy(MaskeryError):
+    code = "busy"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The cure for a misspelt ``name``: the nearest of ``known``, or all of them."""
+    names = list(known)
+    close = get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return f"Known: {', '.join(names)}." if names else ""

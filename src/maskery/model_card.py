@@ -1,0 +1,177 @@
+"""model.toml -> ModelCard: what a model is, eats and says. A new model is a new card, not a new class."""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from maskery import strict
+from maskery.errors import ConfigError
+from maskery.labels import voc_palette
+
+CARD_NAME = "model.toml"
+
+Task = Literal["semantic", "foreground", "classification"]
+Resize = Literal["stretch", "letterbox", "longest-side", "shortest-side", "square", "multiple"]
+OutputKind = Literal["logits", "probabilities", "class-map", "foreground", "scores"]
+Colour = tuple[int, int, int]
+
+
+class Licence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Terms of the weights. Without ``commercial_use``, or with ``copyleft``, they are pulled only on acceptance."""
+
+    name: str
+    commercial_use: bool
+    copyleft: bool = False
+    note: str = ""
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The input tensor and the road from picture to tensor: value = (pixel - mean) / std, pixel 0..255.
+
+    ``resize`` policies (sizes in pixels):
+
+    - ``stretch``: to ``size`` = [width, height], whatever the aspect;
+    - ``letterbox``: within ``size`` keeping the aspect, the rest padded with ``pad_value``;
+    - ``longest-side`` / ``shortest-side``: that side becomes ``side``, the aspect is kept;
+    - ``square``: stretched to ``side`` x ``side`` (the "render factor" of low-memory services, times 16);
+    - ``multiple``: the picture's own size, at most ``max_side``.
+
+    The four last ones accept any size whose sides are multiples of ``multiple``; each side is rounded to the nearest.
+    ``min_side`` and ``max_side`` bound what a caller may ask for.
+    """
+
+    tensor: str
+    layout: Literal["NCHW", "NHWC"]
+    resize: Resize
+    channels: Literal["RGB", "BGR"] = "RGB"
+    dtype: Literal["float32", "uint8"] = "float32"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    size: tuple[int, int] | None = None
+    side: int | None = None
+    multiple: int = 1
+    min_side: int = 32
+    max_side: int = 2048
+    pad_value: int = 127
+
+    def __post_init__(self) -> None:
+        fixed = self.resize in ("stretch", "letterbox")
+        if fixed and self.size is None:
+            raise ValueError(f"resize {self.resize!r} needs size = [width, height]")
+        if not fixed and self.resize != "multiple" and self.side is None:
+            raise ValueError(f"resize {self.resize!r} needs side = pixels")
+        if any(s == 0 for s in self.std):
+            raise ValueError("std has a zero")
+        if self.multiple < 1 or not 1 <= self.min_side <= self.max_side:
+            raise ValueError("need multiple >= 1 and 1 <= min_side <= max_side")
+        if min(self.size or (1, 1)) < 1 or (self.side is not None and self.side < 1):
+            raise ValueError("size and side must be at least 1 pixel")
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the working size is the model's own and no caller's wish can change it."""
+        return self.resize in ("stretch", "letterbox")
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The output tensor. ``layout`` names its axes without the batch: CHW, HWC, HW (class map, one probability), C.
+
+    ``foreground_channel`` is the channel of the foreground where a ``foreground`` model has several.
+    """
+
+    tensor: str
+    kind: OutputKind
+    layout: Literal["CHW", "HWC", "HW", "C"]
+    foreground_channel: int = 0
+
+
+class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was measured, on what and how: numbers of this project's own ``maskery evaluate``."""
+
+    data: str
+    split: str = ""
+    miou: float | None = None
+    pixel_accuracy: float | None = None
+    iou: dict[str, float | None] = {}
+    images: dict[str, int] = {}
+    note: str = ""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The stored answer to the stored picture: shares of some classes (0..1), each within ``tolerance``.
+
+    For classification the numbers are not shares but the class that must come first, with any number.
+    """
+
+    shares: dict[str, float]
+    tolerance: float = 0.05
+
+
+class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``palette`` is "voc" or one [red, green, blue] a label. ``url`` is empty for weights inside the package."""
+
+    name: str
+    version: str
+    task: Task
+    description: str
+    file: str
+    sha256: str
+    bytes: int
+    url: str
+    licence: Licence
+    labels: list[str]
+    input: Input
+    output: Output
+    palette: Literal["voc"] | list[Colour] = "voc"
+    quality: Quality | None = None
+    check: Check | None = None
+    training: dict[str, str | int | float] = {}
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", self.name):
+            raise ValueError(f"name {self.name!r} must be of a-z, 0-9, '.', '_', '-'")
+        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise ValueError("sha256 must be 64 hexadecimal digits")
+        if not self.file or Path(self.file).name != self.file:
+            raise ValueError(f"file {self.file!r} must be a plain file name")
+        if not self.labels or len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels must be distinct and at least one")
+        if self.palette != "voc" and len(self.palette) != len(self.labels):
+            raise ValueError(f"palette has {len(self.palette)} colours for {len(self.labels)} labels")
+        allowed: dict[str, set[str]] = {
+            "semantic": {"logits", "probabilities", "class-map"},
+            "foreground": {"foreground", "probabilities", "logits"},
+            "classification": {"scores"},
+        }
+        if self.output.kind not in allowed[self.task]:
+            raise ValueError(f"a {self.task} model cannot have output kind {self.output.kind!r}")
+        if self.task == "foreground" and len(self.labels) != 2:
+            raise ValueError("a foreground model has two labels: background and the foreground's name")
+        if self.check:
+            for label in self.check.shares:
+                if label not in self.labels:
+                    raise ValueError(f"check names {label!r}, which is no label")
+
+    @property
+    def colours(self) -> list[Colour]:
+        """One (red, green, blue) per label."""
+        return voc_palette(len(self.labels)) if self.palette == "voc" else self.palette
+
+    @property
+    def background(self) -> int | None:
+        """The id of the class ``background``, None for a model without one (every pixel is something)."""
+        return self.labels.index("background") if "background" in self.labels else None
+
+    @property
+    def must_accept_licence(self) -> bool:
+        return not self.licence.commercial_use or self.licence.copyleft
+
+
+def load_card(path: Path) -> ModelCard:
+    """Parse the card at ``path``. Raises ``ConfigError`` naming the file, the key and the cure."""
+    card = strict.read_toml(path, ModelCard)
+    if len(card.labels) > 65_536:
+        raise ConfigError(f"{path}: {len(card.labels)} labels.", "At most 65536 are supported.")
+    return card

@@ -1,0 +1,193 @@
+"""What a task answers: frozen objects that check themselves when made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskery.errors import BadRequest, nearest
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How the model's picture lies in the caller's. Sizes are (width, height) in pixels.
+
+    ``original_wh``: the upright picture, whose pixels every answer uses. ``orientation``: the EXIF tag that was
+    applied, 1 = none. ``working_wh``: what the model saw, padding included. ``scale_xy``: working pixels per original
+    pixel. ``padding``: (left, top, right, bottom) inside ``working_wh``.
+    """
+
+    original_wh: tuple[int, int]
+    orientation: int
+    working_wh: tuple[int, int]
+    scale_xy: tuple[float, float]
+    padding: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Which model answered."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ClassShare:
+    """One class of a class map. ``box_xyxy``: left, top inclusive; right, bottom exclusive."""
+
+    id: int
+    name: str
+    colour: Colour
+    pixels: int
+    share: float
+    box_xyxy: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What all results have. ``timings_ms``: milliseconds by stage, in the order in which the stages ran."""
+
+    labels: tuple[str, ...]
+    palette: tuple[Colour, ...]
+    frame: Frame
+    model: ModelInfo
+    timings_ms: dict[str, float] = field(compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.labels) != len(self.palette):
+            raise ValueError(f"{len(self.labels)} labels but {len(self.palette)} colours")
+
+    def class_ids(self, names: Sequence[str]) -> list[int]:
+        """Names -> ids. Raises ``BadRequest`` naming the nearest label."""
+        for name in names:
+            if name not in self.labels:
+                raise BadRequest(f"{self.model.name} has no class {name!r}.", nearest(name, self.labels))
+        return [self.labels.index(name) for name in names]
+
+
+def _expect_map(name: str, array: NDArray[np.generic], frame: Frame, dtypes: tuple[str, ...]) -> None:
+    expected = (frame.original_wh[1], frame.original_wh[0])
+    if array.shape != expected:
+        raise ValueError(f"{name} has shape {array.shape}, expected {expected} (height, width)")
+    if array.dtype.name not in dtypes:
+        raise ValueError(f"{name} has dtype {array.dtype}, expected {' or '.join(dtypes)}")
+
+
+@dataclass(frozen=True, eq=False)
+class SemanticResult(Answer):
+    """``class_map``: (H, W) uint8 (uint16 above 255 labels), class id of every original pixel, or ``unlabelled`` after
+    ``keep`` on a model without background.
+
+    ``confidence``: (H, W) float32, the highest class probability, where asked for. ``decided_by``: "interpolated
+    scores", or "nearest" where the model gives only a class map of its working size.
+    """
+
+    class_map: NDArray[np.uint8] | NDArray[np.uint16]
+    decided_by: str
+    confidence: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _expect_map("class_map", self.class_map, self.frame, ("uint8", "uint16"))
+        if self.confidence is not None:
+            _expect_map("confidence", self.confidence, self.frame, ("float32",))
+        stray = [c for c in np.flatnonzero(self._histogram) if c >= len(self.labels) and c != self.unlabelled]
+        if stray:
+            raise ValueError(f"class_map has id {stray[0]}, but there are {len(self.labels)} labels")
+
+    @property
+    def unlabelled(self) -> int:
+        """The id that stands for no class: 255, or 65535 in a uint16 map."""
+        return int(np.iinfo(self.class_map.dtype).max)
+
+    @cached_property
+    def _histogram(self) -> NDArray[np.int64]:
+        """Pixels per id, (256,) or (65536,). By bands: ``bincount`` widens its input eight-fold."""
+        total = np.zeros(256 if self.class_map.dtype == np.uint8 else 65_536, dtype=np.int64)
+        for band in np.array_split(self.class_map.reshape(-1), max(1, self.class_map.size >> 20)):
+            total += np.bincount(band, minlength=len(total))
+        return total
+
+    @cached_property
+    def classes(self) -> tuple[ClassShare, ...]:
+        """The classes that occur, most pixels first."""
+        present = [int(c) for c in np.flatnonzero(self._histogram[: len(self.labels)])]
+        found = [
+            ClassShare(
+                c,
+                self.labels[c],
+                self.palette[c],
+                int(self._histogram[c]),
+                float(self._histogram[c] / self.class_map.size),
+                _box(self.class_map == c),
+            )
+            for c in present
+        ]
+        return tuple(sorted(found, key=lambda item: -item.pixels))
+
+    def keep(self, names: Sequence[str]) -> "SemanticResult":
+        """Only the classes of these names; the rest becomes background, or ``unlabelled`` where there is none."""
+        kept = self.class_ids(names)
+        rest = self.labels.index("background") if "background" in self.labels else self.unlabelled
+        table = np.full(len(self._histogram), rest, dtype=self.class_map.dtype)
+        table[kept] = kept
+        return replace(self, class_map=table[self.class_map])
+
+
+@dataclass(frozen=True, eq=False)
+class ForegroundResult(Answer):
+    """``alpha``: (H, W) uint8, 0 = background, 255 = foreground: the soft mask. Labels are (background, foreground)."""
+
+    alpha: NDArray[np.uint8]
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.labels) != 2:
+            raise ValueError(f"a foreground result has 2 labels, not {len(self.labels)}")
+        _expect_map("alpha", self.alpha, self.frame, ("uint8",))
+
+    @cached_property
+    def as_semantic(self) -> SemanticResult:
+        """The hard decision at ``threshold`` as a two-class map."""
+        return SemanticResult(
+            labels=self.labels,
+            palette=self.palette,
+            frame=self.frame,
+            model=self.model,
+            timings_ms=self.timings_ms,
+            class_map=(self.alpha >= round(self.threshold * 255)).astype(np.uint8),
+            decided_by=f"interpolated probability >= {self.threshold}",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ClassificationResult(Answer):
+    """``scores``: (C,) float32, probabilities that sum to 1."""
+
+    scores: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.scores.shape != (len(self.labels),):
+            raise ValueError(f"scores has shape {self.scores.shape}, expected ({len(self.labels)},)")
+
+    def top(self, count: int = 5) -> list[tuple[str, float]]:
+        """The ``count`` likeliest labels with their probabilities, best first."""
+        order = np.argsort(-self.scores, kind="stable")[:count]
+        return [(self.labels[i], float(self.scores[i])) for i in order]
+
+
+Result = SemanticResult | ForegroundResult | ClassificationResult
+
+
+def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """The tight box of a mask that is not empty."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

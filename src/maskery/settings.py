@@ -1,0 +1,96 @@
+"""Every setting: name, default, help. The only reader of the environment.
+
+A value comes from the command line, else from ``MASKERY_<NAME>`` in the environment, else from the TOML file named by
+``--config`` or ``MASKERY_CONFIG``, else from the table below. An unknown ``MASKERY_`` variable or key is an error.
+"""
+
+import os
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from maskery import strict
+from maskery.errors import ConfigError, nearest
+
+PREFIX = "MASKERY_"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")] = 8000
+    model: Annotated[
+        tuple[str, ...], Meta(description="Models to load at start; the first is the default one. Comma-separated.")
+    ] = ("everyday",)
+    device: Annotated[
+        Literal["cpu", "cuda", "auto"], Meta(description="Where models run. `auto` says which it took.")
+    ] = "cpu"
+    threads: Annotated[int, Meta(ge=0, description="Threads of one model run; 0 = the usable cores.")] = 0
+    max_bytes: Annotated[int, Meta(ge=1, description="Largest request body or picture file, in bytes.")] = 33_554_432
+    max_pixels: Annotated[int, Meta(ge=1, description="Largest picture, in pixels, read from its header.")] = 80_000_000
+    concurrency: Annotated[int, Meta(ge=1, description="Pictures worked on at once.")] = 2
+    max_queue: Annotated[int, Meta(ge=0, description="Requests that may wait for their turn; more get 503.")] = 64
+    timeout: Annotated[float, Meta(gt=0, description="Seconds a request may take, body included; then 408 or 503.")] = 60.0
+    cache: Annotated[
+        str, Meta(description="Folder for pulled and added models; empty = the platform's cache folder.")
+    ] = ""
+    mirror: Annotated[
+        str, Meta(description="Folder or URL that holds model files by their names, asked instead of their addresses.")
+    ] = ""
+    offline: Annotated[bool, Meta(description="Never fetch anything.")] = False
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="How much the log says.")] = (
+        "info"
+    )
+
+
+def load_settings(
+    overrides: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    config: Path | None = None,
+) -> Settings:
+    """The settings in force. ``overrides``: what the command line gave (None = not given).
+
+    Raises ``ConfigError`` naming the variable or key and the nearest known one.
+    """
+    given = os.environ if environment is None else environment
+    variables = {k.removeprefix(PREFIX).lower(): v for k, v in given.items() if k.startswith(PREFIX)}
+    config_path = config or (Path(variables["config"]) if variables.get("config") else None)
+    variables.pop("config", None)
+    known = {f.name: f.type for f in msgspec.structs.fields(Settings)}
+    for name in variables:
+        if name not in known:
+            hint = nearest(PREFIX + name.upper(), [PREFIX + k.upper() for k in known])
+            raise ConfigError(f"Unknown environment variable {PREFIX}{name.upper()}.", hint)
+    values: dict[str, Any] = {}
+    if config_path:
+        values |= msgspec.structs.asdict(strict.read_toml(config_path, Settings))
+    for name, text in variables.items():
+        values[name] = _from_text(f"{PREFIX}{name.upper()}", text, known[name])
+    values |= {k: v for k, v in (overrides or {}).items() if v is not None}
+    try:
+        return msgspec.convert(values, Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"Setting out of range: {error}.", "See docs/settings.md.") from error
+
+
+def _from_text(name: str, text: str, kind: Any) -> Any:
+    base = typing.get_args(kind)[0] if typing.get_origin(kind) is Annotated else kind
+    if typing.get_origin(base) is tuple:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{name}={text!r}: {error}.", "See docs/settings.md.") from error
+
+
+def table() -> list[tuple[str, str, str, str]]:
+    """Rows (name, environment variable, default, help) of every setting, for the documentation and ``--help``."""
+    rows = []
+    for f in msgspec.structs.fields(Settings):
+        text = next(a.description for a in typing.get_args(f.type)[1:] if isinstance(a, Meta) and a.description)
+        default = ",".join(f.default) if isinstance(f.default, tuple) else str(f.default)
+        rows.append((f.name, PREFIX + f.name.upper(), default, text))
+    return rows

@@ -1,0 +1,108 @@
+"""EfficientNet-Lite0 as a feature pyramid (arXiv 1905.11946; the "Lite" variant drops squeeze-and-excite and uses ReLU6).
+
+Parameter names follow the published ImageNet checkpoint, so its file loads without a renaming table.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+# (repeats, kernel, stride of the first block, expansion, output channels), stage by stage.
+LITE0_STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+# Pixels are normalised as (x - 127) / 128 in the checkpoint's own training.
+PIXEL_MEAN = 127.0
+PIXEL_STD = 128.0
+
+
+def _same_pad(x: Tensor, kernel: int, stride: int) -> Tensor:
+    """Pad as TensorFlow's "SAME" does for even sizes: the odd pixel goes right and below."""
+    total = kernel - stride
+    return F.pad(x, [total // 2, total - total // 2] * 2)
+
+
+class _Block(nn.Module):
+    """Inverted residual: expand 1 x 1, depthwise k x k, project 1 x 1; skip where shape allows."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        hidden = channels_in * expansion
+        self.expands = expansion != 1
+        if self.expands:
+            self._expand_conv = nn.Conv2d(channels_in, hidden, 1, bias=False)
+            self._bn0 = nn.BatchNorm2d(hidden, eps=1e-3, momentum=0.01)
+        self._depthwise_conv = nn.Conv2d(
+            hidden, hidden, kernel, stride, padding=kernel // 2 if stride == 1 else 0, groups=hidden, bias=False
+        )
+        self._bn1 = nn.BatchNorm2d(hidden, eps=1e-3, momentum=0.01)
+        self._project_conv = nn.Conv2d(hidden, channels_out, 1, bias=False)
+        self._bn2 = nn.BatchNorm2d(channels_out, eps=1e-3, momentum=0.01)
+        self.kernel, self.stride = kernel, stride
+        self.skips = stride == 1 and channels_in == channels_out
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
+        if self.stride != 1:
+            y = _same_pad(y, self.kernel, self.stride)
+        y = F.relu6(self._bn1(self._depthwise_conv(y)))
+        y = self._bn2(self._project_conv(y))
+        return x + y if self.skips else y
+
+
+class EfficientNetLite0(nn.Module):
+    """The backbone without its classifier.
+
+    ``forward`` takes (N, 3, H, W) float32, normalised, and returns four maps at strides 4, 8, 16 and 32 with
+    ``channels`` = (24, 40, 112, 192) channels. The last stage (320 channels) is left out: it costs a fifth of the
+    parameters and serves the classifier.
+    """
+
+    channels = (24, 40, 112, 192)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._conv_stem = nn.Conv2d(3, 32, 3, stride=2, bias=False)
+        self._bn0 = nn.BatchNorm2d(32, eps=1e-3, momentum=0.01)
+        blocks: list[nn.Module] = []
+        self.taps: tuple[int, ...] = ()
+        channels = 32
+        for stage, (repeats, kernel, stride, expansion, out) in enumerate(LITE0_STAGES[:-1]):
+            for i in range(repeats):
+                blocks.append(_Block(channels, out, kernel, stride if i == 0 else 1, expansion))
+                channels = out
+            if stage in (1, 2, 4, 5):
+                self.taps += (len(blocks) - 1,)
+        self._blocks = nn.ModuleList(blocks)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = F.relu6(self._bn0(self._conv_stem(_same_pad(x, 3, 2))))
+        features = []
+        for i, block in enumerate(self._blocks):
+            x = block(x)
+            if i in self.taps:
+                features.append(x)
+        return features
+
+    def early_layers(self, blocks: int) -> Sequence[nn.Module]:
+        """The stem and the first ``blocks`` blocks: the layers that a recipe may freeze."""
+        return [self._conv_stem, self._bn0, *list(self._blocks)[:blocks]]
+
+
+def load_imagenet(backbone: EfficientNetLite0, path: Path) -> None:
+    """Fill ``backbone`` from the ImageNet checkpoint at ``path``; keys of the dropped head are the only ones unused.
+
+    Raises ``RuntimeError`` (torch's own, listing the keys) when a parameter of the backbone is missing in the file.
+    """
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    wanted = backbone.state_dict()
+    backbone.load_state_dict({k: v for k, v in state.items() if k in wanted}, strict=True)

@@ -1,0 +1,86 @@
+"""recipes/NAME.toml -> Recipe. One file says everything that makes a model; an unknown key is an error."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from maskery import strict
+from maskery.errors import ConfigError
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """One data set: a folder below the data root, its split and format."""
+
+    path: str
+    split: str
+    format: str = "auto"
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True):
+    """``scale`` is the picture's short side in multiples of ``crop``, drawn log-uniformly.
+
+    ``mask_stride`` makes the masks (and the loss) coarser than the crop. ``repeat_threshold`` t repeats a picture
+    max(1, sqrt(t / f)) times an epoch, f being the share of pictures with its rarest class (arXiv 1908.03195).
+    """
+
+    root: str
+    labels: str
+    train: list[Source]
+    validate: Source
+    crop: int = 256
+    mask_stride: int = 2
+    scale: tuple[float, float] = (0.75, 1.6)
+    flip: bool = True
+    colour_jitter: float = 0.3
+    repeat_threshold: float = 0.0
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """``imagenet`` starts the backbone from ImageNet weights; ``frozen_blocks`` keeps stem and first blocks as they are."""
+
+    name: Literal["light_decoder"]
+    width: int = 128
+    dropout: float = 0.1
+    imagenet: bool = True
+    frozen_blocks: int = 0
+
+
+class Optimiser(msgspec.Struct, frozen=True, kw_only=True):
+    """AdamW with a one-cycle schedule peaking at ``rate``; ``ema`` is the decay of the averaged weights that are kept."""
+
+    rate: float = 1e-3
+    backbone_factor: float = 1.0
+    weight_decay: float = 1e-2
+    warmup: float = 0.1
+    batch: int = 16
+    epochs: int = 8
+    ema: float = 0.998
+    clip: float = 5.0
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """Weights of the summed losses."""
+
+    cross_entropy: float = 1.0
+    dice: float = 0.0
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    version: str
+    seed: int
+    data: Data
+    network: Network
+    optimiser: Optimiser
+    loss: Loss
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Parse and check the recipe at ``path``. Raises ``ConfigError``."""
+    recipe = strict.read_toml(path, Recipe)
+    if recipe.data.crop % 32 or recipe.data.crop % recipe.data.mask_stride:
+        raise ConfigError(f"{path}: data.crop is {recipe.data.crop}.", "Make it a multiple of 32 and of mask_stride.")
+    if not 0 < recipe.data.scale[0] <= recipe.data.scale[1]:
+        raise ConfigError(f"{path}: data.scale is {recipe.data.scale}.", "Give [low, high] with 0 < low <= high.")
+    return recipe
