@@ -6,10 +6,13 @@
     |   |   +-- UnsupportedPicture      a kind of file that is not read
     |   +-- TooLarge                too many bytes or pixels
     |   +-- BadRequest              an unknown format, class, parameter ...
+    |   +-- NotAcceptable           an Accept header that no format satisfies
+    |   +-- SlowRequest             a body that did not arrive in time
     |   +-- UnknownModel            no model of that name
     +-- ConfigError             settings, cards and recipes
     +-- DataError               data sets for training and evaluation
     +-- ModelError              a model that cannot be loaded or does not do what its card says
+    |   +-- NotPulled               a model of the catalogue whose file is not here yet
     |   +-- DeviceError             a device that was asked for and is not there
     |   +-- MissingExtra            a package of an extra is not installed
     |   +-- DownloadError           a model file that could not be fetched
@@ -60,6 +63,14 @@ class BadRequest(InputError):
     code = "bad-request"
 
 
+class NotAcceptable(InputError):
+    code = "not-acceptable"
+
+
+class SlowRequest(InputError):
+    code = "slow-request"
+
+
 class UnknownModel(InputError):
     code = "unknown-model"
 
@@ -74,6 +85,10 @@ class DataError(MaskeryError):
 
 class ModelError(MaskeryError):
     code = "model-error"
+
+
+class NotPulled(ModelError):
+    code = "model-not-pulled"
 
 
 class DeviceError(ModelError):

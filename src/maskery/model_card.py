@@ -143,7 +143,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         allowed: dict[str, set[str]] = {
             "semantic": {"logits", "probabilities", "class-map"},
             "foreground": {"foreground", "probabilities", "logits"},
-            "classification": {"scores"},
+            "classification": {"scores", "logits"},
         }
         if self.output.kind not in allowed[self.task]:
             raise ValueError(f"a {self.task} model cannot have output kind {self.output.kind!r}")

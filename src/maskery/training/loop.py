@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
@@ -59,7 +60,7 @@ class Run:
             total_steps=steps,
             pct_start=recipe.optimiser.warmup,
         )
-        self.epoch = 0
+        self.epoch, self.seconds, self.threads = 0, 0.0, torch.get_num_threads()
 
     def _open(self, source: Source) -> SegmentationData:
         return open_dataset(self.root / source.path, source.split, self.labels, source.format)
@@ -97,7 +98,7 @@ class Run:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
-        self.epoch = state["epoch"]
+        self.epoch, self.seconds = state["epoch"], state["seconds"]
         return True
 
     def train(self, validate_every: int = 3) -> Quality:
@@ -105,8 +106,9 @@ class Run:
         total = self.recipe.optimiser.epochs
         result: Quality | None = None
         while self.epoch < total:
+            started = time.monotonic()
             loss, rate = self._train_epoch(total)
-            self.epoch += 1
+            self.epoch, self.seconds = self.epoch + 1, self.seconds + time.monotonic() - started
             self._save()
             entry = {"epoch": self.epoch, "loss": round(loss, 4), "images_per_s": round(rate, 2)}
             result = None
@@ -160,6 +162,7 @@ class Run:
         state = {
             "recipe": fingerprint(self.recipe),
             "epoch": self.epoch,
+            "seconds": self.seconds,
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -195,7 +198,6 @@ def _to_multiple(x: Tensor, multiple: int) -> Tensor:
 
 
 def fingerprint(recipe: Recipe) -> str:
-    """The recipe as canonical text: a checkpoint belongs to exactly one."""
-    import msgspec
-
-    return msgspec.json.encode(recipe).decode()
+    """The part of the recipe that decides the weights, as canonical text: a checkpoint belongs to exactly one."""
+    parts = {name: getattr(recipe, name) for name in ("name", "seed", "data", "network", "optimiser", "loss")}
+    return msgspec.json.encode(parts, order="deterministic").decode()

@@ -66,6 +66,22 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
     dice: float = 0.0
 
 
+class Publish(msgspec.Struct, frozen=True, kw_only=True):
+    """What the card says, and how the model is served: ``side`` and ``max_side`` are pixels of the longest side.
+
+    ``half`` stores the weights as float16. ``check``: shares of classes on the stored picture, see ``model_card.Check``.
+    """
+
+    description: str
+    licence: str
+    commercial_use: bool
+    licence_note: str = ""
+    side: int = 384
+    max_side: int = 1024
+    half: bool = True
+    check: dict[str, float] = {}
+
+
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: str
@@ -74,6 +90,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     network: Network
     optimiser: Optimiser
     loss: Loss
+    publish: Publish
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -1,0 +1,52 @@
+# Each verb works from a fresh clone: it makes .venv and installs what it needs. PYTHON chooses the interpreter (3.11+).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test lint types bench train-everyday clean
+
+help:
+	@echo "make serve           install and serve on http://127.0.0.1:8000 (ARGS='--port 9000' for options)"
+	@echo "make test            install everything the tests need and run them"
+	@echo "make lint | types    ruff | mypy --strict"
+	@echo "make bench           times, memory and sizes, to docs/benchmarks.md"
+	@echo "make train-everyday  train the built-in model anew (DATA=folder of the data sets)"
+
+# A stamp records what an environment holds; it is older than pyproject.toml when that has changed.
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("Maskery needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+$(VENV)/.serve: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[tflite]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[tflite,train]' --group dev
+	@touch $@
+
+serve: $(VENV)/.serve
+	$(BIN)/maskery serve $(ARGS)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+train-everyday: $(VENV)/.test
+	$(BIN)/maskery train recipes/everyday.toml --data $(DATA) $(ARGS)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

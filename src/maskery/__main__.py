@@ -1,0 +1,5 @@
+"""``python -m maskery``."""
+
+from maskery.cli.main import main
+
+main()

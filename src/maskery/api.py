@@ -1,0 +1,91 @@
+"""The Python door: ``maskery.load(name).segment(source)``."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskery import image
+from maskery.encode.json import summary
+from maskery.encode.table import ENCODERS, encode, for_suffix
+from maskery.errors import BadRequest
+from maskery.image import Picture, Source
+from maskery.model_card import ModelCard
+from maskery.pipeline import Model, Wish, load_model
+from maskery.result import ClassificationResult, ForegroundResult, Result
+from maskery.settings import Settings, load_settings
+from maskery.zoo.store import Store
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A result together with its picture, so that it can be drawn."""
+
+    result: Result
+    picture: Picture
+
+    @property
+    def class_map(self) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """(H, W) class ids of the upright picture. Raises ``BadRequest`` for a classification."""
+        if isinstance(self.result, ClassificationResult):
+            raise BadRequest("A classification has no class map.", "Use result.top().")
+        return (self.result.as_semantic if isinstance(self.result, ForegroundResult) else self.result).class_map
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names by class id."""
+        return self.result.labels
+
+    def summary(self) -> dict[str, Any]:
+        """Plain data: model, frame, classes with pixels, share and box, times. No mask."""
+        return summary(self.result)
+
+    def encode(self, format: str) -> bytes:
+        """The result in one of ``ENCODERS``' formats. Raises ``BadRequest`` for an unknown or unfitting one."""
+        photo = self.picture.rgb() if format in ENCODERS and ENCODERS[format].needs_photo else None
+        return encode(self.result, format, photo)
+
+    def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
+        """Write to ``path``. Without ``format`` its suffix decides: .png a mask, .jpg an overlay, .json, .npy."""
+        target = Path(path)
+        data = self.encode(format or for_suffix(target.suffix))
+        target.write_bytes(data)
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """A loaded model and the limits that pictures must keep."""
+
+    model: Model
+    max_bytes: int
+    max_pixels: int
+
+    @property
+    def card(self) -> ModelCard:
+        return self.model.card
+
+    def segment(
+        self, source: Source, *, classes: tuple[str, ...] = (), max_side: int | None = None, confidence: bool = False
+    ) -> Segmentation:
+        """Segment a path, bytes, PIL image or numpy array (H, W[, 1|3|4]).
+
+        ``classes`` keeps only these; ``max_side`` is the longest side of what the model sees, in pixels; ``confidence``
+        adds the map of the best class's probability. Raises ``PictureError``, ``TooLarge``, ``BadRequest``.
+        """
+        picture = image.open_picture(source, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
+        return Segmentation(self.model.run(picture, Wish(tuple(classes), max_side, confidence)), picture)
+
+
+def load(name: str, device: str | None = None, threads: int | None = None) -> Segmenter:
+    """See ``maskery.load``."""
+    return open_segmenter(name, load_settings({"device": device, "threads": threads}))
+
+
+def open_segmenter(name: str, settings: Settings) -> Segmenter:
+    """The model ``name`` with the limits of ``settings``."""
+    located = Store(settings).locate(name)
+    model = load_model(located.card, located.path, settings.device, settings.threads)
+    return Segmenter(model, settings.max_bytes, settings.max_pixels)

@@ -1,0 +1,90 @@
+"""``maskery``: the verbs, loaded when called, and the one table from errors to exit codes."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from maskery import __version__
+from maskery.errors import (
+    BadRequest,
+    ConfigError,
+    DataError,
+    InputError,
+    MaskeryError,
+    ModelError,
+    TrainingError,
+    UnknownModel,
+)
+
+# verb -> (module, one line for --help); the module is imported only when its verb is used.
+VERBS = {
+    "segment": ("maskery.cli.segment", "Segment pictures, folders or globs."),
+    "serve": ("maskery.cli.serve", "Start the server with its page and API."),
+    "models": ("maskery.cli.models", "List, pull, verify, add and remove models."),
+    "evaluate": ("maskery.cli.evaluate", "Measure a model on a data set."),
+    "train": ("maskery.cli.train", "Train a model by a recipe, or export a trained one."),
+}
+
+# The first class that matches an error decides.
+EXIT_CODES: tuple[tuple[type[MaskeryError], int], ...] = (
+    (BadRequest, 2),
+    (ConfigError, 2),
+    (UnknownModel, 4),
+    (InputError, 3),
+    (ModelError, 4),
+    (DataError, 5),
+    (TrainingError, 5),
+    (MaskeryError, 1),
+)
+
+
+class Verbs(click.Group):
+    """A group whose commands live in modules of their own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = getattr(import_module(VERBS[cmd_name][0]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="maskery")
+def cli() -> None:
+    """Image segmentation: one mask through every door.
+
+    Data goes to stdout, words and progress to stderr. Exit codes: 0 done, 1 some pictures failed, 2 wrong use, 3 a
+    picture that cannot be read, 4 a model problem, 5 a data set or training problem.
+    """
+
+
+def exit_code(error: MaskeryError) -> int:
+    """The process's exit code for ``error``."""
+    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        cli.main(standalone_mode=False)
+    except MaskeryError as error:
+        click.echo(f"maskery: {error}", err=True)
+        sys.exit(exit_code(error))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("maskery: interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our stdout has gone; Python would complain again when it flushes at exit.
+        sys.stdout = None  # type: ignore[assignment]
+        sys.exit(1)

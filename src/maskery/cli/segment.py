@@ -1,0 +1,171 @@
+"""``maskery segment``: pictures in, masks out."""
+
+import glob
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from maskery.errors import BadRequest, MaskeryError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+FORMATS = ("overlay", "mask", "color", "cutout", "json", "npy")
+STDIN = Path("-")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture: where it is and the name, without suffix, that its answer gets below the output folder."""
+
+    source: Path
+    stem: Path
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="PATH|FOLDER|GLOB|- ...")
+@click.option("--model", help="Model name, or folder with a model.toml.  [default: everyday]")
+@click.option("--format", type=click.Choice(FORMATS), help="What to write.  [default: by OUT's suffix, else mask]")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT", help="File, or folder for many.")
+@click.option("--classes", default="", metavar="A,B", help="Keep only these classes.")
+@click.option("--max-side", type=int, metavar="N", help="Longest side, in pixels, of what the model sees.")
+@click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), help="Where to run.  [default: cpu]")
+def segment(
+    inputs: tuple[str, ...],
+    model: str | None,
+    format: str | None,
+    output: Path | None,
+    classes: str,
+    max_side: int | None,
+    device: str | None,
+) -> None:
+    """Segment pictures; the mask has the pixels of the upright picture.
+
+    One picture without -o goes to stdout (at a terminal: to NAME-mask.png here). Several need -o FOLDER, or --format
+    json, which prints one line a picture. A picture that fails does not stop the others; failures are listed at the end.
+    """
+    jobs = expand(inputs)
+    several = len(jobs) > 1 or Path(inputs[0]).is_dir()
+    chosen = format or _format_of(output, several)
+    write = _writer(output, chosen, several)
+
+    from maskery import image
+    from maskery.api import open_segmenter
+    from maskery.settings import load_settings
+
+    image.trust_own_pixel_limit()
+    settings = load_settings({"device": device})
+    segmenter = open_segmenter(model or settings.model[0], settings)
+    wanted = tuple(name.strip() for name in classes.split(",") if name.strip())
+
+    def work(job: Job) -> None:
+        source = sys.stdin.buffer.read(settings.max_bytes + 1) if job.source == STDIN else job.source
+        data = segmenter.segment(source, classes=wanted, max_side=max_side).encode(chosen)
+        write(job, _named(data, job.source) if several and chosen == "json" else data)
+
+    if several:
+        _run_many(jobs, work)
+    else:
+        work(jobs[0])
+
+
+def expand(inputs: tuple[str, ...]) -> list[Job]:
+    """Files as they are, folders with all pictures below them, globs. Raises ``BadRequest`` for what matches nothing."""
+    jobs: list[Job] = []
+    for text in inputs:
+        path = Path(text)
+        if path == STDIN:
+            jobs.append(Job(STDIN, Path("stdin")))
+        elif path.is_dir():
+            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            if not found:
+                raise BadRequest(f"{text} holds no pictures.", f"Looked for {', '.join(SUFFIXES)}.")
+            jobs += [Job(p, p.relative_to(path).with_suffix("")) for p in found]
+        elif path.exists():
+            jobs.append(Job(path, Path(path.stem)))
+        else:
+            matches = sorted(Path(p) for p in glob.glob(text, recursive=True))
+            if not matches:
+                raise BadRequest(f"{text} does not exist and matches nothing.", "Check the path.")
+            jobs += [Job(p, Path(p.stem)) for p in matches if p.is_file()]
+    if sum(job.source == STDIN for job in jobs) > 1:
+        raise BadRequest("Standard input was named twice.", "Name it once.")
+    return jobs
+
+
+def _named(json: bytes, source: Path) -> bytes:
+    """The JSON object with its picture's path as first key."""
+    import msgspec
+
+    return b'{"file":' + msgspec.json.encode(str(source)) + b"," + json[1:]
+
+
+def _format_of(output: Path | None, several: bool) -> str:
+    if output is None or several or output.is_dir() or not output.suffix:
+        return "mask"
+    from maskery.encode.table import for_suffix
+
+    return for_suffix(output.suffix)
+
+
+def _writer(output: Path | None, format: str, several: bool) -> Callable[[Job, bytes], None]:
+    """Decide once where answers go. Raises ``BadRequest`` where that cannot work."""
+    from maskery.encode.table import ENCODERS
+
+    suffix = ENCODERS[format].suffix
+    if output is None and several and format != "json":
+        raise BadRequest("Several pictures need a place for their masks.", "Add -o FOLDER, or --format json.")
+    if output is None and (several or not sys.stdout.isatty() or format == "json"):
+        return _to_stdout
+    if output is not None and (not several and not output.is_dir() and output.suffix):
+        return _to_file(output)
+    folder = output or Path()
+    if output is not None and output.exists() and not output.is_dir():
+        raise BadRequest(f"{output} is a file; several pictures need a folder.", "Give a folder.")
+    taken: dict[Path, Path] = {}
+
+    def write(job: Job, data: bytes) -> None:
+        target = folder / job.stem.with_name(f"{job.stem.name}-{format}{suffix}")
+        if taken.setdefault(target, job.source) != job.source:
+            raise BadRequest(f"{target} is already the answer to {taken[target]}.", "Rename one of the pictures.")
+        _to_file(target)(job, data)
+        if output is None:
+            click.echo(f"wrote {target}", err=True)
+
+    return write
+
+
+def _to_stdout(job: Job, data: bytes) -> None:
+    out = click.get_binary_stream("stdout")
+    out.write(data + b"\n" if data.startswith(b"{") else data)
+    out.flush()
+
+
+def _to_file(target: Path) -> Callable[[Job, bytes], None]:
+    def write(job: Job, data: bytes) -> None:
+        if job.source != STDIN and target.exists() and target.samefile(job.source):
+            raise BadRequest(f"{target} is the picture itself.", "Choose another -o.")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        except OSError as error:
+            raise BadRequest(f"{target} cannot be written: {error.strerror}.", "Choose another -o.") from error
+
+    return write
+
+
+def _run_many(jobs: list[Job], work: Callable[[Job], None]) -> None:
+    """Every job, whatever happens to the others. Exits with 1 when some failed, after listing them."""
+    failures: list[tuple[Path, MaskeryError]] = []
+    with click.progressbar(jobs, label="segmenting", file=sys.stderr, show_pos=True) as bar:
+        for job in bar:
+            try:
+                work(job)
+            except MaskeryError as error:
+                failures.append((job.source, error))
+    for path, error in failures:
+        click.echo(f"failed: {path}: {error}", err=True)
+    click.echo(f"{len(jobs) - len(failures)} of {len(jobs)} pictures segmented", err=True)
+    if failures:
+        sys.exit(1)

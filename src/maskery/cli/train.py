@@ -1,0 +1,44 @@
+"""``maskery train``."""
+
+import signal
+from pathlib import Path
+
+import click
+
+from maskery.errors import MissingExtra
+
+
+@click.command()
+@click.argument("recipe", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data sets.  [default: the recipe's data.root]")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/NAME]")
+@click.option("--export-only", is_flag=True, help="Export and measure the last checkpoint; train nothing.")
+def train(recipe: Path, data: Path | None, out: Path | None, export_only: bool) -> None:
+    """Train by RECIPE, resume where a former run stopped, then export, measure and write the model's card.
+
+    The model is served from its folder: maskery serve --model runs/NAME/model/
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtra("Training needs PyTorch.", "Run: pip install 'maskery[train]'") from error
+    from maskery.training.loop import Run
+    from maskery.training.publish import publish
+    from maskery.training.recipe import load_recipe
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    torch.set_num_threads(max(1, torch.get_num_threads()))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settings = load_recipe(recipe)
+    folder = out or Path("runs") / settings.name
+    run = Run(settings, data or Path(settings.data.root), folder, say)
+    if run.resume():
+        say(f"resumed after epoch {run.epoch} of {settings.optimiser.epochs}")
+    if not export_only:
+        run.train()
+    card = publish(run, recipe, folder / "model")
+    assert card.quality is not None
+    say(f"{folder / 'model'}: mIoU {card.quality.miou}, {card.quality.note}")
+    click.echo(folder / "model")

@@ -1,0 +1,1 @@
+"""How numbers are made: pictures into tensors, tensors through a runtime, scores back onto pictures."""

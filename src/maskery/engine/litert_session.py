@@ -1,0 +1,60 @@
+"""LiteRT (the successor of TensorFlow Lite) behind ``Session``; extra ``tflite``."""
+
+import threading
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskery.engine.preprocess import Tensor
+from maskery.engine.session import expect_tensor, log
+from maskery.errors import DeviceError, MissingExtra, ModelError
+from maskery.model_card import ModelCard
+
+
+class LiteRTSession:
+    """One interpreter holds the tensors of one run, hence the lock. Quantised outputs are given as real numbers."""
+
+    def __init__(self, card: ModelCard, path: Path, device: str, threads: int) -> None:
+        if device == "cuda":
+            raise DeviceError("LiteRT runs .tflite files on the CPU only.", "Use --device cpu or auto.")
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise MissingExtra(f"{path.name} needs LiteRT.", "Run: pip install 'maskery[tflite]'") from error
+        try:
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"LiteRT cannot load {path.name}: {error}", "Check the file.") from error
+        if device == "auto":
+            log.info("device auto: %s runs on cpu", card.name)
+        self.device = "cpu"
+        self.runtime = f"ai-edge-litert {version('ai-edge-litert')}"
+        inputs = {t["name"]: t for t in self._interpreter.get_input_details()}
+        outputs = {t["name"]: t for t in self._interpreter.get_output_details()}
+        expect_tensor("input", card.input.tensor, list(inputs), path.name)
+        expect_tensor("output", card.output.tensor, list(outputs), path.name)
+        self._input, self._output = inputs[card.input.tensor], outputs[card.output.tensor]
+        self._lock = threading.Lock()
+
+    def run(self, tensor: Tensor) -> NDArray[np.generic]:
+        with self._lock:
+            try:
+                self._interpreter.set_tensor(self._input["index"], tensor)
+                self._interpreter.invoke()
+            except (ValueError, RuntimeError) as error:
+                raise ModelError(
+                    f"The model refused a {tensor.dtype} tensor of shape {tensor.shape}: {error}",
+                    "Correct the input part of its card.",
+                ) from error
+            return _real(self._interpreter.get_tensor(self._output["index"]), self._output)
+
+
+def _real(values: NDArray[np.generic], detail: dict[str, Any]) -> NDArray[np.generic]:
+    scale, zero = detail["quantization"]
+    if scale and values.dtype in (np.uint8, np.int8):
+        return (values.astype(np.float32) - zero) * np.float32(scale)
+    return values

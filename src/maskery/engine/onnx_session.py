@@ -1,0 +1,67 @@
+"""ONNX Runtime behind ``Session``."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from maskery.engine.preprocess import Tensor
+from maskery.engine.session import expect_tensor, log
+from maskery.errors import DeviceError, ModelError
+from maskery.model_card import ModelCard
+
+CUDA = "CUDAExecutionProvider"
+CPU = "CPUExecutionProvider"
+
+
+class OnnxSession:
+    """CPU arena and memory pattern are off: with uploads of every size they keep hundreds of megabytes for 16 % of time
+    (docs/adr/0004-onnxruntime-memory.md).
+    """
+
+    def __init__(self, card: ModelCard, path: Path, device: str, threads: int) -> None:
+        providers = _providers(device)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.enable_cpu_mem_arena = False
+        options.enable_mem_pattern = False
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(path, options, providers=providers)
+        except Exception as error:  # its exceptions share no base class
+            raise ModelError(f"ONNX Runtime cannot load {path.name}: {_first_line(error)}", "Check the file.") from error
+        self.device = "cuda" if self._session.get_providers()[0] == CUDA else "cpu"
+        if device == "cuda" and self.device != "cuda":
+            raise DeviceError("ONNX Runtime fell back to the CPU.", "Check driver and CUDA libraries, or use cpu.")
+        if device == "auto":
+            log.info("device auto: %s runs on %s", card.name, self.device)
+        self.runtime = f"onnxruntime {ort.__version__}"
+        self._input, self._output = card.input.tensor, card.output.tensor
+        expect_tensor("input", self._input, [t.name for t in self._session.get_inputs()], path.name)
+        expect_tensor("output", self._output, [t.name for t in self._session.get_outputs()], path.name)
+
+    def run(self, tensor: Tensor) -> NDArray[np.generic]:
+        try:
+            result: NDArray[np.generic] = self._session.run([self._output], {self._input: tensor})[0]
+        except Exception as error:  # as above
+            raise ModelError(
+                f"The model refused a {tensor.dtype} tensor of shape {tensor.shape}: {_first_line(error)}",
+                "Correct the input part of its card.",
+            ) from error
+        return result
+
+
+def _providers(device: str) -> list[Any]:
+    present = ort.get_available_providers()
+    if device == "cuda" and CUDA not in present:
+        raise DeviceError(
+            f"Device cuda was asked for, but this ONNX Runtime has {', '.join(present)}.",
+            "Use --device cpu, or install onnxruntime-gpu in place of onnxruntime.",
+        )
+    return [CUDA, CPU] if device in ("cuda", "auto") and CUDA in present else [CPU]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]

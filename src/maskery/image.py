@@ -1,0 +1,382 @@
+"""Bytes, path, PIL image or array -> ``Picture`` -> upright RGB (H, W, 3) uint8; what is wrong is an ``InputError``.
+
+Traps that this file is there for:
+
+- Pillow lets nearly every exception escape from damaged files, so any ``Exception`` of a decoder is a ``PictureError``.
+- Opening a file must not decode it. Pillow's PNG ``getexif`` does; its GIF and WebP readers allocate by sizes that they
+  read themselves. The pixel limit is therefore checked before Pillow opens those two.
+- Pillow turns TIFF pixels upright itself, on load; every other format is turned here. AVIF's own rotation (irot, imir)
+  reaches us as an EXIF orientation.
+- ``draft`` rounds up: a JPEG of 101 pixels is 51 wide at half scale.
+- 16-bit pictures keep their high byte (``value >> 8``), for that is what Pillow does to 16-bit RGB.
+- Pillow 13 bounds what EXIF and TIFF tags may allocate; older ones do not.
+"""
+
+import io
+import os
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from maskery.errors import BadRequest, MaskeryError, PictureError, TooLarge, UnsupportedPicture
+
+Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Image.Image | np.ndarray
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # Pillow's JPEG reader opens MPO too
+BAND_PIXELS = 1 << 19
+BLOCKS_AT_MOST = 100_000  # PNG chunks, GIF blocks: a real file has a few thousand; each costs Pillow microseconds
+
+_ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF are read."
+_SAVE_AGAIN = "Open it in a viewer and save it again, or send it again if the transfer was cut off."
+_EIGHT_BITS = "Scale it to 0..255 and save it with 8 bits a channel."
+_OTHER_KINDS = (  # first bytes (lower case, white space removed), what it is, the cure
+    (b"%pdf", "a PDF", "Export the page as PNG or JPEG."),
+    (b"<svg", "an SVG drawing", "Export it as PNG."),
+    (b"<?xml", "XML, perhaps an SVG drawing", "Export it as PNG."),
+    (b"<!doctype", "an HTML page", "Fetch the picture itself, not the page that shows it."),
+    (b"<html", "an HTML page", "Fetch the picture itself, not the page that shows it."),
+    (b"{", "JSON", "Send the bytes of the picture, or decode the base64 text first."),
+    (b"data:", "a data URL", "Decode the base64 text after the comma first."),
+    (b"pk\x03\x04", "a zip archive", "Unpack it and send one picture at a time."),
+    (b"\x1f\x8b", "gzip data", "Unpack it first."),
+    (b"8bps", "a Photoshop file", "Export it as PNG."),
+)
+_TURNS = {  # EXIF orientation -> how Pillow turns a picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture whose header was read and accepted; its pixels are decoded by ``rgb``, anew at each call.
+
+    ``size_wh``: (width, height) in pixels, upright. ``orientation``: the EXIF tag 1..8 that ``rgb`` applies, 1 = none.
+    ``format``: "JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PIL" or "array".
+    """
+
+    size_wh: tuple[int, int]
+    orientation: int
+    format: str
+    _source: bytes | Image.Image | NDArray[np.generic] = field(repr=False, compare=False)
+
+    def rgb(self, at_least_wh: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+        """The upright picture, (H, W, 3) uint8, C-contiguous, RGB; alpha is laid over white.
+
+        ``at_least_wh``: a (width, height) that is enough. A JPEG may then come at 1/2, 1/4 or 1/8 of its size, never
+        smaller than this in either axis (nor than ``size_wh``, where that is smaller). Other formats come whole.
+        Raises ``PictureError`` where the file is damaged, ``TooLarge`` where memory does not suffice.
+        """
+        with _decoder_errors():
+            if isinstance(self._source, np.ndarray):
+                pixels = _array_rgb(self._source)
+            elif isinstance(self._source, Image.Image):
+                pixels = _upright_rgb(self._source, self.orientation)
+            else:
+                with _open(self._source) as image:
+                    pixels = self._decode(image, at_least_wh)
+        return pixels
+
+    def _decode(self, image: Image.Image, at_least_wh: tuple[int, int] | None) -> NDArray[np.uint8]:
+        swapped = self.orientation >= 5
+        expected = self.size_wh[::-1] if swapped and self.format != "TIFF" else self.size_wh
+        if at_least_wh and self.format in ("JPEG", "MPO"):
+            wanted = at_least_wh[::-1] if swapped else at_least_wh
+            image.draft(None, (max(1, wanted[0]), max(1, wanted[1])))
+            expected = image.size
+        image.load()
+        if image.size != expected:
+            raise PictureError(f"The picture decodes to {image.size}, its header says {expected}.", _SAVE_AGAIN)
+        return _upright_rgb(image, 1 if self.format == "TIFF" else self.orientation)
+
+
+def open_picture(source: Source, *, max_bytes: int, max_pixels: int) -> Picture:
+    """Read the header of ``source``: the bytes of a file, its path, a PIL image or an array.
+
+    An array is (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA of bool, uint8 or uint16. A PIL image is loaded, but
+    neither changed nor closed. ``max_bytes`` limits files, ``max_pixels`` limits width times height, before decoding.
+    Raises ``TooLarge``, ``UnsupportedPicture``, ``PictureError``; ``BadRequest`` for a path that cannot be read or an
+    array that is no picture.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source, max_pixels)
+    if isinstance(source, Image.Image):
+        return _from_pil(source, max_pixels)
+    data = _read(source, max_bytes)
+    with _decoder_errors():
+        _check_pixels(_size_before_pillow(data), max_pixels)
+        with _open(data) as image:
+            _check_pixels(image.size, max_pixels)
+            _check_mode(image)
+            orientation, size_wh, kind = _orientation(image, data), image.size, image.format or ""
+    lies = orientation >= 5 and kind != "TIFF"
+    return Picture(size_wh[::-1] if lies else size_wh, orientation, kind, data)
+
+
+def trust_own_pixel_limit() -> None:
+    """Switch off Pillow's own pixel limit, process-wide: only ``max_pixels`` counts. For a process's owner."""
+    Image.MAX_IMAGE_PIXELS = None
+
+
+@contextmanager
+def _decoder_errors() -> Iterator[None]:
+    """Whatever a decoder raises -> the error tree. Not only OSError: zlib, struct, index, value, syntax errors ..."""
+    try:
+        yield
+    except MaskeryError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooLarge(f"Pillow refuses the picture: {error}", "Send a smaller picture.") from error
+    except MemoryError as error:
+        raise TooLarge("The picture does not fit into memory.", "Send a smaller picture.") from error
+    except Exception as error:
+        raise PictureError(
+            f"The picture is damaged or cut off ({type(error).__name__}: {error}).", _SAVE_AGAIN
+        ) from error
+
+
+def _read(source: bytes | bytearray | memoryview | str | os.PathLike[str], max_bytes: int) -> bytes:
+    """The bytes of a file or a buffer, at most ``max_bytes``."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        _check_bytes(memoryview(source).nbytes, max_bytes)
+        return bytes(source)
+    path = Path(source)
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if stat.S_ISREG(status.st_mode):
+                _check_bytes(status.st_size, max_bytes)
+            data = file.read(max_bytes + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadRequest(f"{path} cannot be read: {reason}.", "Give the path of a picture file.") from error
+    _check_bytes(len(data), max_bytes)
+    return data
+
+
+def _check_bytes(count: int, max_bytes: int) -> None:
+    if count > max_bytes:
+        cure = "Send a smaller file, or raise max_bytes (MASKERY_MAX_BYTES)."
+        raise TooLarge(f"The picture has {count:,} bytes or more, the limit is {max_bytes:,}.", cure)
+
+
+def _check_pixels(size_wh: tuple[int, int], max_pixels: int) -> None:
+    width, height = size_wh
+    if width < 1 or height < 1:
+        raise PictureError(f"The picture is empty: {width} x {height} pixels.", _SAVE_AGAIN)
+    if width * height > max_pixels:
+        cure = "Send a smaller picture, or raise max_pixels (MASKERY_MAX_PIXELS)."
+        raise TooLarge(f"The picture has {width} x {height} pixels, the limit is {max_pixels:,} in all.", cure)
+
+
+def _open(data: bytes) -> Image.Image:
+    """Pillow's lazy image. Raises ``UnsupportedPicture`` for bytes that are none of ``FORMATS``."""
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        if not data:
+            raise PictureError("The picture is empty: 0 bytes.", "Send the bytes of a picture file.") from error
+        if _looks_accepted(data):
+            raise PictureError("The header of the picture is damaged or cut off.", _SAVE_AGAIN) from error
+        raise _unsupported(data) from error
+
+
+def _looks_accepted(data: bytes) -> bool:
+    starts = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+    return data.startswith(starts) or data[8:12] == b"WEBP" or data[4:12] in (b"ftypavif", b"ftypavis")
+
+
+def _unsupported(data: bytes) -> UnsupportedPicture:
+    if data[4:8] == b"ftyp":
+        cure = "Save it as JPEG (iPhone: Settings, Camera, Formats, Most Compatible)."
+        return UnsupportedPicture("This seems to be HEIC, another HEIF picture or a video.", f"{cure} {_ACCEPTED}")
+    start = data[:256].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    for prefix, kind, cure in _OTHER_KINDS:
+        if start.startswith(prefix):
+            return UnsupportedPicture(
+                f"This is no picture that can be read; it seems to be {kind}.", f"{cure} {_ACCEPTED}"
+            )
+    return UnsupportedPicture("The bytes are no picture of a known kind.", _ACCEPTED)
+
+
+def _size_before_pillow(data: bytes) -> tuple[int, int]:
+    """(width, height) of a GIF or a WebP, for which Pillow allocates while it opens them; (1, 1) for all others."""
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return _gif_size(io.BytesIO(data))
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return _webp_size(data)
+    return 1, 1
+
+
+def _gif_size(file: io.BytesIO) -> tuple[int, int]:
+    """The screen, or the first frame where that reaches further. Walks the blocks exactly as Pillow does."""
+
+    def block() -> bytes:
+        return file.read(file.read(1)[0])
+
+    width, height, flags = struct.unpack("<6xHHB2x", file.read(13))
+    if flags & 128:
+        file.seek(3 << ((flags & 7) + 1), io.SEEK_CUR)
+    for _ in range(BLOCKS_AT_MOST):
+        match file.read(1):
+            case b"" | b";":
+                return width, height  # no frame: Pillow says so
+            case b",":
+                x, y, w, h = struct.unpack("<4H", file.read(8))
+                return max(width, x + w), max(height, y + h)
+            case b"!":
+                label, first = file.read(1), block()
+                if label == b"\xff" and first.startswith(b"NETSCAPE2.0"):
+                    first = block()
+                if label != b"\xfe" or first:
+                    while block():
+                        pass
+    raise PictureError(f"The GIF has no frame in its first {BLOCKS_AT_MOST:,} blocks.", _SAVE_AGAIN)
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """The canvas, from whichever of the three kinds of first chunk."""
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack_from("<HH", data, 26)
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _check_mode(image: Image.Image) -> None:
+    """Refuse pixels that have no known white: integers and floats of 32 bits, and rare 16-bit TIFFs."""
+    if image.mode in ("I", "F"):
+        kind = "32-bit float" if image.mode == "F" else "signed or 32-bit integer"
+        raise UnsupportedPicture(f"The picture has {kind} pixels, whose range is unknown.", _EIGHT_BITS)
+    tags = getattr(image, "tag_v2", {})
+    bits, white_is_zero = tags.get(ExifTags.Base.BitsPerSample), tags.get(262) == 0
+    if image.mode.startswith("I;16") and tags and (bits != (16,) or white_is_zero):
+        raise UnsupportedPicture(f"The TIFF is grey of {bits} bits, inverted: {white_is_zero}.", _EIGHT_BITS)
+
+
+def _orientation(image: Image.Image, data: bytes) -> int:
+    """The EXIF orientation, 1..8. A broken EXIF block says nothing about the pixels: upright."""
+    if image.format == "PNG" and "exif" not in image.info:
+        late = _png_chunk(data, b"eXIf")
+        if late is not None:
+            image.info["exif"] = late
+    try:
+        # Not image.getexif(): PNG's decodes the whole picture to look for a late chunk.
+        tag = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+    except Exception:
+        return 1
+    return tag if isinstance(tag, int) and 1 <= tag <= 8 else 1
+
+
+def _png_chunk(data: bytes, name: bytes) -> bytes | None:
+    """The content of the first chunk of this name, also behind the pixels. None where there is none."""
+    position = 8
+    for _ in range(BLOCKS_AT_MOST):
+        if position + 8 > len(data):
+            return None
+        length, found = struct.unpack_from(">I4s", data, position)
+        if found == name:
+            return data[position + 8 : position + 8 + length]
+        position += length + 12
+    raise PictureError(f"The PNG has more than {BLOCKS_AT_MOST:,} chunks.", _SAVE_AGAIN)
+
+
+def _from_pil(image: Image.Image, max_pixels: int) -> Picture:
+    with _decoder_errors():
+        _check_pixels(image.size, max_pixels)
+        _check_mode(image)
+        image.load()  # here, so that threads that share the Picture only read; a TIFF turns itself upright by this
+        orientation = _orientation(image, b"")
+    return Picture(image.size[::-1] if orientation >= 5 else image.size, orientation, "PIL", image)
+
+
+def _from_array(array: NDArray[np.generic], max_pixels: int) -> Picture:
+    if array.dtype not in (np.bool_, np.uint8, np.uint16):
+        cure = "Scale it to 0..255 and convert it: (255 * array).round().astype(np.uint8), if it is 0..1."
+        raise BadRequest(f"The array has dtype {array.dtype}, expected uint8 (or bool, uint16).", cure)
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        cure = "Give (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA; for (3, H, W): array.transpose(1, 2, 0)."
+        raise BadRequest(f"The array has shape {array.shape}, which is no picture.", cure)
+    size_wh = (array.shape[1], array.shape[0])
+    _check_pixels(size_wh, max_pixels)
+    return Picture(size_wh, 1, "array", array)
+
+
+def _bands(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """(top, bottom) of bands of rows of about ``BAND_PIXELS``: working copies stay small, and in the cache."""
+    rows = max(1, BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        yield top, min(top + rows, height)
+
+
+def _array_rgb(array: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """(H, W[, 1, 3 or 4]) bool, uint8, uint16 -> (H, W, 3) uint8."""
+    height, width = array.shape[:2]
+    upright = np.empty((height, width, 3), np.uint8)
+    for top, bottom in _bands(width, height):
+        band = _eight_bits(array[top:bottom])
+        if band.ndim == 3 and band.shape[2] == 4:
+            band = np.asarray(_flat(Image.fromarray(np.ascontiguousarray(band))))
+        upright[top:bottom] = band[:, :, None] if band.ndim == 2 else band
+    return upright
+
+
+def _eight_bits(array: NDArray[np.generic]) -> NDArray[np.uint8]:
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype.itemsize == 2:
+        return (array.astype(np.uint16, copy=False) >> 8).astype(np.uint8)
+    return array.astype(np.uint8, copy=False)
+
+
+def _upright_rgb(image: Image.Image, orientation: int) -> NDArray[np.uint8]:
+    """A loaded image -> (H, W, 3) uint8, band by band: beside Pillow's own pixels there is only the answer."""
+    width, height = image.size
+    upright = np.empty((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
+    for top, bottom in _bands(width, height):
+        band = _flat(image.crop((0, top, width, bottom)))
+        if orientation > 1:
+            band = band.transpose(_TURNS[orientation])
+        start, end = (height - bottom, height - top) if orientation in (3, 4, 6, 7) else (top, bottom)
+        where = np.s_[:, start:end] if orientation >= 5 else np.s_[start:end]
+        upright[where] = np.asarray(band)
+    return upright
+
+
+def _flat(band: Image.Image) -> Image.Image:
+    """Any mode -> RGB, alpha and transparent colours laid over white."""
+    key = band.info.get("transparency")
+    if band.mode.startswith("I;16"):
+        return _flat_16(band, key)
+    if isinstance(key, tuple) and max(key) > 255:  # of a 16-bit RGB picture, of which Pillow keeps the high bytes
+        band.info["transparency"] = tuple(value >> 8 for value in key)
+    if band.mode == "La":
+        band = band.convert("LA")
+    if key is not None or band.mode in ("LA", "PA", "RGBA", "RGBa"):
+        rgba = band.convert("RGBA")
+        white = Image.new("RGB", band.size, "white")
+        white.paste(rgba, mask=rgba)
+        return white
+    return band if band.mode == "RGB" else band.convert("RGB")
+
+
+def _flat_16(band: Image.Image, key: object) -> Image.Image:
+    grey = np.asarray(band)
+    high = _eight_bits(grey)
+    if isinstance(key, int):
+        high[grey == key] = 255
+    return Image.fromarray(high).convert("RGB")

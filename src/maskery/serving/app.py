@@ -1,0 +1,121 @@
+"""Routes and what ties them together. The work is in ``pipeline``; this file only translates."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from maskery import image
+from maskery.encode.json import model_card
+from maskery.encode.table import ENCODERS, encode
+from maskery.errors import MaskeryError, UnknownModel, nearest
+from maskery.serving import problems, query
+from maskery.serving.body import read_picture
+from maskery.serving.headers import SecurityHeaders
+from maskery.serving.openapi import document
+from maskery.serving.residents import Residents
+from maskery.serving.workers import Workers
+from maskery.settings import Settings
+
+WEB = Path(__file__).parent / "web"
+
+
+class Service:
+    """The endpoints, over one set of loaded models."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.residents = Residents(settings)
+        self.workers = Workers(settings.concurrency, settings.max_queue, settings.timeout)
+
+    async def segment(self, request: Request) -> Response:
+        """POST /v1/segment"""
+        settings = self.settings
+        ask = query.parse(request)
+        data = await read_picture(request, settings.max_bytes, settings.timeout)
+
+        def work() -> bytes:
+            picture = image.open_picture(data, max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
+            result = self.residents.get(ask.model).run(picture, ask.wish)
+            return encode(result, ask.format, picture.rgb() if ENCODERS[ask.format].needs_photo else None)
+
+        body = await self.workers.run(work)
+        return Response(body, media_type=ENCODERS[ask.format].media_type, headers={"Vary": "Accept"})
+
+    async def models(self, _: Request) -> Response:
+        """GET /v1/models"""
+        cards = [model_card(card) for card in self.residents.cards()]
+        return _json({"default": self.residents.default, "models": cards})
+
+    async def model(self, request: Request) -> Response:
+        """GET /v1/models/{name}"""
+        name, cards = request.path_params["name"], {card.name: card for card in self.residents.cards()}
+        if name not in cards:
+            raise UnknownModel(f"There is no model {name!r} here.", nearest(name, cards))
+        return _json(model_card(cards[name]))
+
+    async def livez(self, _: Request) -> Response:
+        """GET /livez"""
+        return _json({"live": True})
+
+    async def readyz(self, _: Request) -> Response:
+        """GET /readyz"""
+        ready = self.residents.ready
+        return _json({"ready": ready, "models": self.residents.states}, 200 if ready else 503)
+
+    async def openapi(self, _: Request) -> Response:
+        """GET /openapi.json"""
+        return _json(document(self.settings))
+
+    @asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        self.residents.load_all()
+        yield
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The ASGI application. Models are loaded and checked when it starts; an error there ends the start."""
+    image.trust_own_pixel_limit()
+    service = Service(settings)
+    routes = [
+        Route("/", _page("index.html")),
+        Route("/docs", _page("docs.html")),
+        Route("/openapi.json", service.openapi),
+        Route("/v1/segment", service.segment, methods=["POST"]),
+        Route("/v1/models", service.models),
+        Route("/v1/models/{name}", service.model),
+        Route("/livez", service.livez),
+        Route("/readyz", service.readyz),
+        Mount("/static", StaticFiles(directory=WEB)),
+    ]
+    app = Starlette(
+        routes=routes,
+        lifespan=service.lifespan,
+        exception_handlers={
+            MaskeryError: problems.on_maskery_error,
+            HTTPException: problems.on_http_exception,
+            ClientDisconnect: problems.on_disconnect,
+            Exception: problems.on_crash,
+        },
+    )
+    app.add_middleware(SecurityHeaders)
+    app.state.service = service
+    return app
+
+
+def _page(name: str):  # type: ignore[no-untyped-def]
+    async def page(_: Request) -> Response:
+        return FileResponse(WEB / name)
+
+    return page
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")

@@ -1,0 +1,1 @@
+"""One file a task: the scores of one picture -> its result."""

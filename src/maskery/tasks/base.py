@@ -1,0 +1,51 @@
+"""What every task is given, and the axis order that all of them read."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskery.engine.preprocess import Placement
+from maskery.errors import ModelError
+from maskery.model_card import ModelCard
+from maskery.result import ModelInfo
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One picture's output with all that is needed to understand it. ``confidence``: also give the best probability."""
+
+    output: NDArray[np.generic]
+    placement: Placement
+    orientation: int
+    card: ModelCard
+    timings_ms: dict[str, float]
+    confidence: bool = False
+
+    @property
+    def model(self) -> ModelInfo:
+        return ModelInfo(self.card.name, self.card.version, self.card.sha256)
+
+
+def planes(reading: Reading) -> NDArray[np.float32]:
+    """The output as (C, h, w) float32, without batch axis. Raises ``ModelError`` where it does not fit the card."""
+    card, output = reading.card, reading.output[0]
+    width, height = reading.placement.working_wh
+    if card.output.layout == "C" and output.size == width * height:
+        output = output.reshape(1, height, width)
+    elif card.output.layout == "HW" and output.ndim == 2:
+        output = output[None]
+    elif card.output.layout == "HWC" and output.ndim == 3:
+        output = output.transpose(2, 0, 1)
+    elif card.output.layout != "CHW" or output.ndim != 3:
+        raise ModelError(
+            f"{card.name} gave shape {output.shape}, its card says {card.output.layout}.", "Correct output.layout."
+        )
+    return np.ascontiguousarray(output, dtype=np.float32)
+
+
+def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Over axis 0; the same shape, float32."""
+    result = np.exp(scores - scores.max(0))
+    result /= result.sum(0)
+    return result

@@ -1,0 +1,28 @@
+"""Foreground (person, cut-out): one soft mask."""
+
+import numpy as np
+
+from maskery.engine import resample
+from maskery.result import ForegroundResult
+from maskery.tasks.base import Reading, planes, softmax
+
+
+def read(reading: Reading) -> ForegroundResult:
+    """Interpolate the foreground's probability to the original size. Bands keep the float values few."""
+    card = reading.card
+    scores = planes(reading)
+    if card.output.kind == "logits":
+        scores = softmax(scores) if len(scores) > 1 else 1 / (1 + np.exp(-scores))
+    probability = np.clip(scores[card.output.foreground_channel][None], 0, 1)
+    width, height = reading.placement.original_wh
+    alpha = np.empty((height, width), np.uint8)
+    for rows, band in resample.interpolated_bands(probability, reading.placement):
+        np.rint(band.read()[0] * 255, out=alpha[rows], casting="unsafe")
+    return ForegroundResult(
+        labels=tuple(card.labels),
+        palette=tuple(card.colours),
+        frame=reading.placement.frame(reading.orientation),
+        model=reading.model,
+        timings_ms=reading.timings_ms,
+        alpha=alpha,
+    )

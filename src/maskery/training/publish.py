@@ -1,0 +1,94 @@
+"""A finished run -> a model folder that serves: weights, card with measured quality, recipe."""
+
+import hashlib
+import platform
+import shutil
+import time
+from pathlib import Path
+
+import msgspec
+
+from maskery.datasets.base import Concatenated
+from maskery.evaluation import evaluate_model
+from maskery.metrics import mean_iou
+from maskery.model_card import CARD_NAME, Check, Input, Licence, ModelCard, Output, Quality
+from maskery.pipeline import load_model
+from maskery.training.export import INPUT, OUTPUT, Proof, export_onnx
+from maskery.training.loop import Run
+from maskery.training.nets.efficientnet_lite import PIXEL_MEAN, PIXEL_STD
+from maskery.training.recipe import Recipe
+from maskery.zoo.card_text import card_text
+
+
+def publish(run: Run, recipe_path: Path, folder: Path) -> ModelCard:
+    """Export the run's averaged weights into ``folder``, evaluate them there, and write the card last.
+
+    What is measured is the exported file through the serving road, at the pictures' own size. Raises
+    ``TrainingError`` when torch and ONNX Runtime disagree.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    recipe = run.recipe
+    weights = folder / f"{recipe.name}.onnx"
+    proof = export_onnx(run.averaged(), weights, recipe.publish.half)
+    shutil.copyfile(recipe_path, folder / "recipe.toml")
+    card = _card(recipe, list(run.labels), weights, _facts(run, proof))
+    source = recipe.data.validate
+    measured = evaluate_model(load_model(card, weights), run.root / source.path, source.split, source.format)
+    note = f"mean over the classes with at least 20 pictures, without background: {mean_iou(measured):.4f}"
+    quality = Quality(
+        data=source.path,
+        split=source.split,
+        miou=round(measured.miou, 5),
+        pixel_accuracy=round(measured.pixel_accuracy, 5),
+        iou={k: round(v, 5) for k, v in measured.iou.items() if v is not None},
+        images=measured.images,
+        note=note,
+    )
+    card = msgspec.structs.replace(card, quality=quality)
+    (folder / CARD_NAME).write_text(card_text(card), encoding="utf-8")
+    return card
+
+
+def _card(recipe: Recipe, labels: list[str], weights: Path, training: dict[str, str | int | float]) -> ModelCard:
+    data, wish = weights.read_bytes(), recipe.publish
+    return ModelCard(
+        name=recipe.name,
+        version=recipe.version,
+        task="semantic",
+        description=wish.description,
+        file=weights.name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        bytes=len(data),
+        url="",
+        licence=Licence(name=wish.licence, commercial_use=wish.commercial_use, note=wish.licence_note),
+        labels=labels,
+        input=Input(
+            tensor=INPUT,
+            layout="NCHW",
+            resize="longest-side",
+            side=wish.side,
+            multiple=32,
+            max_side=wish.max_side,
+            mean=(PIXEL_MEAN,) * 3,
+            std=(PIXEL_STD,) * 3,
+        ),
+        output=Output(tensor=OUTPUT, kind="logits", layout="CHW"),
+        check=Check(shares=wish.check) if wish.check else None,
+        training=training,
+    )
+
+
+def _facts(run: Run, proof: Proof) -> dict[str, str | int | float]:
+    """What a reader of the card wants to know about how the weights came to be."""
+    assert isinstance(run.crops.source, Concatenated)
+    return {
+        "pictures": len(run.crops.source),
+        "epochs": run.recipe.optimiser.epochs,
+        "minutes": round(run.seconds / 60, 1),
+        "machine": f"{platform.machine()}, {run.threads} threads",
+        "finished": time.strftime("%Y-%m-%d"),
+        "parity_torch_onnx": proof.exact,
+        "parity_after_half_storage": proof.stored,
+        "classes_changed_by_half_storage": proof.changed,
+    }
+
