@@ -1,8 +1,8 @@
 """Image segmentation as a service: one server, one command line, one Python call, the same mask.
 
-    import maskery
-    result = maskery.load("everyday").segment("photo.jpg")
-    result.save("mask.png")
+import maskery
+result = maskery.load("everyday").segment("photo.jpg")
+result.save("mask.png")
 """
 
 from typing import TYPE_CHECKING

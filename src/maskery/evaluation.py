@@ -25,8 +25,8 @@ def evaluate_model(
 ) -> Quality:
     """Segment every picture of ``split`` and compare at its own size.
 
-    Classes are matched by the ids of the model's labels. Raises ``DataError`` for a data set that is missing, damaged or
-    whose masks have another size than their pictures, or for a model that is not semantic.
+    Mask values are the ids of the model's labels. Raises ``DataError`` for a data set that is missing or damaged, for
+    masks of another size than their pictures, and for a model that is not semantic.
     """
     if model.card.task != "semantic":
         raise DataError(f"{model.card.name} is a {model.card.task} model.", "Evaluate a semantic one.")

@@ -3,8 +3,8 @@
 Traps that this file is there for:
 
 - Pillow lets nearly every exception escape from damaged files, so any ``Exception`` of a decoder is a ``PictureError``.
-- Opening a file must not decode it. Pillow's PNG ``getexif`` does; its GIF and WebP readers allocate by sizes that they
-  read themselves. The pixel limit is therefore checked before Pillow opens those two.
+- Opening a file must not decode it. Pillow's PNG ``getexif`` does; its GIF and WebP readers allocate when they open;
+  millions of tiny blocks keep its Python loops busy for half a minute. ``_check_structure`` therefore looks first.
 - Pillow turns TIFF pixels upright itself, on load; every other format is turned here. AVIF's own rotation (irot, imir)
   reaches us as an EXIF orientation.
 - ``draft`` rounds up: a JPEG of 101 pixels is 51 wide at half scale.
@@ -14,6 +14,7 @@ Traps that this file is there for:
 
 import io
 import os
+import re
 import stat
 import struct
 from collections.abc import Iterator
@@ -30,7 +31,9 @@ from maskery.errors import BadRequest, MaskeryError, PictureError, TooLarge, Uns
 Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Image.Image | np.ndarray
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # Pillow's JPEG reader opens MPO too
 BAND_PIXELS = 1 << 19
-BLOCKS_AT_MOST = 100_000  # PNG chunks, GIF blocks: a real file has a few thousand; each costs Pillow microseconds
+BLOCKS_AT_MOST = 100_000  # PNG chunks, GIF blocks, JPEG segments: real files have a few thousand at most
+SCANS_AT_MOST = 100  # of a progressive JPEG; real ones have about ten
+TILE_PIXELS_AT_MOST = 4096 * 4096  # of a TIFF smaller than that
 
 _ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF are read."
 _SAVE_AGAIN = "Open it in a viewer and save it again, or send it again if the transfer was cut off."
@@ -47,6 +50,7 @@ _OTHER_KINDS = (  # first bytes (lower case, white space removed), what it is, t
     (b"\x1f\x8b", "gzip data", "Unpack it first."),
     (b"8bps", "a Photoshop file", "Export it as PNG."),
 )
+_JPEG_MARKER = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]")  # but not those that restart a scan: they belong to its data
 _TURNS = {  # EXIF orientation -> how Pillow turns a picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -115,10 +119,11 @@ def open_picture(source: Source, *, max_bytes: int, max_pixels: int) -> Picture:
         return _from_pil(source, max_pixels)
     data = _read(source, max_bytes)
     with _decoder_errors():
-        _check_pixels(_size_before_pillow(data), max_pixels)
+        _check_structure(data, max_pixels)
         with _open(data) as image:
             _check_pixels(image.size, max_pixels)
             _check_mode(image)
+            _check_tiles(image)
             orientation, size_wh, kind = _orientation(image, data), image.size, image.format or ""
     lies = orientation >= 5 and kind != "TIFF"
     return Picture(size_wh[::-1] if lies else size_wh, orientation, kind, data)
@@ -155,9 +160,11 @@ def _read(source: bytes | bytearray | memoryview | str | os.PathLike[str], max_b
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
+            expected = max_bytes  # of a pipe; read() allocates what it is asked for, hence not more than needed
             if stat.S_ISREG(status.st_mode):
                 _check_bytes(status.st_size, max_bytes)
-            data = file.read(max_bytes + 1)
+                expected = status.st_size
+            data = file.read(expected + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BadRequest(f"{path} cannot be read: {reason}.", "Give the path of a picture file.") from error
@@ -210,39 +217,69 @@ def _unsupported(data: bytes) -> UnsupportedPicture:
     return UnsupportedPicture("The bytes are no picture of a known kind.", _ACCEPTED)
 
 
-def _size_before_pillow(data: bytes) -> tuple[int, int]:
-    """(width, height) of a GIF or a WebP, for which Pillow allocates while it opens them; (1, 1) for all others."""
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return _gif_size(io.BytesIO(data))
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return _webp_size(data)
-    return 1, 1
+class _Budget:
+    """How many blocks of one file may be walked: Pillow takes microseconds, and memory, for each."""
+
+    def __init__(self) -> None:
+        self.left = BLOCKS_AT_MOST
+
+    def spend(self, blocks: int = 1) -> None:
+        self.left -= blocks
+        if self.left < 0:
+            raise PictureError(f"The picture consists of more than {BLOCKS_AT_MOST:,} blocks.", _SAVE_AGAIN)
+
+
+def _check_structure(data: bytes, max_pixels: int) -> None:
+    """Refuse what would cost Pillow memory or long loops while it opens the file, by a look at its blocks."""
+    if data.startswith(b"\xff\xd8"):
+        _check_jpeg(data)
+    elif data.startswith(b"\x89PNG"):
+        _png_chunk(data, b"")  # no chunk has this name: a walk to the end
+    elif data.startswith((b"GIF87a", b"GIF89a")):
+        _check_pixels(_gif_size(io.BytesIO(data)), max_pixels)
+    elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        _check_pixels(_webp_size(data), max_pixels)
+
+
+def _check_jpeg(data: bytes) -> None:
+    """Count segments, filling and junk up to the first scan; of a progressive file also the scans, which cost most."""
+    budget, position, scans, progressive = _Budget(), 2, 0, False
+    while found := _JPEG_MARKER.search(data, position):
+        budget.spend(1 if scans else found.end() - position - 1)
+        marker, position = data[found.end() - 1], found.end()
+        progressive = progressive or marker in (0xC2, 0xC6, 0xCA, 0xCE)
+        scans += marker == 0xDA
+        if scans and (marker == 0xD9 or not progressive):
+            return
+        if scans > SCANS_AT_MOST:
+            raise PictureError(f"The JPEG has more than {SCANS_AT_MOST} scans.", _SAVE_AGAIN)
+        if marker not in (0x01, 0xD8, 0xD9):  # these three have no content
+            position += int.from_bytes(data[position : position + 2], "big")
 
 
 def _gif_size(file: io.BytesIO) -> tuple[int, int]:
     """The screen, or the first frame where that reaches further. Walks the blocks exactly as Pillow does."""
+    budget = _Budget()
 
     def block() -> bytes:
+        budget.spend()
         return file.read(file.read(1)[0])
 
     width, height, flags = struct.unpack("<6xHHB2x", file.read(13))
     if flags & 128:
         file.seek(3 << ((flags & 7) + 1), io.SEEK_CUR)
-    for _ in range(BLOCKS_AT_MOST):
-        match file.read(1):
-            case b"" | b";":
-                return width, height  # no frame: Pillow says so
-            case b",":
-                x, y, w, h = struct.unpack("<4H", file.read(8))
-                return max(width, x + w), max(height, y + h)
-            case b"!":
-                label, first = file.read(1), block()
-                if label == b"\xff" and first.startswith(b"NETSCAPE2.0"):
-                    first = block()
-                if label != b"\xfe" or first:
-                    while block():
-                        pass
-    raise PictureError(f"The GIF has no frame in its first {BLOCKS_AT_MOST:,} blocks.", _SAVE_AGAIN)
+    while (kind := file.read(1)) not in (b"", b";"):
+        budget.spend()
+        if kind == b",":
+            x, y, w, h = struct.unpack("<4H", file.read(8))
+            return max(width, x + w), max(height, y + h)
+        if kind == b"!":
+            label, first = file.read(1), block()
+            if label == b"\xff" and first.startswith(b"NETSCAPE2.0"):
+                first = block()
+            while (label != b"\xfe" or first) and block():
+                pass
+    return width, height  # no frame: Pillow says so
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
@@ -268,6 +305,14 @@ def _check_mode(image: Image.Image) -> None:
         raise UnsupportedPicture(f"The TIFF is grey of {bits} bits, inverted: {white_is_zero}.", _EIGHT_BITS)
 
 
+def _check_tiles(image: Image.Image) -> None:
+    """Refuse a TIFF whose tiles are far larger than the picture: the decoder allocates a whole one."""
+    tags = getattr(image, "tag_v2", {})
+    tile = int(tags.get(322, 0)) * int(tags.get(323, 0))
+    if tile > max(TILE_PIXELS_AT_MOST, image.width * image.height):
+        raise PictureError(f"The TIFF has tiles of {tile:,} pixels, more than the picture itself.", _SAVE_AGAIN)
+
+
 def _orientation(image: Image.Image, data: bytes) -> int:
     """The EXIF orientation, 1..8. A broken EXIF block says nothing about the pixels: upright."""
     if image.format == "PNG" and "exif" not in image.info:
@@ -284,15 +329,14 @@ def _orientation(image: Image.Image, data: bytes) -> int:
 
 def _png_chunk(data: bytes, name: bytes) -> bytes | None:
     """The content of the first chunk of this name, also behind the pixels. None where there is none."""
-    position = 8
-    for _ in range(BLOCKS_AT_MOST):
-        if position + 8 > len(data):
-            return None
+    budget, position = _Budget(), 8
+    while position + 8 <= len(data):
+        budget.spend()
         length, found = struct.unpack_from(">I4s", data, position)
         if found == name:
             return data[position + 8 : position + 8 + length]
         position += length + 12
-    raise PictureError(f"The PNG has more than {BLOCKS_AT_MOST:,} chunks.", _SAVE_AGAIN)
+    return None
 
 
 def _from_pil(image: Image.Image, max_pixels: int) -> Picture:

@@ -10,7 +10,7 @@ IGNORE = 255
 
 
 class Confusion:
-    """``matrix[t, p]``: pixels of true class t that were predicted as p, (C, C) int64; ``images[t]``: pictures with class t."""
+    """``matrix[t, p]``: pixels of class t predicted as p, (C, C) int64; ``images[t]``: pictures that have class t."""
 
     def __init__(self, classes: int) -> None:
         self.matrix = np.zeros((classes, classes), dtype=np.int64)
@@ -38,7 +38,7 @@ class Quality:
 
 
 def quality(confusion: Confusion, labels: Sequence[str]) -> Quality:
-    """IoU = TP / (TP + FP + FN) by class (Jaccard, as in Pascal VOC), their mean over classes that occur, and accuracy."""
+    """IoU = TP / (TP + FP + FN) by class (as in Pascal VOC), their mean over the classes that occur, and accuracy."""
     hit = np.diag(confusion.matrix)
     union = confusion.matrix.sum(0) + confusion.matrix.sum(1) - hit
     iou = [float(h / u) if u else None for h, u in zip(hit, union, strict=True)]
@@ -55,8 +55,6 @@ def quality(confusion: Confusion, labels: Sequence[str]) -> Quality:
 def mean_iou(result: Quality, at_least: int = 20) -> float:
     """Mean IoU over the classes with ``at_least`` pictures, background left out: what a small data set can say."""
     values = [
-        value or 0.0
-        for name, value in result.iou.items()
-        if name != "background" and result.images[name] >= at_least
+        value or 0.0 for name, value in result.iou.items() if name != "background" and result.images[name] >= at_least
     ]
     return float(np.mean(values)) if values else 0.0

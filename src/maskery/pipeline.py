@@ -1,4 +1,4 @@
-"""THE ROAD: picture -> tensor -> session -> task -> result. Every door (Python, command line, HTTP) comes through here."""
+"""THE ROAD: picture -> tensor -> session -> task -> result. Every door comes through here."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskery.engine import preprocess
-from maskery.engine.session import Session, open_session
+from maskery.engine.runtimes import open_session
+from maskery.engine.session import Session
 from maskery.errors import BadRequest, nearest
 from maskery.image import Picture
 from maskery.model_card import ModelCard
@@ -53,8 +54,8 @@ class Model:
     def run(self, picture: Picture, wish: Wish = PLAIN) -> Result:
         """Segment one picture.
 
-        Raises ``BadRequest`` for a wish that this model cannot fulfil, ``PictureError`` for damaged pixels, ``ModelError``
-        where the model does not do what its card says.
+        Raises ``BadRequest`` for a wish that this model cannot fulfil, ``PictureError`` for damaged pixels,
+        ``ModelError`` where the model does not do what its card says.
         """
         watch, card = Stopwatch(), self.card
         _check(wish, card)

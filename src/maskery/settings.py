@@ -33,7 +33,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_pixels: Annotated[int, Meta(ge=1, description="Largest picture, in pixels, read from its header.")] = 80_000_000
     concurrency: Annotated[int, Meta(ge=1, description="Pictures worked on at once.")] = 2
     max_queue: Annotated[int, Meta(ge=0, description="Requests that may wait for their turn; more get 503.")] = 64
-    timeout: Annotated[float, Meta(gt=0, description="Seconds a request may take, body included; then 408 or 503.")] = 60.0
+    timeout: Annotated[float, Meta(gt=0, description="Seconds a request may take, body included; then 408 or 503.")] = (
+        60.0
+    )
     cache: Annotated[
         str, Meta(description="Folder for pulled and added models; empty = the platform's cache folder.")
     ] = ""

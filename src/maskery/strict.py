@@ -60,7 +60,7 @@ def _check_keys(raw: Any, kind: Any, source: str, where: str) -> None:
 
 
 def _structs_within(annotation: Any, value: Any, where: str) -> list[tuple[Any, Any, str]]:
-    """The (struct type, raw value, path) pairs that ``annotation`` finds in ``value``: direct, optional or in a list."""
+    """The (struct type, raw value, path) that ``annotation`` finds in ``value``: direct, optional or in a list."""
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return [(annotation, value, where)]
     arguments = typing.get_args(annotation)
@@ -68,7 +68,5 @@ def _structs_within(annotation: Any, value: Any, where: str) -> list[tuple[Any, 
         structs = [a for a in arguments if isinstance(a, type) and issubclass(a, msgspec.Struct)]
         return [(structs[0], value, where)] if len(structs) == 1 else []
     if typing.get_origin(annotation) in (list, tuple) and isinstance(value, list) and arguments:
-        return [
-            found for i, item in enumerate(value) for found in _structs_within(arguments[0], item, f"{where}[{i}]")
-        ]
+        return [found for i, item in enumerate(value) for found in _structs_within(arguments[0], item, f"{where}[{i}]")]
     return []

@@ -86,5 +86,5 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         # The reader of our stdout has gone; Python would complain again when it flushes at exit.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         sys.exit(1)

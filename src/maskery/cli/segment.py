@@ -43,7 +43,7 @@ def segment(
     """Segment pictures; the mask has the pixels of the upright picture.
 
     One picture without -o goes to stdout (at a terminal: to NAME-mask.png here). Several need -o FOLDER, or --format
-    json, which prints one line a picture. A picture that fails does not stop the others; failures are listed at the end.
+    json, which prints one line a picture. A picture that fails does not stop the others; all failures are listed last.
     """
     jobs = expand(inputs)
     several = len(jobs) > 1 or Path(inputs[0]).is_dir()
@@ -71,7 +71,7 @@ def segment(
 
 
 def expand(inputs: tuple[str, ...]) -> list[Job]:
-    """Files as they are, folders with all pictures below them, globs. Raises ``BadRequest`` for what matches nothing."""
+    """Files as they are, folders with all pictures below, globs. Raises ``BadRequest`` for what matches nothing."""
     jobs: list[Job] = []
     for text in inputs:
         path = Path(text)
@@ -137,9 +137,8 @@ def _writer(output: Path | None, format: str, several: bool) -> Callable[[Job, b
 
 
 def _to_stdout(job: Job, data: bytes) -> None:
-    out = click.get_binary_stream("stdout")
-    out.write(data + b"\n" if data.startswith(b"{") else data)
-    out.flush()
+    sys.stdout.buffer.write(data + b"\n" if data.startswith(b"{") else data)
+    sys.stdout.buffer.flush()
 
 
 def _to_file(target: Path) -> Callable[[Job, bytes], None]:
@@ -164,8 +163,8 @@ def _run_many(jobs: list[Job], work: Callable[[Job], None]) -> None:
                 work(job)
             except MaskeryError as error:
                 failures.append((job.source, error))
-    for path, error in failures:
-        click.echo(f"failed: {path}: {error}", err=True)
+    for path, failure in failures:
+        click.echo(f"failed: {path}: {failure}", err=True)
     click.echo(f"{len(jobs) - len(failures)} of {len(jobs)} pictures segmented", err=True)
     if failures:
         sys.exit(1)

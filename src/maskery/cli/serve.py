@@ -10,7 +10,9 @@ import click
 @click.command()
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on; 0 takes a free one.  [default: 8000]")
-@click.option("--model", multiple=True, help="Model to load; repeatable, the first is the default.  [default: everyday]")
+@click.option(
+    "--model", multiple=True, help="Model to load; repeatable, the first is the default.  [default: everyday]"
+)
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), help="Where models run.  [default: cpu]")
 @click.option("--threads", type=int, help="Threads of one model run; 0 = all usable cores.  [default: 0]")
 @click.option("--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="TOML file of settings.")

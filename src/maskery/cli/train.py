@@ -10,7 +10,9 @@ from maskery.errors import MissingExtra
 
 @click.command()
 @click.argument("recipe", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data sets.  [default: the recipe's data.root]")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Folder of the data sets.  [default: the recipe's data.root]"
+)
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/NAME]")
 @click.option("--export-only", is_flag=True, help="Export and measure the last checkpoint; train nothing.")
 def train(recipe: Path, data: Path | None, out: Path | None, export_only: bool) -> None:

@@ -18,7 +18,8 @@ IGNORE = 255
 class SegmentationData(Protocol):
     """Pictures with class masks. ``labels[i]`` is the name of mask value ``i``; ``IGNORE`` (255) is not judged."""
 
-    labels: Sequence[str]
+    @property
+    def labels(self) -> Sequence[str]: ...
 
     def __len__(self) -> int: ...
 

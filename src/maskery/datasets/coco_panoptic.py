@@ -1,4 +1,4 @@
-"""Format ``coco-panoptic``: images/SPLIT/*.jpg, panoptic/SPLIT/*.png, panoptic_SPLIT.json (cocodataset.org, "panoptic").
+"""Format ``coco-panoptic`` (cocodataset.org): images/SPLIT/*.jpg, panoptic/SPLIT/*.png, panoptic_SPLIT.json.
 
 A pixel of the PNG holds the segment id as R + 256 G + 65536 B. Classes are matched to ``labels`` by name; what has no
 counterpart becomes ``background``, a crowd becomes ``IGNORE``.
@@ -28,14 +28,16 @@ class CocoPanoptic:
             found = sorted(p.stem.removeprefix("panoptic_") for p in root.glob("panoptic_*.json"))
             raise DataError(f"{index_path} cannot be read: {error}.", f"Splits here: {', '.join(found)}.") from error
         ids = {same_name(label): i for i, label in enumerate(self.labels)}
-        self._class_of = {c["id"]: ids[same_name(c["name"])] for c in index["categories"] if same_name(c["name"]) in ids}
+        self._class_of = {
+            c["id"]: ids[same_name(c["name"])] for c in index["categories"] if same_name(c["name"]) in ids
+        }
         if not self._class_of:
             raise DataError(f"{index_path} and the model have no class name in common.", "Check the labels.")
         self._rest = ids.get("background", IGNORE)
         self._annotations = index["annotations"]
         self._masks = root / "panoptic" / split
         names = {image["id"]: image["file_name"] for image in index["images"]}
-        self._images = [root / "images" / split / names[a["image_id"]] for a in self._annotations]
+        self._images: list[Path] = [root / "images" / split / names[a["image_id"]] for a in self._annotations]
         for path in self._images:
             if not path.is_file():
                 raise DataError(f"{path}, named in {index_path.name}, is missing.", "Fetch the pictures too.")

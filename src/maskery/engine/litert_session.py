@@ -56,5 +56,6 @@ class LiteRTSession:
 def _real(values: NDArray[np.generic], detail: dict[str, Any]) -> NDArray[np.generic]:
     scale, zero = detail["quantization"]
     if scale and values.dtype in (np.uint8, np.int8):
-        return (values.astype(np.float32) - zero) * np.float32(scale)
+        real: NDArray[np.float32] = (values.astype(np.float32) - zero) * np.float32(scale)
+        return real
     return values

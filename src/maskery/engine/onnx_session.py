@@ -31,7 +31,9 @@ class OnnxSession:
         try:
             self._session = ort.InferenceSession(path, options, providers=providers)
         except Exception as error:  # its exceptions share no base class
-            raise ModelError(f"ONNX Runtime cannot load {path.name}: {_first_line(error)}", "Check the file.") from error
+            raise ModelError(
+                f"ONNX Runtime cannot load {path.name}: {_first_line(error)}", "Check the file."
+            ) from error
         self.device = "cuda" if self._session.get_providers()[0] == CUDA else "cpu"
         if device == "cuda" and self.device != "cuda":
             raise DeviceError("ONNX Runtime fell back to the CPU.", "Check driver and CUDA libraries, or use cpu.")

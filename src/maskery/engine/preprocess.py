@@ -1,4 +1,4 @@
-"""Picture -> tensor, and where the tensor lies in the picture. The way back (``engine.resample``) uses the same ``Placement``."""
+"""Picture -> tensor, and where it lies in the picture. The way back, ``resample``, uses the same ``Placement``."""
 
 import math
 from dataclasses import dataclass
@@ -99,20 +99,19 @@ def _round(pixels: float, multiple: int) -> int:
 
 def to_tensor(rgb: NDArray[np.uint8], placement: Placement, spec: Input) -> Tensor:
     """(h, w, 3) uint8 RGB, upright, of any resolution -> (1, 3, H, W) or (1, H, W, 3) as the card wants it."""
-    content = _resized(rgb, placement.content_wh)
-    pixels = content[..., ::-1] if spec.channels == "BGR" else content
-    values: Tensor
-    if spec.dtype == "float32":
-        values = np.subtract(pixels, np.float32(spec.mean), dtype=np.float32)
-        values /= np.float32(spec.std)
-        padding: Tensor = (np.float32(spec.pad_value) - np.float32(spec.mean)) / np.float32(spec.std)
-    else:
-        values, padding = pixels, np.full(3, spec.pad_value, np.uint8)
-    if placement.working_wh != placement.content_wh:
-        values = _padded(values, placement, padding)
+    pixels = _padded(_resized(rgb, placement.content_wh), placement, spec.pad_value)
+    if spec.channels == "BGR":
+        pixels = pixels[..., ::-1]
+    values: Tensor = _normalised(pixels, spec) if spec.dtype == "float32" else pixels
     if spec.layout == "NCHW":
         values = values.transpose(2, 0, 1)
-    return np.ascontiguousarray(values[None])
+    return values[None].copy(order="C")
+
+
+def _normalised(pixels: NDArray[np.uint8], spec: Input) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = np.subtract(pixels, np.array(spec.mean, np.float32), dtype=np.float32)
+    values /= np.array(spec.std, np.float32)
+    return values
 
 
 def _resized(rgb: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
@@ -122,10 +121,11 @@ def _resized(rgb: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uin
     return np.asarray(Image.fromarray(rgb).resize(size_wh, Image.Resampling.BILINEAR))
 
 
-def _padded(values: Tensor, placement: Placement, padding: Tensor) -> Tensor:
+def _padded(content: NDArray[np.uint8], placement: Placement, value: int) -> NDArray[np.uint8]:
+    if placement.working_wh == placement.content_wh:
+        return content
     width, height = placement.working_wh
-    canvas = np.empty((height, width, 3), values.dtype)
-    canvas[:] = padding
+    canvas = np.full((height, width, 3), value, np.uint8)
     (left, top), (w, h) = placement.offset_xy, placement.content_wh
-    canvas[top : top + h, left : left + w] = values
+    canvas[top : top + h, left : left + w] = content
     return canvas

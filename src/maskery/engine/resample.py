@@ -58,8 +58,8 @@ def class_map(scores: Scores, placement: Placement) -> ClassMap:
     to the argmax of all interpolated scores, ties to the last bit aside.
     """
     x, y = axes(placement, (scores.shape[2], scores.shape[1]))
-    best = scores.argmax(0).astype(np.uint8 if len(scores) <= 255 else np.uint16)
-    decided = best.take(x.low, axis=1).take(y.low, axis=0)
+    best: ClassMap = scores.argmax(0).astype(np.uint8 if len(scores) <= 255 else np.uint16)
+    decided: ClassMap = best.take(x.low, axis=1).take(y.low, axis=0)
     mixed = _mixed_cells(best)
     for row in np.flatnonzero(mixed.any(1)):
         top, bottom = (int(v) for v in np.searchsorted(y.low, (row, row + 1)))
@@ -118,12 +118,13 @@ def _lerp(first: Scores, second: Scores, weight: NDArray[np.float32]) -> Scores:
     return result
 
 
-def nearest_map(labels: NDArray[np.integer], placement: Placement) -> NDArray[np.integer]:
+def nearest_map(labels: ClassMap, placement: Placement) -> ClassMap:
     """A class map (h, w) of the working picture at the original size, by nearest neighbour."""
     x, y = axes(placement, (labels.shape[1], labels.shape[0]))
     columns = np.where(x.weight >= 0.5, x.high, x.low)
     rows = np.where(y.weight >= 0.5, y.high, y.low)
-    return labels.take(columns, axis=1).take(rows, axis=0)
+    enlarged: ClassMap = labels.take(columns, axis=1).take(rows, axis=0)
+    return enlarged
 
 
 def interpolated_bands(scores: Scores, placement: Placement) -> "list[tuple[slice, BandReader]]":

@@ -1,6 +1,6 @@
 """Routes and what ties them together. The work is in ``pipeline``; this file only translates."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from maskery import image
-from maskery.encode.json import model_card
-from maskery.encode.table import ENCODERS, encode
+from maskery.encode.table import ENCODERS, encode, find
 from maskery.errors import MaskeryError, UnknownModel, nearest
 from maskery.serving import problems, query
 from maskery.serving.body import read_picture
+from maskery.serving.cards import public
 from maskery.serving.headers import SecurityHeaders
 from maskery.serving.openapi import document
 from maskery.serving.residents import Residents
@@ -42,8 +42,10 @@ class Service:
         data = await read_picture(request, settings.max_bytes, settings.timeout)
 
         def work() -> bytes:
+            model = self.residents.get(ask.model)
+            find(ask.format, model.card.task)
             picture = image.open_picture(data, max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
-            result = self.residents.get(ask.model).run(picture, ask.wish)
+            result = model.run(picture, ask.wish)
             return encode(result, ask.format, picture.rgb() if ENCODERS[ask.format].needs_photo else None)
 
         body = await self.workers.run(work)
@@ -51,7 +53,7 @@ class Service:
 
     async def models(self, _: Request) -> Response:
         """GET /v1/models"""
-        cards = [model_card(card) for card in self.residents.cards()]
+        cards = [public(card) for card in self.residents.cards()]
         return _json({"default": self.residents.default, "models": cards})
 
     async def model(self, request: Request) -> Response:
@@ -59,7 +61,7 @@ class Service:
         name, cards = request.path_params["name"], {card.name: card for card in self.residents.cards()}
         if name not in cards:
             raise UnknownModel(f"There is no model {name!r} here.", nearest(name, cards))
-        return _json(model_card(cards[name]))
+        return _json(public(cards[name]))
 
     async def livez(self, _: Request) -> Response:
         """GET /livez"""
@@ -110,7 +112,7 @@ def create_app(settings: Settings) -> Starlette:
     return app
 
 
-def _page(name: str):  # type: ignore[no-untyped-def]
+def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
     async def page(_: Request) -> Response:
         return FileResponse(WEB / name)
 

@@ -1,6 +1,6 @@
 """The picture out of a request: raw body or multipart, within the byte and time limit, before any form parser runs."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import anyio
 from starlette.datastructures import Headers, UploadFile
@@ -62,7 +62,7 @@ def _too_large(size: int, limit: int) -> TooLarge:
 
 
 async def _from_form(headers: Headers, body: bytes) -> bytes:
-    async def stream() -> AsyncIterator[bytes]:
+    async def stream() -> AsyncGenerator[bytes, None]:
         yield body
 
     try:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from maskery import errors
@@ -70,4 +70,6 @@ async def on_disconnect(_: Request, __: Exception) -> Response:
 
 
 async def on_crash(_: Request, __: Exception) -> Response:
-    return problem(500, "internal-error", "The server failed on this request.", "Its log has the cause; please report it.")
+    return problem(
+        500, "internal-error", "The server failed on this request.", "Its log has the cause; please report it."
+    )

@@ -33,7 +33,7 @@ class Ask:
 
 
 def parse(request: Request) -> Ask:
-    """Raises ``BadRequest`` for an unknown or repeated parameter, ``NotAcceptable`` for an Accept that nothing satisfies."""
+    """Raises ``BadRequest`` for an unknown or repeated parameter, ``NotAcceptable`` for an Accept nothing satisfies."""
     query = request.query_params
     for name, _ in query.multi_items():
         if name not in PARAMETERS:

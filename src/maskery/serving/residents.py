@@ -5,12 +5,12 @@ import threading
 from pathlib import Path
 
 from maskery import image
-from maskery.errors import MaskeryError, ModelError
+from maskery.errors import MaskeryError, ModelError, UnknownModel
 from maskery.model_card import ModelCard
 from maskery.pipeline import Model, load_model
 from maskery.result import ClassificationResult, ForegroundResult, Result
 from maskery.settings import Settings
-from maskery.zoo.store import CHECK_PICTURE, Store
+from maskery.zoo.store import CHECK_PICTURE, Store, is_path
 
 log = logging.getLogger("maskery")
 
@@ -26,14 +26,18 @@ class Residents:
         self.states: dict[str, str] = {}
 
     def load_all(self) -> None:
-        """Load and check the models of the settings. Raises the first one's error: a server without them is none."""
+        """Load and check the models of the settings. Raises the first error: a server without its models is none."""
         for name in self._settings.model:
             self.get(name)
         self.default = next(iter(self._models)) if self._models else self.default
 
     def get(self, name: str | None) -> Model:
-        """The model ``name`` (None = the default), loaded and checked. Raises ``UnknownModel`` and other ``ModelError``s."""
+        """The model ``name`` (None = the default), loaded and checked. Raises ``UnknownModel``, ``ModelError``."""
         wanted = name or self.default
+        if is_path(wanted) and wanted not in self._settings.model:
+            raise UnknownModel(f"There is no model {wanted!r}.", "Name one of GET /v1/models.")
+        if wanted in self._models:
+            return self._models[wanted]
         with self._lock:
             if wanted not in self._models:
                 located = self._store.locate(wanted)

@@ -46,6 +46,12 @@ def planes(reading: Reading) -> NDArray[np.float32]:
 
 def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """Over axis 0; the same shape, float32."""
-    result = np.exp(scores - scores.max(0))
+    result: NDArray[np.float32] = np.exp(scores - scores.max(0))
     result /= result.sum(0)
+    return result
+
+
+def sigmoid(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Element by element; the same shape, float32."""
+    result: NDArray[np.float32] = np.reciprocal(1 + np.exp(-scores), dtype=np.float32)
     return result

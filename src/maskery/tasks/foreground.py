@@ -1,10 +1,11 @@
 """Foreground (person, cut-out): one soft mask."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maskery.engine import resample
 from maskery.result import ForegroundResult
-from maskery.tasks.base import Reading, planes, softmax
+from maskery.tasks.base import Reading, planes, sigmoid, softmax
 
 
 def read(reading: Reading) -> ForegroundResult:
@@ -12,8 +13,8 @@ def read(reading: Reading) -> ForegroundResult:
     card = reading.card
     scores = planes(reading)
     if card.output.kind == "logits":
-        scores = softmax(scores) if len(scores) > 1 else 1 / (1 + np.exp(-scores))
-    probability = np.clip(scores[card.output.foreground_channel][None], 0, 1)
+        scores = softmax(scores) if len(scores) > 1 else sigmoid(scores)
+    probability: NDArray[np.float32] = np.clip(scores[card.output.foreground_channel][None], 0, 1)
     width, height = reading.placement.original_wh
     alpha = np.empty((height, width), np.uint8)
     for rows, band in resample.interpolated_bands(probability, reading.placement):

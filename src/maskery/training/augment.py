@@ -32,19 +32,15 @@ def random_crop(
     crop.paste(image.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=box), (left, top))
     target = Image.new("L", (data.crop // step, data.crop // step), IGNORE)
     coarse = ((right - left) // step, (bottom - top) // step)
-    target.paste(
-        Image.fromarray(mask).resize(coarse, Image.Resampling.NEAREST, box=box), (left // step, top // step)
-    )
+    target.paste(Image.fromarray(mask).resize(coarse, Image.Resampling.NEAREST, box=box), (left // step, top // step))
     if data.flip and rng.random() < 0.5:
         crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         target = target.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return np.asarray(_recolour(crop, data.colour_jitter, rng)), np.asarray(target)
 
 
-def _span(
-    length: int, side: float, crop: int, step: int, rng: np.random.Generator
-) -> tuple[float, float, int, int]:
-    """Along one axis: source interval [start, end) and the crop pixels [first, last), multiples of ``step``, it fills."""
+def _span(length: int, side: float, crop: int, step: int, rng: np.random.Generator) -> tuple[float, float, int, int]:
+    """Along one axis: source interval [start, end) and crop pixels [first, last) it fills, multiples of ``step``."""
     if side <= length:
         start = rng.uniform(0, length - side)
         return start, start + side, 0, crop

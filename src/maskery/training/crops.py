@@ -37,14 +37,12 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
         index = int(self.order[position])
         rng = np.random.default_rng((self.seed, self.epoch, position))
-        image, mask = random_crop(
-            read_rgb(self.source.image_path(index)), self.source.mask(index), self.data, rng
-        )
+        image, mask = random_crop(read_rgb(self.source.image_path(index)), self.source.mask(index), self.data, rng)
         return torch.from_numpy(image.copy()).permute(2, 0, 1), torch.from_numpy(mask.copy())
 
 
 def repeat_factors(source: SegmentationData, threshold: float) -> NDArray[np.float64]:
-    """How often each picture is shown in an epoch: max(1, sqrt(threshold / share of its rarest class)), (N,) float64."""
+    """How often an epoch shows each picture: max(1, sqrt(threshold / share of its rarest class)), (N,) float64."""
     present = [classes_in(source.mask(i)) for i in range(len(source))] if threshold > 0 else []
     if not present:
         return np.ones(len(source))

@@ -22,7 +22,7 @@ HALF_FROM_ELEMENTS = 256
 
 @dataclass(frozen=True)
 class Proof:
-    """Largest absolute differences of logits over ``PROOF_SIZES``, and the share of positions with another best class."""
+    """Largest absolute differences of logits over ``PROOF_SIZES``; share of positions with another best class."""
 
     exact: float
     stored: float

@@ -43,7 +43,9 @@ class Run:
         torch.manual_seed(recipe.seed)
         self.net = build_network(recipe.network, len(self.labels)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedModel(
-            self.net, multi_avg_fn=get_ema_multi_avg_fn(recipe.optimiser.ema), use_buffers=True
+            self.net,
+            multi_avg_fn=get_ema_multi_avg_fn(recipe.optimiser.ema),  # type: ignore[no-untyped-call]
+            use_buffers=True,
         )
         self.say(f"reading the classes of {len(train)} training masks")
         self.crops = Crops(train, recipe.data, recipe.seed)
@@ -147,7 +149,8 @@ class Run:
         value = loss.item()
         if not math.isfinite(value):
             raise TrainingError(
-                f"The loss became {value} in epoch {self.epoch + 1}.", "Lower optimiser.rate; the last checkpoint is kept."
+                f"The loss became {value} in epoch {self.epoch + 1}.",
+                "Lower optimiser.rate; the last checkpoint is kept.",
             )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -172,11 +175,12 @@ class Run:
 
     def averaged(self) -> LightDecoder:
         """The averaged network, in evaluation mode."""
-        net: LightDecoder = self.average.module
+        net = self.average.module
+        assert isinstance(net, LightDecoder)
         return net.eval()
 
     def validate(self) -> Quality:
-        """Quality of the averaged weights at the pictures' own size: a quick look; ``maskery evaluate`` is the measure."""
+        """Quality of the averaged weights at the pictures' own size: a quick look; ``evaluate`` is the measure."""
         net, confusion = self.averaged(), Confusion(len(self.labels))
         with torch.inference_mode():
             for i in range(len(self.validation)):

@@ -91,4 +91,3 @@ def _facts(run: Run, proof: Proof) -> dict[str, str | int | float]:
         "parity_after_half_storage": proof.stored,
         "classes_changed_by_half_storage": proof.changed,
     }
-

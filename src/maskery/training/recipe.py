@@ -37,7 +37,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
-    """``imagenet`` starts the backbone from ImageNet weights; ``frozen_blocks`` keeps stem and first blocks as they are."""
+    """``imagenet``: start from ImageNet weights; ``frozen_blocks``: stem and so many first blocks stay as they are."""
 
     name: Literal["light_decoder"]
     width: int = 128
@@ -47,7 +47,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Optimiser(msgspec.Struct, frozen=True, kw_only=True):
-    """AdamW with a one-cycle schedule peaking at ``rate``; ``ema`` is the decay of the averaged weights that are kept."""
+    """AdamW, one-cycle schedule with peak ``rate``; ``ema``: decay of the averaged weights, which are kept."""
 
     rate: float = 1e-3
     backbone_factor: float = 1.0
@@ -69,7 +69,7 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
 class Publish(msgspec.Struct, frozen=True, kw_only=True):
     """What the card says, and how the model is served: ``side`` and ``max_side`` are pixels of the longest side.
 
-    ``half`` stores the weights as float16. ``check``: shares of classes on the stored picture, see ``model_card.Check``.
+    ``half``: store the weights as float16. ``check``: shares of classes on the stored picture (``model_card.Check``).
     """
 
     description: str

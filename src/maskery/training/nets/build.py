@@ -10,7 +10,7 @@ from maskery.training.recipe import Network
 
 
 def build_network(network: Network, classes: int) -> LightDecoder:
-    """A fresh network with logits (N, ``classes``, ceil(H/4), ceil(W/4)). Raises ``MissingExtra`` without the weights' package."""
+    """A fresh network, logits (N, ``classes``, ceil(H/4), ceil(W/4)). Raises ``MissingExtra`` without the weights."""
     net = LightDecoder(classes, network.width, network.dropout)
     if network.imagenet:
         load_imagenet(net.backbone, imagenet_weights())

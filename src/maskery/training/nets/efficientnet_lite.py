@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as a feature pyramid (arXiv 1905.11946; the "Lite" variant drops squeeze-and-excite and uses ReLU6).
+"""EfficientNet-Lite0 as a feature pyramid (arXiv 1905.11946; "Lite": no squeeze-and-excite, ReLU6).
 
 Parameter names follow the published ImageNet checkpoint, so its file loads without a renaming table.
 """
@@ -56,7 +56,8 @@ class _Block(nn.Module):
             y = _same_pad(y, self.kernel, self.stride)
         y = F.relu6(self._bn1(self._depthwise_conv(y)))
         y = self._bn2(self._project_conv(y))
-        return x + y if self.skips else y
+        result: Tensor = x + y if self.skips else y
+        return result
 
 
 class EfficientNetLite0(nn.Module):

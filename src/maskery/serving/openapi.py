@@ -1,0 +1,168 @@
+"""The OpenAPI 3.1 document. What is limited or listed comes from the settings and tables that the code itself uses."""
+
+from typing import Any
+
+import msgspec
+
+from maskery import __version__
+from maskery.encode.table import ENCODERS
+from maskery.serving.problems import MEDIA_TYPE, STATUS, Problem
+from maskery.settings import Settings
+
+Json = dict[str, Any]
+
+INTEGER: Json = {"type": "integer"}
+NUMBER: Json = {"type": "number"}
+TEXT: Json = {"type": "string"}
+
+
+def document(settings: Settings) -> Json:
+    """The whole document, as plain data."""
+    (_, schemas) = msgspec.json.schema_components([Problem], ref_template="#/components/schemas/{name}")
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Maskery",
+            "version": __version__,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "description": "Image segmentation as a service. A picture in, a mask in the picture's own pixels out.",
+        },
+        "tags": [{"name": "segment"}, {"name": "models"}, {"name": "health"}],
+        "paths": {
+            "/v1/segment": {"post": _segment(settings)},
+            "/v1/models": {"get": _get("models", "The models that can answer, the default first.", _ref("Models"))},
+            "/v1/models/{name}": {"get": _model()},
+            "/livez": {"get": _get("health", "The process answers.", _object({"live": {"type": "boolean"}}))},
+            "/readyz": {"get": _readyz()},
+        },
+        "components": {"schemas": schemas | _schemas()},
+    }
+
+
+def _segment(settings: Settings) -> Json:
+    picture = {"type": "string", "contentMediaType": "image/*", "maxLength": settings.max_bytes}
+    media = {
+        "image/jpeg": {"schema": picture},
+        "image/png": {"schema": picture},
+        "application/octet-stream": {"schema": picture},
+        "multipart/form-data": {"schema": _object({"image": picture}, required=["image"])},
+    }
+    by_type: Json = {}
+    for encoder in ENCODERS.values():
+        schema = (
+            _ref("Segmentation")
+            if encoder.name == "json"
+            else {"type": "string", "contentMediaType": encoder.media_type}
+        )
+        by_type.setdefault(encoder.media_type, {"schema": schema})
+    return {
+        "tags": ["segment"],
+        "operationId": "segment",
+        "summary": "Segment one picture.",
+        "description": (
+            f"JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF, at most {settings.max_bytes:,} bytes and "
+            f"{settings.max_pixels:,} pixels; as the body, whatever its Content-Type, or as form field `image`."
+        ),
+        "parameters": _segment_parameters(),
+        "requestBody": {"required": True, "content": media},
+        "responses": {"200": {"description": "The answer in the format asked for.", "content": by_type}} | _problems(),
+    }
+
+
+def _segment_parameters() -> list[Json]:
+    return [
+        _query("model", TEXT, "A name of GET /v1/models; the default model without."),
+        _query(
+            "format",
+            {"type": "string", "enum": list(ENCODERS)},
+            "What to answer. Without it the Accept header decides (image/png = mask, image/png;format=overlay), "
+            "else json. mask: indexed PNG, pixel value = class id.",
+        ),
+        _query("classes", TEXT, "Keep only these classes, separated by commas: person,dog"),
+        _query("max_side", INTEGER, "Longest side, in pixels, of what the model sees, within the card's bounds."),
+    ]
+
+
+def _query(name: str, schema: Json, text: str) -> Json:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": text}
+
+
+def _get(tag: str, summary: str, schema: Json) -> Json:
+    ok = {"description": "OK", "content": {"application/json": {"schema": schema}}}
+    return {"tags": [tag], "summary": summary, "responses": {"200": ok}}
+
+
+def _model() -> Json:
+    operation = _get("models", "The card of one model.", _ref("Model"))
+    operation["parameters"] = [{"name": "name", "in": "path", "required": True, "schema": TEXT}]
+    operation["responses"]["404"] = _problem_response("No model of that name.")
+    return operation
+
+
+def _readyz() -> Json:
+    schema = _object({"ready": {"type": "boolean"}, "models": {"type": "object", "additionalProperties": TEXT}})
+    operation = _get("health", "Every loaded model gave its stored answer to the stored picture.", schema)
+    operation["responses"]["503"] = operation["responses"]["200"] | {"description": "Some model did not."}
+    return operation
+
+
+def _problems() -> Json:
+    names: dict[int, list[str]] = {}
+    for kind, status in STATUS:
+        names.setdefault(status, []).append(kind.code)
+    return {str(status): _problem_response("code: " + ", ".join(codes)) for status, codes in sorted(names.items())}
+
+
+def _problem_response(text: str) -> Json:
+    return {"description": text, "content": {MEDIA_TYPE: {"schema": _ref("Problem")}}}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _object(properties: Json, required: list[str] | None = None) -> Json:
+    return {"type": "object", "properties": properties, "required": list(properties) if required is None else required}
+
+
+def _array(items: Json) -> Json:
+    return {"type": "array", "items": items}
+
+
+def _schemas() -> Json:
+    size = _object({"width": INTEGER, "height": INTEGER})
+    image = _object({"media_type": TEXT, "base64": TEXT})
+    frame = {
+        "original": size,
+        "orientation": INTEGER,
+        "working": size,
+        "scale": _object({"x": NUMBER, "y": NUMBER}),
+        "padding": _object(dict.fromkeys(("left", "top", "right", "bottom"), INTEGER)),
+    }
+    found = {"id": INTEGER, "name": TEXT, "color": TEXT, "pixels": INTEGER, "share": NUMBER, "box": _array(INTEGER)}
+    segmentation = {
+        "model": _object({"name": TEXT, "version": TEXT, "sha256": TEXT}),
+        "task": TEXT,
+        "frame": _ref("Frame"),
+        "decided_by": TEXT,
+        "classes": _array(_ref("ClassShare")),
+        "mask": image,
+        "alpha": image,
+        "top": _array(_object({"name": TEXT, "score": NUMBER})),
+        "timings_ms": {"type": "object", "additionalProperties": NUMBER},
+    }
+    model = {
+        "name": TEXT,
+        "version": TEXT,
+        "task": TEXT,
+        "description": TEXT,
+        "labels": _array(TEXT),
+        "palette": _array(TEXT),
+    }
+    return {
+        "Frame": _object(frame),
+        "ClassShare": _object(found),
+        "Segmentation": _object(segmentation, required=["model", "task", "frame", "timings_ms"]),
+        "Model": _object(model),
+        "Models": _object({"default": TEXT, "models": _array(_ref("Model"))}),
+    }

@@ -1,0 +1,16 @@
+"""A server in this process, with the built-in model loaded once."""
+
+from collections.abc import Iterator
+
+import pytest
+from starlette.testclient import TestClient
+
+from maskery.serving.app import create_app
+from maskery.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    settings = Settings(cache=str(tmp_path_factory.mktemp("cache")), max_bytes=4_000_000, max_pixels=13_000_000)
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
