@@ -9,7 +9,7 @@ Traps that this file is there for:
   reaches us as an EXIF orientation.
 - ``draft`` rounds up: a JPEG of 101 pixels is 51 wide at half scale.
 - 16-bit pictures keep their high byte (``value >> 8``), for that is what Pillow does to 16-bit RGB.
-- Pillow 13 bounds what EXIF and TIFF tags may allocate; older ones do not.
+- Pillow 13 bounds what EXIF and TIFF tags may allocate; Pillow 12 does not.
 """
 
 import io
@@ -17,6 +17,7 @@ import os
 import re
 import stat
 import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -130,8 +131,12 @@ def open_picture(source: Source, *, max_bytes: int, max_pixels: int) -> Picture:
 
 
 def trust_own_pixel_limit() -> None:
-    """Switch off Pillow's own pixel limit, process-wide: only ``max_pixels`` counts. For a process's owner."""
+    """Switch off Pillow's own pixel limit, process-wide, so that only ``max_pixels`` counts. For owners of a process.
+
+    Its warnings go too: a hostile TIFF prints thousands, and what matters in them is an error here.
+    """
     Image.MAX_IMAGE_PIXELS = None
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @contextmanager
@@ -142,7 +147,8 @@ def _decoder_errors() -> Iterator[None]:
     except MaskeryError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise TooLarge(f"Pillow refuses the picture: {error}", "Send a smaller picture.") from error
+        cure = "Send a smaller picture, or call maskery.image.trust_own_pixel_limit() first."
+        raise TooLarge(f"The picture is beyond Pillow's own limit: {error}", cure) from error
     except MemoryError as error:
         raise TooLarge("The picture does not fit into memory.", "Send a smaller picture.") from error
     except Exception as error:
@@ -234,6 +240,7 @@ def _check_structure(data: bytes, max_pixels: int) -> None:
     if data.startswith(b"\xff\xd8"):
         _check_jpeg(data)
     elif data.startswith(b"\x89PNG"):
+        _check_pixels(struct.unpack_from(">II", data, 16), max_pixels)
         _png_chunk(data, b"")  # no chunk has this name: a walk to the end
     elif data.startswith((b"GIF87a", b"GIF89a")):
         _check_pixels(_gif_size(io.BytesIO(data)), max_pixels)
@@ -243,13 +250,14 @@ def _check_structure(data: bytes, max_pixels: int) -> None:
 
 def _check_jpeg(data: bytes) -> None:
     """Count segments, filling and junk up to the first scan; of a progressive file also the scans, which cost most."""
+    few_scans = data.count(b"\xff\xda") <= SCANS_AT_MOST  # counts chance finds too, but is done in no time
     budget, position, scans, progressive = _Budget(), 2, 0, False
     while found := _JPEG_MARKER.search(data, position):
         budget.spend(1 if scans else found.end() - position - 1)
         marker, position = data[found.end() - 1], found.end()
         progressive = progressive or marker in (0xC2, 0xC6, 0xCA, 0xCE)
         scans += marker == 0xDA
-        if scans and (marker == 0xD9 or not progressive):
+        if scans and (marker == 0xD9 or few_scans or not progressive):
             return
         if scans > SCANS_AT_MOST:
             raise PictureError(f"The JPEG has more than {SCANS_AT_MOST} scans.", _SAVE_AGAIN)

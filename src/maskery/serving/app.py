@@ -15,10 +15,12 @@ from starlette.staticfiles import StaticFiles
 from maskery import image
 from maskery.encode.table import ENCODERS, encode, find
 from maskery.errors import MaskeryError, UnknownModel, nearest
+from maskery.image import Picture
 from maskery.serving import problems, query
 from maskery.serving.body import read_picture
 from maskery.serving.cards import public
 from maskery.serving.headers import SecurityHeaders
+from maskery.serving.memory import room_for
 from maskery.serving.openapi import document
 from maskery.serving.residents import Residents
 from maskery.serving.workers import Workers
@@ -45,8 +47,10 @@ class Service:
             model = self.residents.get(ask.model)
             find(ask.format, model.card.task)
             picture = image.open_picture(data, max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
-            result = model.run(picture, ask.wish)
-            return encode(result, ask.format, picture.rgb() if ENCODERS[ask.format].needs_photo else None)
+            photo = ENCODERS[ask.format].needs_photo
+            with room_for(full_decode_pixels(picture, photo)):
+                result = model.run(picture, ask.wish)
+                return encode(result, ask.format, picture.rgb() if photo else None)
 
         body = await self.workers.run(work)
         return Response(body, media_type=ENCODERS[ask.format].media_type, headers={"Vary": "Accept"})
@@ -80,6 +84,12 @@ class Service:
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         self.residents.load_all()
         yield
+
+
+def full_decode_pixels(picture: Picture, photo: bool) -> int:
+    """Pixels that are decoded at full size: none of a JPEG whose photo is not drawn on, it is decoded reduced."""
+    reduced = picture.format in ("JPEG", "MPO") and not photo
+    return 0 if reduced else picture.size_wh[0] * picture.size_wh[1]
 
 
 def create_app(settings: Settings) -> Starlette:

@@ -27,7 +27,11 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                if scope["path"] == "/docs" or scope["path"] == "/" or scope["path"].startswith("/static/"):
+                    # Asked again each time (ETag): after an upgrade no old module meets a new one.
+                    headers["Cache-Control"] = "no-cache"
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

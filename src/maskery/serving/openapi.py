@@ -6,7 +6,9 @@ import msgspec
 
 from maskery import __version__
 from maskery.encode.table import ENCODERS
+from maskery.model_card import Input, Licence, Output, Quality
 from maskery.serving.problems import MEDIA_TYPE, STATUS, Problem
+from maskery.serving.query import DEFAULT_FORMAT
 from maskery.settings import Settings
 
 Json = dict[str, Any]
@@ -18,7 +20,9 @@ TEXT: Json = {"type": "string"}
 
 def document(settings: Settings) -> Json:
     """The whole document, as plain data."""
-    (_, schemas) = msgspec.json.schema_components([Problem], ref_template="#/components/schemas/{name}")
+    (_, schemas) = msgspec.json.schema_components(
+        [Problem, Licence, Input, Output, Quality], ref_template="#/components/schemas/{name}"
+    )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -63,23 +67,27 @@ def _segment(settings: Settings) -> Json:
             f"JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF, at most {settings.max_bytes:,} bytes and "
             f"{settings.max_pixels:,} pixels; as the body, whatever its Content-Type, or as form field `image`."
         ),
-        "parameters": _segment_parameters(),
+        "parameters": _segment_parameters(settings),
         "requestBody": {"required": True, "content": media},
         "responses": {"200": {"description": "The answer in the format asked for.", "content": by_type}} | _problems(),
     }
 
 
-def _segment_parameters() -> list[Json]:
+def _segment_parameters(settings: Settings) -> list[Json]:
     return [
-        _query("model", TEXT, "A name of GET /v1/models; the default model without."),
+        _query("model", TEXT | {"default": settings.model[0]}, "A name of GET /v1/models; the default model without."),
         _query(
             "format",
-            {"type": "string", "enum": list(ENCODERS)},
+            {"type": "string", "enum": list(ENCODERS), "default": DEFAULT_FORMAT},
             "What to answer. Without it the Accept header decides (image/png = mask, image/png;format=overlay), "
             "else json. mask: indexed PNG, pixel value = class id.",
         ),
         _query("classes", TEXT, "Keep only these classes, separated by commas: person,dog"),
-        _query("max_side", INTEGER, "Longest side, in pixels, of what the model sees, within the card's bounds."),
+        _query(
+            "max_side",
+            INTEGER | {"minimum": 1},
+            "Longest side, in pixels, of what the model sees, within the card's bounds.",
+        ),
     ]
 
 
@@ -158,11 +166,19 @@ def _schemas() -> Json:
         "description": TEXT,
         "labels": _array(TEXT),
         "palette": _array(TEXT),
+        "sha256": TEXT,
+        "bytes": INTEGER,
+        "url": TEXT,
+        "licence": _ref("Licence"),
+        "input": _ref("Input"),
+        "output": _ref("Output"),
+        "quality": _ref("Quality"),
+        "training": {"type": "object"},
     }
     return {
         "Frame": _object(frame),
         "ClassShare": _object(found),
         "Segmentation": _object(segmentation, required=["model", "task", "frame", "timings_ms"]),
-        "Model": _object(model),
+        "Model": _object(model, required=[name for name in model if name != "quality"]),
         "Models": _object({"default": TEXT, "models": _array(_ref("Model"))}),
     }

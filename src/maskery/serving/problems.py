@@ -46,7 +46,8 @@ def status_of(error: errors.MaskeryError) -> int:
 
 def problem(status: int, code: str, detail: str, cure: str, headers: Mapping[str, str] | None = None) -> Response:
     """A response with a problem body."""
-    body = Problem(f"urn:maskery:problem:{code}", http.HTTPStatus(status).phrase, status, detail, code, cure)
+    title = code.replace("-", " ").capitalize()
+    body = Problem(f"urn:maskery:problem:{code}", title, status, detail, code, cure)
     return Response(msgspec.json.encode(body), status, headers, media_type=MEDIA_TYPE)
 
 

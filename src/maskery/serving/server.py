@@ -9,6 +9,7 @@ import uvicorn
 
 from maskery.errors import ConfigError
 from maskery.serving.app import create_app
+from maskery.serving.memory import settle_allocator
 from maskery.settings import Settings
 
 log = logging.getLogger("maskery")
@@ -28,6 +29,8 @@ class _Announcing(uvicorn.Server):
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve until interrupted. Raises ``ConfigError`` for an address that cannot be listened on, and model errors."""
+    if not settle_allocator():
+        log.info("the allocator is not glibc's and keeps its defaults")
     app = create_app(settings)
     app.state.service.residents.load_all()
     config = uvicorn.Config(

@@ -1,0 +1,48 @@
+"""The photo with everything but the classes made transparent: an RGBA PNG."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskery.encode import png
+from maskery.errors import BadRequest
+from maskery.result import ForegroundResult, SemanticResult
+
+
+def encode_cutout(result: SemanticResult | ForegroundResult, photo: NDArray[np.uint8]) -> bytes:
+    """PNG bytes, RGBA. ``photo``: the upright picture, (H, W, 3) uint8 RGB, of the result's size.
+
+    Alpha is the soft mask of a foreground result; else 255 where a class is and 0 on background and pixels of no class.
+    What is wholly transparent is black: nothing of the photo is hidden there. Raises ``BadRequest`` where the model has
+    no background class and no class was chosen.
+    """
+    alpha = result.alpha if isinstance(result, ForegroundResult) else _opaque(result)
+    return png.photo(_bands(alpha, photo), result.frame.original_wh, channels=4)
+
+
+def _bands(alpha: NDArray[np.uint8], photo: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Bands (h, W, 4) uint8 RGBA, from top to bottom."""
+    height, width = alpha.shape
+    rows = png.band_rows(4 * width)
+    for top in range(0, height, rows):
+        part = alpha[top : top + rows]
+        visible = (part > 0).view(np.uint8)
+        rgba = np.empty((*part.shape, 4), np.uint8)
+        for channel in range(3):
+            np.multiply(photo[top : top + rows, :, channel], visible, out=rgba[:, :, channel])
+        rgba[:, :, 3] = part
+        yield rgba
+
+
+def _opaque(result: SemanticResult) -> NDArray[np.uint8]:
+    """(H, W) uint8: 255 where a class is, 0 on background and pixels of no class."""
+    table = np.zeros(result.unlabelled + 1, np.uint8)
+    table[: len(result.labels)] = 255
+    if "background" in result.labels:
+        table[result.labels.index("background")] = 0
+    elif len(result.classes) > 1 and sum(c.pixels for c in result.classes) == result.class_map.size:
+        names = ", ".join(c.name for c in result.classes)
+        cure = f"Say which classes to keep; this picture has {names}."
+        raise BadRequest(f"{result.model.name} has no background class, so a cutout would keep everything.", cure)
+    return np.take(table, result.class_map)

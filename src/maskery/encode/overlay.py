@@ -1,0 +1,74 @@
+"""The photo with the classes laid over it: half colour, half photo, full colour along the borders of a class.
+
+Background and pixels of no class stay exactly as in the photo.
+"""
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from maskery.encode import png
+from maskery.encode.mask import as_semantic, colour_table
+from maskery.result import ForegroundResult, SemanticResult
+
+JPEG_QUALITY = 90
+WIDE_LINE_FROM = 1000  # pixels of the longer side from which border lines are 2 pixels wide, not 1
+
+
+def encode_overlay(result: SemanticResult | ForegroundResult, photo: NDArray[np.uint8]) -> bytes:
+    """PNG bytes, RGB. ``photo``: the upright picture, (H, W, 3) uint8 RGB, of the result's size."""
+    semantic = as_semantic(result)
+    return png.photo(_bands(semantic, photo), semantic.frame.original_wh, channels=3)
+
+
+def encode_overlay_jpeg(result: SemanticResult | ForegroundResult, photo: NDArray[np.uint8]) -> bytes:
+    """The same as JPEG bytes: a tenth of the size, the photo not exactly as it was."""
+    blended = np.concatenate(list(_bands(as_semantic(result), photo)))
+    file = io.BytesIO()
+    Image.fromarray(blended).save(file, "JPEG", quality=JPEG_QUALITY)
+    return file.getvalue()
+
+
+def _bands(result: SemanticResult, photo: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Bands (h, W, 3) uint8 of the overlay, from top to bottom."""
+    ids, table, plain = result.class_map, colour_table(result), _plain_table(result)
+    height, width = ids.shape
+    reach = 2 if max(height, width) >= WIDE_LINE_FROM else 1
+    rows = png.band_rows(3 * width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        colours, original = np.take(table, ids[top:bottom], axis=0), photo[top:bottom]
+        blended = png.mean(colours, original)
+        np.copyto(blended, colours, where=_thrice(_borders(ids, top, bottom, reach)))
+        np.copyto(blended, original, where=_thrice(np.take(plain, ids[top:bottom])))
+        yield blended
+
+
+def _thrice(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(h, W) -> (h, W, 3): four times as fast in ``copyto`` as broadcasting."""
+    return np.repeat(mask, 3, axis=1).reshape(*mask.shape, 3)
+
+
+def _plain_table(result: SemanticResult) -> NDArray[np.bool_]:
+    """(256 or 65536,): True for the ids that are not drawn."""
+    plain = np.zeros(result.unlabelled + 1, np.bool_)
+    plain[len(result.labels) :] = True
+    if "background" in result.labels:
+        plain[result.labels.index("background")] = True
+    return plain
+
+
+def _borders(ids: NDArray[np.unsignedinteger], top: int, bottom: int, reach: int) -> NDArray[np.bool_]:
+    """(bottom - top, W): pixels of rows top..bottom with another class ``reach`` pixels to a side, above or below."""
+    band = ids[top:bottom]
+    border = np.zeros(band.shape, np.bool_)
+    across = band[:, reach:] != band[:, :-reach]
+    border[:, reach:] |= across
+    border[:, :-reach] |= across
+    start, end = min(max(top, reach), bottom), max(min(bottom, len(ids) - reach), top)
+    border[start - top :] |= ids[start:bottom] != ids[start - reach : bottom - reach]
+    border[: end - top] |= ids[top:end] != ids[top + reach : end + reach]
+    return border

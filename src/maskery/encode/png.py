@@ -1,0 +1,114 @@
+"""A PNG writer for label maps and photos, several times faster than Pillow's on the same zlib.
+
+One filter per picture, computed by numpy in bands, instead of the best of five per row: "Up" makes a label map almost
+all zeros, "Average" suits photos. Zlib's run-length strategy then finds what there is to find, in one pass. Compression
+and numpy both release the GIL. Nothing but the necessary chunks is written.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+Integers = NDArray[np.integer[Any]]
+
+BAND_BYTES = 1 << 18
+GREY, RGB, INDEXED, RGBA = 0, 2, 3, 6  # PNG's colour types
+UP, AVERAGE = 2, 3  # PNG's filter types
+
+
+def indexed(ids: Bytes, palette: Bytes) -> bytes:
+    """(H, W) uint8 and (<= 256, 3) uint8 RGB -> an 8-bit palette PNG whose pixel values are ``ids``."""
+    chunks = _header(ids.shape[1], ids.shape[0], 8, INDEXED) + _chunk(b"PLTE", palette.tobytes())
+    return _finish(chunks, _up(bands(ids)), zlib.Z_RLE)
+
+
+def grey(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+    """(H, W) uint8 or uint16 -> a grey PNG of 8 or 16 bits."""
+    height, width = pixels.shape
+    header = _header(width, height, 8 * pixels.itemsize, GREY)
+    rows = (band.astype(band.dtype.newbyteorder(">"), copy=False).view(np.uint8) for band in bands(pixels))
+    return _finish(header, _up(rows), zlib.Z_RLE)
+
+
+def flat_colours(pixels: Iterable[Bytes], size_wh: tuple[int, int]) -> bytes:
+    """Bands (h, W, 3) uint8 of large areas of one colour, from top to bottom -> an RGB PNG."""
+    rows = (band.reshape(len(band), -1) for band in pixels)
+    return _finish(_header(*size_wh, 8, RGB), _up(rows), zlib.Z_DEFAULT_STRATEGY)
+
+
+def photo(pixels: Iterable[Bytes], size_wh: tuple[int, int], channels: int) -> bytes:
+    """Bands (h, W, 3 or 4) uint8 of a photo, from top to bottom -> an RGB or RGBA PNG."""
+    rows = (band.reshape(len(band), -1) for band in pixels)
+    header = _header(*size_wh, 8, RGB if channels == 3 else RGBA)
+    return _finish(header, _average(rows, channels), zlib.Z_RLE)
+
+
+def bands(array: Integers) -> Iterator[Integers]:
+    """Views of rows, from top to bottom, of about ``BAND_BYTES`` each: they stay in the processor's cache."""
+    rows = band_rows(array.nbytes // len(array))
+    for top in range(0, len(array), rows):
+        yield array[top : top + rows]
+
+
+def band_rows(row_bytes: int) -> int:
+    """How many rows make a band."""
+    return max(1, BAND_BYTES // row_bytes)
+
+
+def _up(rows: Iterable[Integers]) -> Iterator[Bytes]:
+    """Bands (h, row bytes) -> filtered bands (h, 1 + row bytes): each byte less the one above it."""
+    above: Integers | int = 0
+    for band in rows:
+        filtered = np.empty((band.shape[0], band.shape[1] + 1), np.uint8)
+        filtered[:, 0] = UP
+        np.subtract(band[0], above, out=filtered[0, 1:])
+        np.subtract(band[1:], band[:-1], out=filtered[1:, 1:])
+        above = band[-1]
+        yield filtered
+
+
+def _average(rows: Iterable[Bytes], channels: int) -> Iterator[Bytes]:
+    """Bands (h, row bytes) -> filtered bands: each byte less the mean of its left and upper neighbours."""
+    above: Bytes | int = 0
+    for band in rows:
+        window = np.zeros((band.shape[0] + 1, band.shape[1] + channels), np.uint8)
+        window[0, channels:], window[1:, channels:] = above, band
+        filtered = np.empty((band.shape[0], band.shape[1] + 1), np.uint8)
+        filtered[:, 0] = AVERAGE
+        np.subtract(band, mean(window[:-1, channels:], window[1:, :-channels]), out=filtered[:, 1:])
+        above = band[-1]
+        yield filtered
+
+
+def mean(a: Bytes, b: Bytes) -> Bytes:
+    """(a + b) // 2 of bytes, without wider integers."""
+    half = a ^ b
+    half >>= 1
+    half += a & b
+    return half
+
+
+def _header(width: int, height: int, depth: int, colour_type: int) -> bytes:
+    fields = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", fields)
+
+
+def _finish(head: bytes, filtered: Iterable[Bytes], strategy: int) -> bytes:
+    """Compress band by band into IDAT chunks of their own: the whole is put together once, not three times."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, strategy)
+    chunks = [head]
+    for band in filtered:
+        if packed := packer.compress(band):  # type: ignore[arg-type]
+            chunks.append(_chunk(b"IDAT", packed))
+    chunks += [_chunk(b"IDAT", packer.flush()), _chunk(b"IEND", b"")]
+    return b"".join(chunks)
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(content, zlib.crc32(name))
+    return b"".join((struct.pack(">I", len(content)), name, content, struct.pack(">I", check)))

@@ -1,0 +1,54 @@
+"""Giving memory back to the system. For glibc; elsewhere the allocator is left as it is.
+
+By default glibc keeps freed blocks of up to 32 MB in as many arenas as there are threads: two callers with
+12-megapixel pictures leave 280 MB. docs/adr/0007-memory-of-the-server.md has the figures.
+"""
+
+import ctypes
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# From malloc.h.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+# Above the activations of the built-in models: mapping those anew costs 50 % of a run.
+MMAP_FROM_BYTES = 16 << 20
+
+# A full decode of more pixels than this is done by one request at a time.
+HEAVY_PIXELS = 6_000_000
+
+_heavy = threading.Lock()
+
+
+def settle_allocator() -> bool:
+    """Two arenas, large blocks straight from the system. True where it took effect. For the owner of a process."""
+    libc = _glibc()
+    if libc is None:
+        return False
+    settings = ((M_ARENA_MAX, 2), (M_MMAP_THRESHOLD, MMAP_FROM_BYTES), (M_TRIM_THRESHOLD, 2 * MMAP_FROM_BYTES))
+    taken = [libc.mallopt(name, value) for name, value in settings]
+    return taken == [1, 1, 1]
+
+
+@contextmanager
+def room_for(pixels: int) -> Iterator[None]:
+    """Wait until no other heavy picture is worked on, if this one is heavy, and give its memory back afterwards."""
+    if pixels <= HEAVY_PIXELS:
+        yield
+        return
+    with _heavy:
+        try:
+            yield
+        finally:
+            libc = _glibc()
+            if libc is not None:
+                libc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """The C library of this process where it is glibc."""
+    try:
+        libc = ctypes.CDLL(None)
+    except (OSError, TypeError):
+        return None
+    return libc if hasattr(libc, "gnu_get_libc_version") else None

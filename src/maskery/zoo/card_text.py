@@ -1,0 +1,62 @@
+"""ModelCard -> the text of its model.toml; ``model_card.load_card`` reads it back to an equal card."""
+
+import json
+import re
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from maskery.model_card import ModelCard
+
+WIDTH = 110
+
+
+def card_text(card: ModelCard) -> str:
+    """TOML, UTF-8, keys in the order of ``ModelCard``; keys without a value are left out."""
+    return "\n".join(_table(msgspec.to_builtins(card), ())).lstrip("\n") + "\n"
+
+
+def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
+    """The lines of one table: its own values first, then the tables within, as TOML wants it."""
+    values = {k: v for k, v in table.items() if v is not None and not isinstance(v, Mapping)}
+    tables = {k: v for k, v in table.items() if isinstance(v, Mapping) and v}
+    lines = ["", f"[{'.'.join(map(_key, path))}]"] if path and values else []
+    lines += [f"{_key(key)} = {_value(value)}" for key, value in values.items()]
+    for key, inner in tables.items():
+        lines += _table(inner, (*path, key))
+    return lines
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _string(name)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, list | tuple):
+        return _array([_value(item) for item in value])
+    return repr(value)
+
+
+def _array(items: list[str]) -> str:
+    text = f"[{', '.join(items)}]"
+    if len(text) <= WIDTH:
+        return text
+    lines, line = [], ""
+    for item in items:
+        if line and len(line) + len(item) + 2 > WIDTH - 4:
+            lines.append(line)
+            line = ""
+        line += f"{item}, "
+    lines = [line.rstrip() for line in (*lines, line)]
+    return "[\n" + textwrap.indent("\n".join(lines), "    ") + "\n]"
+
+
+def _string(text: str) -> str:
+    """JSON's escapes are all TOML's too; DEL alone must be escaped in TOML and is not in JSON."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import maskery
+from maskery.errors import BadRequest, TooLarge
+from maskery.labels import VOC
+from tests.material import decoded, encoded, photo
+
+
+@pytest.fixture(scope="module")
+def everyday() -> "maskery.api.Segmenter":  # type: ignore[name-defined]
+    return maskery.load("everyday")
+
+
+def test_every_kind_of_source_gives_the_same_mask(everyday, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    pixels = photo("chelsea")
+    data = encoded(pixels, "PNG")
+    path = tmp_path / "chelsea.png"
+    path.write_bytes(data)
+    expected = everyday.segment(pixels).class_map
+    for source in (data, path, str(path), Image.fromarray(pixels), bytearray(data)):
+        assert np.array_equal(everyday.segment(source).class_map, expected)
+
+
+def test_summary_labels_and_confidence(everyday) -> None:  # type: ignore[no-untyped-def]
+    result = everyday.segment(photo("astronaut"), confidence=True, classes=("person",))
+    assert result.labels == VOC
+    names = {item["name"]: item for item in result.summary()["classes"]}
+    assert set(names) == {"background", "person"}
+    assert names["person"]["share"] == pytest.approx((result.class_map == 15).mean())
+    assert result.result.confidence.shape == (512, 512)
+    assert 1 / 21 < result.result.confidence.min() <= result.result.confidence.max() <= 1.0001
+
+
+def test_save_by_suffix_and_by_format(everyday, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    result = everyday.segment(photo("coffee"), max_side=64)
+    result.save(tmp_path / "mask.png")
+    assert np.array_equal(decoded((tmp_path / "mask.png").read_bytes()), result.class_map)
+    result.save(tmp_path / "over.jpg")
+    assert decoded((tmp_path / "over.jpg").read_bytes()).shape == (400, 600, 3)
+    result.save(tmp_path / "cut.png", format="cutout")
+    assert decoded((tmp_path / "cut.png").read_bytes()).shape == (400, 600, 4)
+    with pytest.raises(BadRequest, match="suffix"):
+        result.save(tmp_path / "mask.xyz")
+    with pytest.raises(BadRequest, match="Did you mean 'cutout'"):
+        result.save(tmp_path / "x.png", format="cutuot")
+
+
+def test_limits_hold_for_python_too(everyday) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(TooLarge):
+        everyday.segment(np.zeros((10_000, 8_001), np.uint8))

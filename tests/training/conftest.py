@@ -1,0 +1,61 @@
+"""A data set and a recipe that train in seconds: red squares on grey are class 1, blue ones class 2."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+RECIPE = """
+name = "squares"
+version = "1"
+seed = 3
+[data]
+root = "{root}"
+labels = "voc"
+crop = 64
+scale = [0.8, 1.25]
+repeat_threshold = 0.3
+[[data.train]]
+path = "squares"
+split = "train"
+[data.validate]
+path = "squares"
+split = "val"
+[network]
+name = "light_decoder"
+width = 16
+frozen_blocks = 1
+[optimiser]
+rate = 4e-3
+batch = 4
+epochs = 3
+ema = 0.8
+[loss]
+dice = 0.2
+[publish]
+description = "Squares."
+licence = "Apache-2.0"
+commercial_use = true
+side = 64
+"""
+
+
+@pytest.fixture(scope="session")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 12), ("val", 4)):
+        for kind in ("images", "masks"):
+            (root / "squares" / kind / split).mkdir(parents=True)
+        for i in range(count):
+            image = np.full((80, 96, 3), 120, np.uint8)
+            mask = np.zeros((80, 96), np.uint8)
+            y, x = rng.integers(0, 30, 2)
+            image[y : y + 40, x : x + 40] = [200, 20, 20] if i % 2 else [20, 20, 200]
+            mask[y : y + 40, x : x + 40] = 1 if i % 2 else 2
+            Image.fromarray(image).save(root / "squares" / "images" / split / f"{i}.png")
+            Image.fromarray(mask).save(root / "squares" / "masks" / split / f"{i}.png")
+    path = root / "squares.toml"
+    path.write_text(RECIPE.format(root=root))
+    return path

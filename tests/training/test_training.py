@@ -1,0 +1,158 @@
+"""Training as a user does it: a recipe in, a served model out; killed and resumed; wrong recipes refused."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import maskery
+from maskery.errors import ConfigError, TrainingError
+from maskery.model_card import load_card
+from maskery.training import checkpoint
+from maskery.training.loop import Run
+from maskery.training.losses import dice_loss, total_loss
+from maskery.training.nets.light_decoder import LightDecoder
+from maskery.training.recipe import Loss, load_recipe
+
+
+def command(recipe: Path, out: Path) -> list[str]:
+    return [sys.executable, "-m", "maskery", "train", str(recipe), "--out", str(out)]
+
+
+@pytest.fixture(scope="session")
+def trained(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    done = subprocess.run(command(recipe, out), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"3/3" in done.stderr
+    assert done.stdout.decode().strip() == str(out / "model")
+    return out
+
+
+def test_a_recipe_becomes_a_served_model(trained: Path, recipe: Path) -> None:
+    folder = trained / "model"
+    card = load_card(folder / "model.toml")
+    assert (folder / "recipe.toml").read_text() == recipe.read_text()
+    assert card.quality is not None
+    assert card.quality.images["aeroplane"] == 2
+    assert card.training["parity_torch_onnx"] < 1e-3
+    answer = maskery.load(str(folder)).segment(np.full((80, 96, 3), 120, np.uint8))
+    assert answer.class_map.shape == (80, 96)
+    done = subprocess.run(
+        [sys.executable, "-m", "maskery", "evaluate", str(folder), str(recipe.parent / "squares"), "--json"],
+        capture_output=True,
+        check=True,
+    )
+    import json
+
+    measured = json.loads(done.stdout)
+    assert measured["miou"] == pytest.approx(card.quality.miou, abs=5e-4)
+    assert measured["iou"]["bicycle"] == pytest.approx(card.quality.iou["bicycle"], abs=5e-4)
+    assert measured["images"]["bicycle"] == 2
+
+
+def test_killed_and_resumed_it_ends_with_the_same_weights(trained: Path, recipe: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(command(recipe, tmp_path), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "checkpoint.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert checkpoint.load(tmp_path / "checkpoint.pt")["epoch"] < 3
+    settings = load_recipe(recipe)
+    run = Run(settings, Path(settings.data.root), tmp_path, lambda text: None)
+    assert run.resume()
+    torch.set_num_threads(torch.get_num_threads())
+    run.train()
+    expected = checkpoint.load(trained / "checkpoint.pt")["average"]
+    resumed = checkpoint.load(tmp_path / "checkpoint.pt")["average"]
+    assert expected.keys() == resumed.keys()
+    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(trained: Path, recipe: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text(recipe.read_text().replace("seed = 3", "seed = 4"))
+    settings = load_recipe(other)
+    with pytest.raises(TrainingError, match="another recipe"):
+        Run(settings, Path(settings.data.root), trained, lambda text: None).resume()
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_cause(recipe: Path, tmp_path: Path) -> None:
+    settings = load_recipe(recipe)
+    run = Run(settings, Path(settings.data.root), tmp_path, lambda text: None)
+    with torch.no_grad():
+        run.net.classify.weight.fill_(float("nan"))
+    with pytest.raises(TrainingError, match="loss became nan in epoch 1"):
+        run.train()
+
+
+def test_a_damaged_checkpoint_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(TrainingError, match="not a usable checkpoint"):
+        checkpoint.load(tmp_path / "checkpoint.pt")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("crop = 64", "corp = 64"), "unknown key 'data.corp'. Did you mean 'crop'"),
+        (("crop = 64", "crop = 65"), "multiple of 32"),
+        (("scale = [0.8, 1.25]", "scale = [2.0, 1.0]"), "low <= high"),
+        (('name = "light_decoder"', 'name = "heavy"'), "network.name"),
+        (("epochs = 3", "epochs = 'three'"), "optimiser.epochs"),
+    ],
+)
+def test_wrong_recipes(recipe: Path, tmp_path: Path, change: tuple[str, str], says: str) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(recipe.read_text().replace(*change))
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(path)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 32), (65, 97), (33, 40)])
+def test_the_network_at_any_size_with_gradients_everywhere(size: tuple[int, int]) -> None:
+    net = LightDecoder(5, width=16)
+    logits = net(torch.randn(2, 3, *size))
+    assert logits.shape[:2] == (2, 5)
+    assert abs(logits.shape[2] - size[0] / 4) <= 1
+    assert abs(logits.shape[3] - size[1] / 4) <= 1
+    logits.square().mean().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in net.parameters())
+
+
+def test_losses() -> None:
+    target = torch.tensor([[[0, 1], [1, 255]]], dtype=torch.uint8)
+    right = torch.full((1, 3, 2, 2), -20.0)
+    right[0, 0, 0, 0] = right[0, 1, 0, 1] = right[0, 1, 1, 0] = 20
+    assert total_loss(right, target, Loss(dice=1.0)) == pytest.approx(0, abs=1e-5)
+    flat = torch.zeros(1, 3, 2, 2)
+    assert total_loss(flat, target, Loss()) == pytest.approx(np.log(3), abs=1e-5)
+    # Class 0: overlap 1/3, sizes 1 and 3/3; class 1: overlap 2/3, sizes 2 and 1.
+    assert dice_loss(flat, target.long()) == pytest.approx(1 - (2 / 3 / 2 + 4 / 3 / 3) / 2, abs=1e-5)
+    assert total_loss(flat, torch.full_like(target, 255), Loss(dice=1.0)).isfinite()
+
+
+def test_the_shipped_recipe_is_the_one_that_made_the_weights() -> None:
+    root = Path(__file__).parents[2]
+    builtin = root / "src" / "maskery" / "zoo" / "builtin" / "everyday"
+    assert (root / "recipes" / "everyday.toml").read_text() == (builtin / "recipe.toml").read_text()
+    assert load_recipe(builtin / "recipe.toml").name == load_card(builtin / "model.toml").name
+
+
+def test_a_picture_beside_the_mask_of_another_size(recipe: Path, trained: Path, tmp_path: Path) -> None:
+    from maskery.errors import DataError
+    from maskery.evaluation import evaluate_model
+
+    for kind, size in (("images", (40, 30)), ("masks", (41, 30))):
+        (tmp_path / kind / "val").mkdir(parents=True)
+        Image.new("RGB" if kind == "images" else "L", size).save(tmp_path / kind / "val" / "a.png")
+    with pytest.raises(DataError, match="mask of a is 41 x 30 pixels, its picture 40 x 30"):
+        evaluate_model(maskery.load(str(trained / "model")).model, tmp_path, "val")

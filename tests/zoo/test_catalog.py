@@ -1,0 +1,159 @@
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskery import image
+from maskery.labels import CITYSCAPES, VOC
+from maskery.model_card import CARD_NAME, Check, Input, Licence, ModelCard, Output, Quality, load_card
+from maskery.pipeline import Model, load_model
+from maskery.result import ClassificationResult, ForegroundResult, Result, SemanticResult
+from maskery.serving.residents import check
+from maskery.zoo.catalog import FOLDER, builtin, catalog
+from maskery.zoo.download import expect_file
+from maskery.zoo.store import CHECK_PICTURE
+from tests.material import ROOT, photo, shared
+
+NAMES = sorted(catalog())
+VOC_MODELS = [name for name in NAMES if "-voc-" in name]
+PORTRAIT_MODELS = [name for name in NAMES if catalog()[name].task == "foreground"]
+
+
+def pulled(name: str) -> Model:
+    card = catalog()[name]
+    path = shared("models") / card.file
+    if path.suffix == ".tflite":
+        pytest.importorskip("ai_edge_litert")
+    return load_model(card, path, "cpu", 1)
+
+
+def run(name: str, picture: np.ndarray) -> Result:
+    return pulled(name).run(image.open_picture(picture, max_bytes=1, max_pixels=1 << 24))
+
+
+def share(result: Result, label: str) -> float:
+    assert isinstance(result, SemanticResult)
+    return sum(item.share for item in result.classes if item.name == label)
+
+
+def test_names_are_those_of_the_files() -> None:
+    assert sorted(path.stem for path in (FOLDER / "catalog").glob("*.toml")) == NAMES
+    assert len(NAMES) == 9
+    for card in catalog().values():
+        assert card.file.rpartition(".")[0] == card.name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_card_says_what_the_source_says(name: str) -> None:
+    manifest = {item["file"]: item for item in json.loads((shared("models") / "manifest.json").read_text())}
+    card = catalog()[name]
+    source = manifest[card.file]
+    assert (card.sha256, card.bytes, card.url) == (source["sha256"], source["bytes"], source["url"])
+    expect_file(shared("models") / card.file, card, "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_card_is_complete(name: str) -> None:
+    card = catalog()[name]
+    assert re.search(r"^https://.*/[0-9a-f]{40}/", card.url), "an address that names its commit"
+    assert card.check
+    assert card.check.shares
+    assert card.licence.commercial_use or card.licence.note
+    assert card.description.endswith(".")
+    assert len(set(card.colours)) == len(card.labels)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_cityscapes_must_be_accepted(name: str) -> None:
+    assert catalog()[name].must_accept_licence == ("cityscapes" in name)
+
+
+def test_label_lists() -> None:
+    assert {tuple(catalog()[name].labels) for name in VOC_MODELS} == {VOC}
+    assert tuple(catalog()["deeplab-edgetpu-slim-cityscapes-513"].labels) == CITYSCAPES
+    imagenet = catalog()["mobilenetv3-small-imagenet-224"].labels
+    assert len({label.lower() for label in imagenet}) == 1001
+    places = {0: "background", 1: "tench", 135: "crane (bird)", 282: "tabby", 518: "crane (machine)", 968: "espresso"}
+    assert {i: imagenet[i] for i in places} == places
+    assert imagenet[-1] == "toilet tissue"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stored_answer(name: str) -> None:
+    assert check(pulled(name)) == "ok"
+
+
+@pytest.mark.parametrize("name", VOC_MODELS)
+def test_cat_is_a_cat(name: str) -> None:
+    result = run(name, photo("chelsea"))
+    assert share(result, "cat") > 0.6
+    assert share(result, "cat") + share(result, "background") > 0.95
+
+
+@pytest.mark.parametrize("name", PORTRAIT_MODELS)
+def test_person_is_where_the_person_is(name: str) -> None:
+    """Her face and suit, not the flag's corner nor the picture's right upper part."""
+    result = run(name, photo("astronaut"))
+    assert isinstance(result, ForegroundResult)
+    assert result.alpha[60:160, 190:260].mean() > 230
+    assert result.alpha[300:400, 100:250].mean() > 200
+    assert result.alpha[:150, 320:].mean() < 10
+    assert result.alpha[:150, :100].mean() < 25
+
+
+def test_classifier_knows_cat_and_coffee() -> None:
+    answers = [run("mobilenetv3-small-imagenet-224", picture) for picture in (photo("chelsea"), photo("coffee"))]
+    cat, coffee = (answer.top(1)[0][0] for answer in answers if isinstance(answer, ClassificationResult))
+    assert cat in ("Egyptian cat", "tiger cat", "tabby")
+    assert coffee == "espresso"
+
+
+@pytest.mark.parametrize("name", ["road-segmentation-adas-0001", "deeplab-edgetpu-slim-cityscapes-513"])
+def test_road_lies_below(name: str) -> None:
+    road = np.asarray(Image.open(shared("data/photos/udacity_solidWhiteRight.jpg")))
+    result = run(name, road)
+    assert isinstance(result, SemanticResult)
+    is_road = result.class_map == result.labels.index("road")
+    assert is_road[420:500, 300:700].mean() > 0.8
+    assert is_road[:200].mean() < 0.01
+
+
+def test_check_picture() -> None:
+    with Image.open(CHECK_PICTURE) as picture:
+        assert (picture.size, picture.mode, picture.format) == ((256, 256), "RGB", "JPEG")
+        small = Image.fromarray(photo("astronaut")).resize((256, 256), Image.Resampling.LANCZOS)
+        difference = np.abs(np.asarray(picture, np.int16) - np.asarray(small, np.int16))
+    assert difference.mean() < 4
+
+
+def test_builtin_models_are_whole() -> None:
+    for name, folder in builtin().items():
+        card = load_card(folder / CARD_NAME)
+        assert card.name == name
+        assert card.url == ""
+        expect_file(folder / card.file, card, "")
+        assert check(load_model(card, folder / card.file, "cpu", 1)) == "ok"
+
+
+def test_no_name_is_both_built_in_and_to_be_pulled() -> None:
+    assert not set(builtin()) & set(catalog())
+
+
+def test_documentation_has_every_model() -> None:
+    text = (ROOT / "docs/models.md").read_text()
+    for card in catalog().values():
+        terms = card.licence.name + ("" if card.licence.commercial_use else ", non-commercial")
+        row = f"| `{card.name}` | {card.task} | {len(card.labels)} | {terms} | {card.bytes / 1e6:.1f} MB |"
+        assert row in text
+
+
+def test_documentation_has_every_key() -> None:
+    sections = re.split(r"^`\[(\w+)\]`", (ROOT / "docs/models.md").read_text().partition("key by key")[2], flags=re.M)
+    text = {"": sections[0], **dict(zip(sections[1::2], sections[2::2], strict=True))}
+    parts = {"": ModelCard, "licence": Licence, "input": Input, "output": Output, "quality": Quality, "check": Check}
+    for section, kind in parts.items():
+        documented = re.findall(r"^\| `(\w+)` \|", text[section], flags=re.M)
+        keys = [name for name in kind.__struct_fields__ if name not in parts]
+        assert sorted(documented) == sorted(keys), section or "top level"
