@@ -58,6 +58,9 @@ def test_semantic_from_a_class_map(dtype: type) -> None:
     result = read(card("semantic", {"kind": "class-map", "layout": "HW"}, LABELS), output)
     assert result.class_map.tolist() == [[0, 0, 1, 1, 1, 1, 0, 0]] * 2 + [[0, 0, 0, 0, 1, 1, 1, 1]] * 2
     assert "nearest" in result.decided_by
+    for shape in ((1, 1, 2, 4), (1, 2, 4, 1), (2, 4)):
+        other = read(card("semantic", {"kind": "class-map", "layout": "HW"}, LABELS), output.reshape(shape))
+        assert np.array_equal(other.class_map, result.class_map)
     with pytest.raises(BadRequest, match="without scores"):
         read(card("semantic", {"kind": "class-map", "layout": "HW"}, LABELS), output, confidence=True)
 

@@ -34,8 +34,7 @@ def read(reading: Reading) -> SemanticResult:
 def _from_class_map(reading: Reading) -> SemanticResult:
     if reading.confidence:
         raise BadRequest(f"{reading.card.name} gives classes without scores.", "Ask without confidence.")
-    output, card = reading.output[0], reading.card
-    labels = output.reshape(output.shape[:2]) if output.ndim == 3 else output
+    labels, card = _flat(reading.output), reading.card
     if labels.ndim != 2 or labels.min() < 0 or labels.max() >= len(card.labels):
         raise ModelError(f"{card.name} gave class ids or a shape outside its card.", "Correct labels or output.layout.")
     small: resample.ClassMap = labels.astype(np.uint8 if len(card.labels) <= 255 else np.uint16)
@@ -48,6 +47,13 @@ def _from_class_map(reading: Reading) -> SemanticResult:
         class_map=resample.nearest_map(small, reading.placement),
         decided_by="nearest neighbour of the model's own class map",
     )
+
+
+def _flat(output: NDArray[np.generic]) -> NDArray[np.generic]:
+    """(1, h, w), (1, 1, h, w), (1, h, w, 1) or (h, w) -> (h, w)."""
+    while output.ndim > 2 and output.shape[0] == 1:
+        output = output[0]
+    return output[..., 0] if output.ndim == 3 and output.shape[2] == 1 else output
 
 
 def _confidence(scores: NDArray[np.float32], reading: Reading) -> NDArray[np.float32]:

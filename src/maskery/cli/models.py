@@ -1,0 +1,241 @@
+"""``maskery models``: what is known, here, pulled, verified, removed, added."""
+
+import sys
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from maskery import strict
+from maskery.errors import ChecksumError, ConfigError, MaskeryError
+from maskery.model_card import Licence, ModelCard, Quality
+from maskery.settings import load_settings
+from maskery.zoo.card_text import card_text
+from maskery.zoo.store import CHECK_PICTURE, Entry, Located, Store
+
+if TYPE_CHECKING:
+    from maskery.zoo.download import Progress
+
+
+@click.group()
+def models() -> None:
+    """The model zoo: list, show, pull, verify, remove, add.
+
+    Models are kept in the folder MASKERY_CACHE; MASKERY_MIRROR is asked instead of the models' own addresses.
+    """
+
+
+@models.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+def list_models(as_json: bool) -> None:
+    """All known models. State: built-in, pulled, added, or available (to be pulled)."""
+    entries = _store().entries()
+    if as_json:
+        click.echo(_json([_row(entry) for entry in entries]))
+        return
+    rows = [("NAME", "TASK", "STATE", "SIZE", "LICENCE", "DESCRIPTION")]
+    rows += [
+        (e.card.name, e.card.task, e.state, _size(e.card.bytes), _terms(e.card.licence), e.card.description)
+        for e in entries
+    ]
+    click.echo(_columns(rows))
+
+
+@models.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="The card as JSON.")
+@click.option("--toml", "as_toml", is_flag=True, help="The card as TOML, a start for one of your own.")
+def show(name: str, as_json: bool, as_toml: bool) -> None:
+    """The card of NAME: task, licence, input, labels, quality."""
+    entry = _store().entry(name)
+    if as_json:
+        click.echo(_json(msgspec.to_builtins(entry.card) | {"state": entry.state}))
+    elif as_toml:
+        click.echo(card_text(entry.card), nl=False)
+    else:
+        click.echo(_columns(_facts(entry)))
+
+
+@models.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--accept-licence", is_flag=True, help="Accept a licence that is non-commercial or copyleft.")
+@click.option("--offline", is_flag=True, default=None, help="Fetch nothing; fail for a model that is not here.")
+def pull(names: tuple[str, ...], accept_licence: bool, offline: bool | None) -> None:
+    """Fetch models of the catalogue into the cache; prints where each one is. An interrupted pull goes on."""
+    store = _store(offline)
+    for name in names:
+        with _bar(name) as progress:
+            located = store.pull(name, accept_licence, progress)
+        click.echo(located.path)
+
+
+@models.command()
+@click.argument("names", nargs=-1, metavar="[NAME...]")
+def verify(names: tuple[str, ...]) -> None:
+    """Hash the files of all models that are here (or of NAME...) again and compare with their cards."""
+    store = _store()
+    failures: list[MaskeryError] = []
+    for name in names or [e.card.name for e in store.entries() if e.state != "available"]:
+        try:
+            store.verify(name)
+            click.echo(f"{name}  ok")
+        except ChecksumError as error:
+            failures.append(error)
+            click.echo(f"{name}  damaged")
+            click.echo(str(error), err=True)
+    if failures:
+        raise ChecksumError(f"{len(failures)} damaged.", "See above.")
+
+
+@models.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Delete the pulled or added model NAME from the cache."""
+    _store().remove(name)
+    click.echo(f"removed {name}", err=True)
+
+
+@models.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--name", help="Its name here.  [default: from the file's name]")
+@click.option("--labels", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Names, one a line.")
+@click.option("--card", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A model.toml of your own.")
+@click.option("--licence", help="Licence of the weights, e.g. MIT.")
+@click.option("--yes", is_flag=True, help="Add without asking.")
+def add(file: Path, name: str | None, labels: Path | None, card: Path | None, licence: str | None, yes: bool) -> None:
+    """Add an .onnx or .tflite FILE of your own; prints where it is.
+
+    Without --card a card is proposed from the file's tensors and one run, and every guess is said. With --card the keys
+    file, sha256, bytes and url may be left out.
+    """
+    if card and (labels or licence):
+        raise click.UsageError("--labels and --licence belong into the card that --card names.")
+    proposal = _own_card(card, file, name) if card else _proposed(file, name, labels, licence)
+    if not yes:
+        click.confirm(f"Add it as {proposal.name!r}?", default=True, abort=True, err=True)
+    click.echo(_added(file, proposal).path)
+
+
+def _proposed(file: Path, name: str | None, labels: Path | None, licence: str | None) -> ModelCard:
+    from maskery.zoo.sniff import sniff
+
+    proposal = sniff(file, name, _lines(labels) if labels else None, licence)
+    click.echo(f"{card_text(proposal.card)}\n" + "\n".join(proposal.guesses), err=True)
+    return proposal.card
+
+
+def _own_card(path: Path, file: Path, name: str | None) -> ModelCard:
+    """The user's card; what the file itself says may be missing. Raises ``ConfigError``."""
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.", "Save it as UTF-8 TOML.") from error
+    facts: dict[str, Any] = {"file": file.name, "sha256": "0" * 64, "bytes": 0, "url": ""}
+    return strict.convert(facts | given | ({"name": name} if name else {}), ModelCard, str(path))
+
+
+def _added(file: Path, card: ModelCard) -> Located:
+    """Copy the model in and try it once on the check picture; one that fails is taken out again."""
+    from maskery.image import open_picture
+    from maskery.pipeline import load_model
+
+    store = _store()
+    located = store.add(file, card)
+    try:
+        model = load_model(located.card, located.path)
+        model.run(open_picture(CHECK_PICTURE, max_bytes=1 << 24, max_pixels=1 << 24))
+    except MaskeryError:
+        store.remove(card.name)
+        raise
+    return located
+
+
+def _store(offline: bool | None = None) -> Store:
+    return Store(load_settings({"offline": offline}))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.", "Save it as UTF-8 text, one name a line.") from error
+
+
+@contextmanager
+def _bar(name: str) -> Iterator["Progress"]:
+    """A progress bar on stderr that appears with the first bytes: what is here already shows none."""
+    with ExitStack() as stack:
+        bars: list[Any] = []
+
+        def show(done: int, total: int) -> None:
+            if not bars:
+                bars.append(stack.enter_context(click.progressbar(length=total, label=name, file=sys.stderr)))
+            bars[0].update(done - bars[0].pos)
+
+        yield show
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    card = entry.card
+    licence = msgspec.to_builtins(card.licence)
+    row = {"name": card.name, "version": card.version, "task": card.task, "state": entry.state, "bytes": card.bytes}
+    return row | {"classes": len(card.labels), "licence": licence, "description": card.description}
+
+
+def _facts(entry: Entry) -> list[tuple[str, ...]]:
+    card, image = entry.card, entry.card.input
+    size = f"{image.size[0]} x {image.size[1]}" if image.size else f"side {image.side}" if image.side else "own size"
+    rows = [
+        ("name", f"{card.name} {card.version} ({entry.state})"),
+        ("task", card.task),
+        ("description", card.description),
+        ("licence", _terms(card.licence)),
+        ("", card.licence.note),
+        ("file", f"{card.file}, {_size(card.bytes)}, sha256 {card.sha256}"),
+        ("from", card.url),
+        ("input", f"{size} ({image.resize}), {image.channels}, {image.dtype}, {image.layout}"),
+        ("output", f"{card.output.kind}, {card.output.layout}"),
+        ("labels", f"{len(card.labels)}: {', '.join(card.labels)}"),
+    ]
+    rows += _quality(card.quality) if card.quality else [("quality", "not measured here")]
+    rows += [("training", f"{key}: {value}") for key, value in card.training.items()]
+    return [row for row in rows if row[1]]
+
+
+def _quality(quality: Quality) -> list[tuple[str, str]]:
+    where = " ".join(part for part in (quality.data, quality.split) if part)
+    numbers = {"mean IoU": quality.miou, "pixel accuracy": quality.pixel_accuracy}
+    rows = [("quality", f"{name} {value:.4f} on {where}") for name, value in numbers.items() if value is not None]
+    rows += [
+        ("", f"IoU {value:.3f}  {name} ({quality.images.get(name, '?')} pictures)")
+        for name, value in quality.iou.items()
+        if value is not None
+    ]
+    return [*rows, ("", quality.note)]
+
+
+def _terms(licence: Licence) -> str:
+    marks = [] if licence.commercial_use else ["non-commercial"]
+    marks += ["copyleft"] if licence.copyleft else []
+    return f"{licence.name} ({', '.join(marks)})" if marks else licence.name
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> str:
+    """Left-aligned columns, two blanks between them; the last one as long as it is."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in rows
+    )
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
