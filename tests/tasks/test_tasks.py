@@ -93,7 +93,7 @@ def test_classification(kind: str, scores: list[float]) -> None:
         ("semantic", {"kind": "logits", "layout": "CHW"}, np.zeros((1, 3, 2, 4), np.float32)),
         ("semantic", {"kind": "logits", "layout": "CHW"}, np.zeros((1, 2, 4), np.float32)),
         ("semantic", {"kind": "class-map", "layout": "HW"}, np.full((1, 2, 4), 7)),
-        ("semantic", {"kind": "class-map", "layout": "HW"}, np.full((1, 2), 0)),
+        ("semantic", {"kind": "class-map", "layout": "HW"}, np.full((2,), 0)),
         ("classification", {"kind": "scores", "layout": "C"}, np.zeros((1, 3), np.float32)),
     ],
 )

@@ -37,7 +37,7 @@ def _from_class_map(reading: Reading) -> SemanticResult:
     labels, card = _flat(reading.output), reading.card
     if labels.ndim != 2 or labels.min() < 0 or labels.max() >= len(card.labels):
         raise ModelError(f"{card.name} gave class ids or a shape outside its card.", "Correct labels or output.layout.")
-    small: resample.ClassMap = labels.astype(np.uint8 if len(card.labels) <= 255 else np.uint16)
+    small: resample.ClassMap = labels.astype(np.uint8) if len(card.labels) <= 255 else labels.astype(np.uint16)
     return SemanticResult(
         labels=tuple(card.labels),
         palette=tuple(card.colours),
