@@ -8,7 +8,7 @@ import maskery
 ROOT = Path(maskery.__file__).parent
 LAYERS = [
     {"errors"},
-    {"settings", "strict", "labels", "metrics"},
+    {"settings", "strict", "labels", "metrics", "blocks"},
     {"image", "result", "model_card"},
     {"engine", "tasks", "encode", "zoo", "datasets"},
     {"pipeline"},

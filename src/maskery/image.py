@@ -4,7 +4,7 @@ Traps that this file is there for:
 
 - Pillow lets nearly every exception escape from damaged files, so any ``Exception`` of a decoder is a ``PictureError``.
 - Opening a file must not decode it. Pillow's PNG ``getexif`` does; its GIF and WebP readers allocate when they open;
-  millions of tiny blocks keep its Python loops busy for half a minute. ``_check_structure`` therefore looks first.
+  millions of tiny blocks keep its Python loops busy for half a minute. ``check_structure`` therefore looks first.
 - Pillow turns TIFF pixels upright itself, on load; every other format is turned here. AVIF's own rotation (irot, imir)
   reaches us as an EXIF orientation.
 - ``draft`` rounds up: a JPEG of 101 pixels is 51 wide at half scale.
@@ -14,9 +14,7 @@ Traps that this file is there for:
 
 import io
 import os
-import re
 import stat
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,17 +25,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from maskery.blocks import SAVE_AGAIN, check_pixels, check_structure, png_chunk
 from maskery.errors import BadRequest, MaskeryError, PictureError, TooLarge, UnsupportedPicture
 
 Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Image.Image | np.ndarray
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # Pillow's JPEG reader opens MPO too
 BAND_PIXELS = 1 << 19
-BLOCKS_AT_MOST = 100_000  # PNG chunks, GIF blocks, JPEG segments: real files have a few thousand at most
-SCANS_AT_MOST = 100  # of a progressive JPEG; real ones have about ten
 TILE_PIXELS_AT_MOST = 4096 * 4096  # of a TIFF smaller than that
 
 _ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF are read."
-_SAVE_AGAIN = "Open it in a viewer and save it again, or send it again if the transfer was cut off."
 _EIGHT_BITS = "Scale it to 0..255 and save it with 8 bits a channel."
 _OTHER_KINDS = (  # first bytes (lower case, white space removed), what it is, the cure
     (b"%pdf", "a PDF", "Export the page as PNG or JPEG."),
@@ -51,7 +47,6 @@ _OTHER_KINDS = (  # first bytes (lower case, white space removed), what it is, t
     (b"\x1f\x8b", "gzip data", "Unpack it first."),
     (b"8bps", "a Photoshop file", "Export it as PNG."),
 )
-_JPEG_MARKER = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]")  # but not those that restart a scan: they belong to its data
 _TURNS = {  # EXIF orientation -> how Pillow turns a picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -102,7 +97,7 @@ class Picture:
             expected = image.size
         image.load()
         if image.size != expected:
-            raise PictureError(f"The picture decodes to {image.size}, its header says {expected}.", _SAVE_AGAIN)
+            raise PictureError(f"The picture decodes to {image.size}, its header says {expected}.", SAVE_AGAIN)
         return _upright_rgb(image, 1 if self.format == "TIFF" else self.orientation)
 
 
@@ -120,9 +115,9 @@ def open_picture(source: Source, *, max_bytes: int, max_pixels: int) -> Picture:
         return _from_pil(source, max_pixels)
     data = _read(source, max_bytes)
     with _decoder_errors():
-        _check_structure(data, max_pixels)
+        check_structure(data, max_pixels)
         with _open(data) as image:
-            _check_pixels(image.size, max_pixels)
+            check_pixels(image.size, max_pixels)
             _check_mode(image)
             _check_tiles(image)
             orientation, size_wh, kind = _orientation(image, data), image.size, image.format or ""
@@ -153,7 +148,7 @@ def _decoder_errors() -> Iterator[None]:
         raise TooLarge("The picture does not fit into memory.", "Send a smaller picture.") from error
     except Exception as error:
         raise PictureError(
-            f"The picture is damaged or cut off ({type(error).__name__}: {error}).", _SAVE_AGAIN
+            f"The picture is damaged or cut off ({type(error).__name__}: {error}).", SAVE_AGAIN
         ) from error
 
 
@@ -184,15 +179,6 @@ def _check_bytes(count: int, max_bytes: int) -> None:
         raise TooLarge(f"The picture has {count:,} bytes or more, the limit is {max_bytes:,}.", cure)
 
 
-def _check_pixels(size_wh: tuple[int, int], max_pixels: int) -> None:
-    width, height = size_wh
-    if width < 1 or height < 1:
-        raise PictureError(f"The picture is empty: {width} x {height} pixels.", _SAVE_AGAIN)
-    if width * height > max_pixels:
-        cure = "Send a smaller picture, or raise max_pixels (MASKERY_MAX_PIXELS)."
-        raise TooLarge(f"The picture has {width} x {height} pixels, the limit is {max_pixels:,} in all.", cure)
-
-
 def _open(data: bytes) -> Image.Image:
     """Pillow's lazy image. Raises ``UnsupportedPicture`` for bytes that are none of ``FORMATS``."""
     try:
@@ -201,7 +187,7 @@ def _open(data: bytes) -> Image.Image:
         if not data:
             raise PictureError("The picture is empty: 0 bytes.", "Send the bytes of a picture file.") from error
         if _looks_accepted(data):
-            raise PictureError("The header of the picture is damaged or cut off.", _SAVE_AGAIN) from error
+            raise PictureError("The header of the picture is damaged or cut off.", SAVE_AGAIN) from error
         raise _unsupported(data) from error
 
 
@@ -223,85 +209,6 @@ def _unsupported(data: bytes) -> UnsupportedPicture:
     return UnsupportedPicture("The bytes are no picture of a known kind.", _ACCEPTED)
 
 
-class _Budget:
-    """How many blocks of one file may be walked: Pillow takes microseconds, and memory, for each."""
-
-    def __init__(self) -> None:
-        self.left = BLOCKS_AT_MOST
-
-    def spend(self, blocks: int = 1) -> None:
-        self.left -= blocks
-        if self.left < 0:
-            raise PictureError(f"The picture consists of more than {BLOCKS_AT_MOST:,} blocks.", _SAVE_AGAIN)
-
-
-def _check_structure(data: bytes, max_pixels: int) -> None:
-    """Refuse what would cost Pillow memory or long loops while it opens the file, by a look at its blocks."""
-    if data.startswith(b"\xff\xd8"):
-        _check_jpeg(data)
-    elif data.startswith(b"\x89PNG"):
-        _check_pixels(struct.unpack_from(">II", data, 16), max_pixels)
-        _png_chunk(data, b"")  # no chunk has this name: a walk to the end
-    elif data.startswith((b"GIF87a", b"GIF89a")):
-        _check_pixels(_gif_size(io.BytesIO(data)), max_pixels)
-    elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        _check_pixels(_webp_size(data), max_pixels)
-
-
-def _check_jpeg(data: bytes) -> None:
-    """Count segments, filling and junk up to the first scan; of a progressive file also the scans, which cost most."""
-    few_scans = data.count(b"\xff\xda") <= SCANS_AT_MOST  # counts chance finds too, but is done in no time
-    budget, position, scans, progressive = _Budget(), 2, 0, False
-    while found := _JPEG_MARKER.search(data, position):
-        budget.spend(1 if scans else found.end() - position - 1)
-        marker, position = data[found.end() - 1], found.end()
-        progressive = progressive or marker in (0xC2, 0xC6, 0xCA, 0xCE)
-        scans += marker == 0xDA
-        if scans and (marker == 0xD9 or few_scans or not progressive):
-            return
-        if scans > SCANS_AT_MOST:
-            raise PictureError(f"The JPEG has more than {SCANS_AT_MOST} scans.", _SAVE_AGAIN)
-        if marker not in (0x01, 0xD8, 0xD9):  # these three have no content
-            position += int.from_bytes(data[position : position + 2], "big")
-
-
-def _gif_size(file: io.BytesIO) -> tuple[int, int]:
-    """The screen, or the first frame where that reaches further. Walks the blocks exactly as Pillow does."""
-    budget = _Budget()
-
-    def block() -> bytes:
-        budget.spend()
-        return file.read(file.read(1)[0])
-
-    width, height, flags = struct.unpack("<6xHHB2x", file.read(13))
-    if flags & 128:
-        file.seek(3 << ((flags & 7) + 1), io.SEEK_CUR)
-    while (kind := file.read(1)) not in (b"", b";"):
-        budget.spend()
-        if kind == b",":
-            x, y, w, h = struct.unpack("<4H", file.read(8))
-            return max(width, x + w), max(height, y + h)
-        if kind == b"!":
-            label, first = file.read(1), block()
-            if label == b"\xff" and first.startswith(b"NETSCAPE2.0"):
-                first = block()
-            while (label != b"\xfe" or first) and block():
-                pass
-    return width, height  # no frame: Pillow says so
-
-
-def _webp_size(data: bytes) -> tuple[int, int]:
-    """The canvas, from whichever of the three kinds of first chunk."""
-    kind = data[12:16]
-    if kind == b"VP8X":
-        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
-    if kind == b"VP8L":
-        (bits,) = struct.unpack_from("<I", data, 21)
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    width, height = struct.unpack_from("<HH", data, 26)
-    return width & 0x3FFF, height & 0x3FFF
-
-
 def _check_mode(image: Image.Image) -> None:
     """Refuse pixels that have no known white: integers and floats of 32 bits, and rare 16-bit TIFFs."""
     if image.mode in ("I", "F"):
@@ -318,13 +225,13 @@ def _check_tiles(image: Image.Image) -> None:
     tags = getattr(image, "tag_v2", {})
     tile = int(tags.get(322, 0)) * int(tags.get(323, 0))
     if tile > max(TILE_PIXELS_AT_MOST, image.width * image.height):
-        raise PictureError(f"The TIFF has tiles of {tile:,} pixels, more than the picture itself.", _SAVE_AGAIN)
+        raise PictureError(f"The TIFF has tiles of {tile:,} pixels, more than the picture itself.", SAVE_AGAIN)
 
 
 def _orientation(image: Image.Image, data: bytes) -> int:
     """The EXIF orientation, 1..8. A broken EXIF block says nothing about the pixels: upright."""
     if image.format == "PNG" and "exif" not in image.info:
-        late = _png_chunk(data, b"eXIf")
+        late = png_chunk(data, b"eXIf")
         if late is not None:
             image.info["exif"] = late
     try:
@@ -335,21 +242,9 @@ def _orientation(image: Image.Image, data: bytes) -> int:
     return tag if isinstance(tag, int) and 1 <= tag <= 8 else 1
 
 
-def _png_chunk(data: bytes, name: bytes) -> bytes | None:
-    """The content of the first chunk of this name, also behind the pixels. None where there is none."""
-    budget, position = _Budget(), 8
-    while position + 8 <= len(data):
-        budget.spend()
-        length, found = struct.unpack_from(">I4s", data, position)
-        if found == name:
-            return data[position + 8 : position + 8 + length]
-        position += length + 12
-    return None
-
-
 def _from_pil(image: Image.Image, max_pixels: int) -> Picture:
     with _decoder_errors():
-        _check_pixels(image.size, max_pixels)
+        check_pixels(image.size, max_pixels)
         _check_mode(image)
         image.load()  # here, so that threads that share the Picture only read; a TIFF turns itself upright by this
         orientation = _orientation(image, b"")
@@ -364,7 +259,7 @@ def _from_array(array: NDArray[np.generic], max_pixels: int) -> Picture:
         cure = "Give (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA; for (3, H, W): array.transpose(1, 2, 0)."
         raise BadRequest(f"The array has shape {array.shape}, which is no picture.", cure)
     size_wh = (array.shape[1], array.shape[0])
-    _check_pixels(size_wh, max_pixels)
+    check_pixels(size_wh, max_pixels)
     return Picture(size_wh, 1, "array", array)
 
 
