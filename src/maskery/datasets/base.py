@@ -32,6 +32,23 @@ class SegmentationData(Protocol):
         ...
 
 
+class ImageFiles:
+    """The part of ``SegmentationData`` that is the same for every set of one file a picture."""
+
+    def __init__(self, labels: Sequence[str], images: Sequence[Path]) -> None:
+        self.labels, self.images = tuple(labels), images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def name(self, index: int) -> str:
+        """The file's name without suffix."""
+        return self.images[index].stem
+
+    def image_path(self, index: int) -> Path:
+        return self.images[index]
+
+
 @dataclass(frozen=True)
 class Concatenated:
     """Several data sets with the same labels, one after another."""

@@ -12,22 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from maskery.datasets.base import IGNORE, same_name
+from maskery.datasets.base import IGNORE, ImageFiles, same_name
 from maskery.errors import DataError
 
 
-class CocoPanoptic:
+class CocoPanoptic(ImageFiles):
     """Raises ``DataError`` for a missing file or when no class name of the data set is among ``labels``."""
 
     def __init__(self, root: Path, split: str, labels: Sequence[str]) -> None:
-        self.labels = tuple(labels)
         index_path = root / f"panoptic_{split}.json"
         try:
             index = json.loads(index_path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             found = sorted(p.stem.removeprefix("panoptic_") for p in root.glob("panoptic_*.json"))
             raise DataError(f"{index_path} cannot be read: {error}.", f"Splits here: {', '.join(found)}.") from error
-        ids = {same_name(label): i for i, label in enumerate(self.labels)}
+        ids = {same_name(label): i for i, label in enumerate(labels)}
         self._class_of = {
             c["id"]: ids[same_name(c["name"])] for c in index["categories"] if same_name(c["name"]) in ids
         }
@@ -37,19 +36,10 @@ class CocoPanoptic:
         self._annotations = index["annotations"]
         self._masks = root / "panoptic" / split
         names = {image["id"]: image["file_name"] for image in index["images"]}
-        self._images: list[Path] = [root / "images" / split / names[a["image_id"]] for a in self._annotations]
-        for path in self._images:
+        super().__init__(labels, [root / "images" / split / names[a["image_id"]] for a in self._annotations])
+        for path in self.images:
             if not path.is_file():
                 raise DataError(f"{path}, named in {index_path.name}, is missing.", "Fetch the pictures too.")
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def name(self, index: int) -> str:
-        return self._images[index].stem
-
-    def image_path(self, index: int) -> Path:
-        return self._images[index]
 
     def mask(self, index: int) -> NDArray[np.uint8]:
         annotation = self._annotations[index]

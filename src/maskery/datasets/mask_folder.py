@@ -7,17 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from maskery.datasets.base import IGNORE
+from maskery.datasets.base import IGNORE, ImageFiles
 from maskery.errors import DataError, nearest
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
-class MaskFolder:
+class MaskFolder(ImageFiles):
     """Raises ``DataError`` at once for a missing folder, an unknown split or a picture without mask."""
 
     def __init__(self, root: Path, split: str, labels: Sequence[str]) -> None:
-        self.labels = tuple(labels)
         images, self._masks = root / "images" / split, root / "masks" / split
         if not images.is_dir():
             splits = sorted(p.name for p in (root / "images").glob("*") if p.is_dir())
@@ -26,10 +25,10 @@ class MaskFolder:
             raise DataError(
                 f"{root} has no folder images/{split}.", "Expected images/SPLIT/*.jpg and masks/SPLIT/*.png."
             )
-        self._images = sorted(p for p in images.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-        if not self._images:
+        super().__init__(labels, sorted(p for p in images.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES))
+        if not self.images:
             raise DataError(f"{images} has no pictures.", f"Put files with one of {', '.join(IMAGE_SUFFIXES)} in it.")
-        missing = [p.name for p in self._images if not self._mask_path(p).is_file()]
+        missing = [p.name for p in self.images if not self._mask_path(p).is_file()]
         if missing:
             raise DataError(
                 f"{len(missing)} pictures of {images} have no mask, the first is {missing[0]}.",
@@ -39,17 +38,8 @@ class MaskFolder:
     def _mask_path(self, image: Path) -> Path:
         return self._masks / f"{image.stem}.png"
 
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def name(self, index: int) -> str:
-        return self._images[index].stem
-
-    def image_path(self, index: int) -> Path:
-        return self._images[index]
-
     def mask(self, index: int) -> NDArray[np.uint8]:
-        path = self._mask_path(self._images[index])
+        path = self._mask_path(self.images[index])
         try:
             with Image.open(path) as picture:
                 if picture.mode not in ("P", "L"):

@@ -1,6 +1,7 @@
 """What every task is given, and the axis order that all of them read."""
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,17 @@ from numpy.typing import NDArray
 from maskery.engine.preprocess import Placement
 from maskery.errors import ModelError
 from maskery.model_card import ModelCard
-from maskery.result import ModelInfo
+from maskery.result import Colour, Frame, ModelInfo
+
+
+class Common(TypedDict):
+    """The fields of ``result.Answer``."""
+
+    labels: tuple[str, ...]
+    palette: tuple[Colour, ...]
+    frame: Frame
+    model: ModelInfo
+    timings_ms: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -23,8 +34,16 @@ class Reading:
     confidence: bool = False
 
     @property
-    def model(self) -> ModelInfo:
-        return ModelInfo(self.card.name, self.card.version, self.card.sha256)
+    def common(self) -> Common:
+        """What every result takes over: ``SemanticResult(**reading.common, ...)``."""
+        card = self.card
+        return {
+            "labels": tuple(card.labels),
+            "palette": tuple(card.colours),
+            "frame": self.placement.frame(self.orientation),
+            "model": ModelInfo(card.name, card.version, card.sha256),
+            "timings_ms": self.timings_ms,
+        }
 
 
 def planes(reading: Reading) -> NDArray[np.float32]:

@@ -17,10 +17,6 @@ def read(reading: Reading) -> ClassificationResult:
         )
     probabilities = softmax(scores) if card.output.kind == "logits" else scores / max(float(scores.sum()), 1e-12)
     return ClassificationResult(
-        labels=tuple(card.labels),
-        palette=tuple(card.colours),
-        frame=reading.placement.frame(reading.orientation),
-        model=reading.model,
-        timings_ms=reading.timings_ms,
+        **reading.common,
         scores=probabilities,
     )

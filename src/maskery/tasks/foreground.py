@@ -20,10 +20,6 @@ def read(reading: Reading) -> ForegroundResult:
     for rows, band in resample.interpolated_bands(probability, reading.placement):
         np.rint(band.read()[0] * 255, out=alpha[rows], casting="unsafe")
     return ForegroundResult(
-        labels=tuple(card.labels),
-        palette=tuple(card.colours),
-        frame=reading.placement.frame(reading.orientation),
-        model=reading.model,
-        timings_ms=reading.timings_ms,
+        **reading.common,
         alpha=alpha,
     )

@@ -20,11 +20,7 @@ def read(reading: Reading) -> SemanticResult:
             f"{card.name} gave {len(scores)} classes, its card has {len(card.labels)} labels.", "Correct the labels."
         )
     return SemanticResult(
-        labels=tuple(card.labels),
-        palette=tuple(card.colours),
-        frame=reading.placement.frame(reading.orientation),
-        model=reading.model,
-        timings_ms=reading.timings_ms,
+        **reading.common,
         class_map=resample.class_map(scores, reading.placement),
         decided_by="interpolated scores",
         confidence=_confidence(scores, reading) if reading.confidence else None,
@@ -39,11 +35,7 @@ def _from_class_map(reading: Reading) -> SemanticResult:
         raise ModelError(f"{card.name} gave class ids or a shape outside its card.", "Correct labels or output.layout.")
     small: resample.ClassMap = labels.astype(np.uint8) if len(card.labels) <= 255 else labels.astype(np.uint16)
     return SemanticResult(
-        labels=tuple(card.labels),
-        palette=tuple(card.colours),
-        frame=reading.placement.frame(reading.orientation),
-        model=reading.model,
-        timings_ms=reading.timings_ms,
+        **reading.common,
         class_map=resample.nearest_map(small, reading.placement),
         decided_by="nearest neighbour of the model's own class map",
     )
