@@ -1,7 +1,5 @@
 """A real server process: its start, slow and broken clients, its end."""
 
-import http.client
-import os
 import signal
 import socket
 import subprocess
@@ -13,53 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.material import encoded, photo
-
-READY = "maskery: ready on http://127.0.0.1:"
-
-
-class Server:
-    def __init__(self, *arguments: str, **environment: str) -> None:
-        command = [sys.executable, "-m", "maskery", "serve", "--port", "0", *arguments]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | environment)
-        assert self.process.stderr is not None
-        self.lines: list[str] = []
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if line.startswith(READY):
-                self.port = int(line.removeprefix(READY))
-                # Read on, or the pipe fills and the server stands still.
-                threading.Thread(target=lambda: self.lines.extend(self.process.stderr or []), daemon=True).start()
-                return
-        raise AssertionError("".join(self.lines))
-
-    def post(self, body: bytes, query: str = "") -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            connection.request("POST", f"/v1/segment{query}", body)
-            response = connection.getresponse()
-            return response.status, response.read()
-        finally:
-            connection.close()
-
-    def raw(self, data: bytes) -> bytes:
-        """Send bytes as they are and read until the server closes or says no more for two seconds."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
-            connection.sendall(data)
-            connection.settimeout(2)
-            received = b""
-            try:
-                while part := connection.recv(65_536):
-                    received += part
-            except TimeoutError:
-                return received
-            return received
-
-    def stop(self) -> int:
-        self.process.terminate()
-        code = self.process.wait(timeout=40)
-        assert self.process.stderr is not None
-        self.process.stderr.close()
-        return code
+from tests.serving.live import Server
 
 
 @pytest.fixture(scope="module")
