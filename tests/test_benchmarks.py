@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import install, machine
 from benchmarks.naive import Naive
@@ -19,6 +18,8 @@ from benchmarks.rounds import Spread, interleaved, of_rounds, p95, ratio
 from maskery.api import open_segmenter
 from maskery.settings import load_settings
 from maskery.zoo.store import Store
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_a_spread_is_the_median_between_the_least_and_the_greatest() -> None:

@@ -1,0 +1,90 @@
+"""Part 5 as well: what ONNX Runtime keeps after runs of many shapes. As a program: one such process."""
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from benchmarks.report import Section, Table
+from benchmarks.rounds import Plan, Spread, interleaved
+
+TITLE = "ONNX Runtime's arena and memory pattern"
+ROOT = Path(__file__).resolve().parents[1]
+SIDES = ((192, 384), (192, 1024))
+STATUS = "/proc/self/status"
+Run = dict[str, float]
+
+
+def measure(plan: Plan, model: Path, tensor: str) -> Section:
+    variants = {(high, arena): (low, high, arena) for low, high in SIDES for arena in (True, False)}
+    runs = interleaved(
+        {
+            key: partial(_process, [str(model), tensor, *(str(int(part)) for part in value), str(plan.shapes)])
+            for key, value in variants.items()
+        },
+        plan.rounds,
+        warm_up=False,
+    )
+    rows = []
+    for (high, arena), (low, *_) in variants.items():
+        found = [run for repeats in runs[high, arena] for run in repeats]
+        cells = [Spread.of(run[name] for run in found).text() for name in ("kept_mb", "peak_mb")]
+        seconds = Spread.of(run["seconds"] for run in found).text(2)
+        rows.append((f"{low} to {high}", "on (default)" if arena else "off (Maskery)", *cells, seconds))
+    how = (
+        f"`everyday` in a fresh process for every line and round: {plan.shapes} random shapes, each run twice in "
+        "random order. Kept: resident memory after the last run, less that of the loaded session (ADR 0004)."
+    )
+    header = ("sides, px", "arena and pattern", "kept, MB", "peak of the process, MB", "seconds")
+    return Section(TITLE, how, [("", Table(header, rows, numbers_from=2))])
+
+
+def _process(arguments: list[str]) -> Run:
+    command = [sys.executable, "-m", "benchmarks.ort_memory", *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    found: Run = json.loads(done.stdout)
+    return found
+
+
+def run(model: Path, tensor: str, low: int, high: int, arena: bool, shapes: int) -> Run:
+    """Run ``shapes`` random shapes twice each, sides multiples of 32 from ``low`` to ``high``, in this process."""
+    import numpy as np
+    import onnxruntime as ort
+
+    from benchmarks.server import status_mb
+
+    options = ort.SessionOptions()
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = arena
+    session = ort.InferenceSession(model, options)
+    draw = random.Random(0)
+    sides = range(low, high + 1, 32)
+    sizes = 2 * [(draw.choice(sides), draw.choice(sides)) for _ in range(shapes)]
+    draw.shuffle(sizes)
+    before, started = status_mb(STATUS, "VmRSS"), time.perf_counter()
+    for width, height in sizes:
+        session.run(None, {tensor: np.zeros((1, 3, height, width), np.float32)})
+    seconds = time.perf_counter() - started
+    return {
+        "kept_mb": status_mb(STATUS, "VmRSS") - before,
+        "peak_mb": status_mb(STATUS, "VmHWM"),
+        "seconds": seconds,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("tensor")
+    for name in ("low", "high", "arena", "shapes"):
+        parser.add_argument(name, type=int)
+    asked = parser.parse_args()
+    found = run(asked.model, asked.tensor, asked.low, asked.high, bool(asked.arena), asked.shapes)
+    sys.stdout.write(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
