@@ -28,6 +28,10 @@ class Wish:
 
 PLAIN = Wish()
 
+# A large JPEG is decoded at not less than this many times the working size. At 1 up to 1 % of the mask's pixels differ
+# from a full decode, at 2 up to 0.7 %, for 4 ms of a 12-megapixel photograph.
+REDUCE_TO = 2
+
 
 class Stopwatch:
     """Milliseconds by stage, in the order in which the stages ran."""
@@ -61,7 +65,8 @@ class Model:
         _check(wish, card)
         placement = preprocess.place(picture.size_wh, card.input, wish.max_side)
         with watch.stage("decode"):
-            pixels = picture.rgb(at_least_wh=placement.content_wh)
+            width, height = placement.content_wh
+            pixels = picture.rgb(at_least_wh=(REDUCE_TO * width, REDUCE_TO * height))
         with watch.stage("preprocess"):
             tensor = preprocess.to_tensor(pixels, placement, card.input)
         with watch.stage("run"):

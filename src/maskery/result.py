@@ -85,18 +85,24 @@ class SemanticResult(Answer):
     ``keep`` on a model without background.
 
     ``confidence``: (H, W) float32, the highest class probability, where asked for. ``decided_by``: "interpolated
-    scores", or "nearest" where the model gives only a class map of its working size.
+    scores", or "nearest ..." where the model gives only a class map of its working size. ``kept``: the names that
+    ``keep`` was given.
     """
 
     class_map: NDArray[np.uint8] | NDArray[np.uint16]
     decided_by: str
     confidence: NDArray[np.float32] | None = None
+    kept: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _expect_map("class_map", self.class_map, self.frame, ("uint8", "uint16"))
         if self.confidence is not None:
             _expect_map("confidence", self.confidence, self.frame, ("float32",))
+        if int(self.class_map.max()) >= len(self.labels):
+            self._expect_known_ids()
+
+    def _expect_known_ids(self) -> None:
         stray = [c for c in np.flatnonzero(self._histogram) if c >= len(self.labels) and c != self.unlabelled]
         if stray:
             raise ValueError(f"class_map has id {stray[0]}, but there are {len(self.labels)} labels")
@@ -137,7 +143,7 @@ class SemanticResult(Answer):
         rest = self.labels.index("background") if "background" in self.labels else self.unlabelled
         table = np.full(len(self._histogram), rest, dtype=self.class_map.dtype)
         table[kept] = kept
-        return replace(self, class_map=table[self.class_map])
+        return replace(self, class_map=table[self.class_map], kept=tuple(names))
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,7 +64,7 @@ def _address(server: subprocess.Popen[bytes], log: Path) -> str:
     pytest.fail(f"the server did not say {READY!r}:\n{log.read_text()}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: its event loop stands in the way of other tests'
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)

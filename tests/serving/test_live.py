@@ -16,14 +16,14 @@ from tests.serving.live import Server
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    server = Server(MASKERY_TIMEOUT="1.0")
+    server = Server(MASKERY_TIMEOUT="3.0")
     yield server
     server.stop()
 
 
 def test_a_slow_body_is_given_up_and_others_are_served(server: Server) -> None:
     head = b"POST /v1/segment HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as slow:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as slow:
         slow.sendall(head + b"only this")
         status, _ = server.post(encoded(photo("chelsea"), "JPEG"))
         assert status == 200

@@ -29,7 +29,9 @@ frozen_blocks = 1
 [optimiser]
 rate = 4e-3
 batch = 4
-epochs = 3
+epochs = 2
+hold_epochs = 1
+hold_rate = 1e-3
 ema = 0.8
 [loss]
 dice = 0.2

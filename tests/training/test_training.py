@@ -106,7 +106,7 @@ def test_a_damaged_checkpoint_is_one_clear_error(tmp_path: Path) -> None:
         (("crop = 64", "crop = 65"), "multiple of 32"),
         (("scale = [0.8, 1.25]", "scale = [2.0, 1.0]"), "low <= high"),
         (('name = "light_decoder"', 'name = "heavy"'), "network.name"),
-        (("epochs = 3", "epochs = 'three'"), "optimiser.epochs"),
+        (("\nepochs = 2", "\nepochs = 'two'"), "optimiser.epochs"),
     ],
 )
 def test_wrong_recipes(recipe: Path, tmp_path: Path, change: tuple[str, str], says: str) -> None:

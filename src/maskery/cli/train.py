@@ -37,7 +37,7 @@ def train(recipe: Path, data: Path | None, out: Path | None, export_only: bool) 
     folder = out or Path("runs") / settings.name
     run = Run(settings, data or Path(settings.data.root), folder, say)
     if run.resume():
-        say(f"resumed after epoch {run.epoch} of {settings.optimiser.epochs}")
+        say(f"resumed after epoch {run.epoch} of {settings.optimiser.total_epochs}")
     if not export_only:
         run.train()
     card = publish(run, recipe, folder / "model")

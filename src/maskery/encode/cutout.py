@@ -41,8 +41,8 @@ def _opaque(result: SemanticResult) -> NDArray[np.uint8]:
     table[: len(result.labels)] = 255
     if "background" in result.labels:
         table[result.labels.index("background")] = 0
-    elif len(result.classes) > 1 and sum(c.pixels for c in result.classes) == result.class_map.size:
+    elif not result.kept:
         names = ", ".join(c.name for c in result.classes)
         cure = f"Say which classes to keep; this picture has {names}."
         raise BadRequest(f"{result.model.name} has no background class, so a cutout would keep everything.", cure)
-    return np.take(table, result.class_map)
+    return table[result.class_map]  # np.take would widen the ids to 64 bits

@@ -43,6 +43,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         server_header=False,
         lifespan="off",
         timeout_graceful_shutdown=30,
+        timeout_keep_alive=60,
     )
     _check_address(settings)
     asyncio.run(_Announcing(config, announce).serve())

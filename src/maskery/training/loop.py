@@ -105,7 +105,7 @@ class Run:
 
     def train(self, validate_every: int = 3) -> Quality:
         """Run the remaining epochs and return the quality of the averaged weights on the validation split."""
-        total = self.recipe.optimiser.epochs
+        total = self.recipe.optimiser.total_epochs
         result: Quality | None = None
         while self.epoch < total:
             started = time.monotonic()
@@ -128,6 +128,7 @@ class Run:
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.epoch)
         self.crops.start_epoch(self.epoch)
         loader = DataLoader(self.crops, batch_size=settings.batch, drop_last=True, num_workers=2, prefetch_factor=4)
+        self._hold_rate()
         self.net.train()
         for layer in self._frozen():
             layer.eval()
@@ -143,6 +144,17 @@ class Run:
                 )
         return float(np.mean(losses)), len(losses) * settings.batch / (time.monotonic() - started)
 
+    @property
+    def _holding(self) -> bool:
+        return self.epoch >= self.recipe.optimiser.epochs
+
+    def _hold_rate(self) -> None:
+        """After the schedule's end: the constant rate, the backbone's by its factor."""
+        settings = self.recipe.optimiser
+        if self._holding:
+            for group, factor in zip(self.optimiser.param_groups, (settings.backbone_factor, 1.0), strict=True):
+                group["lr"] = settings.hold_rate * factor
+
     def _step(self, images: Tensor, masks: Tensor) -> float:
         settings = self.recipe.optimiser
         loss = total_loss(self.net(normalise(images)), masks, self.recipe.loss)
@@ -156,7 +168,8 @@ class Run:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), settings.clip)
         self.optimiser.step()
-        self.schedule.step()
+        if not self._holding:
+            self.schedule.step()
         self.average.update_parameters(self.net)
         return value
 

@@ -83,7 +83,7 @@ def _facts(run: Run, proof: Proof) -> dict[str, str | int | float]:
     assert isinstance(run.crops.source, Concatenated)
     return {
         "pictures": len(run.crops.source),
-        "epochs": run.recipe.optimiser.epochs,
+        "epochs": run.recipe.optimiser.total_epochs,
         "minutes": round(run.seconds / 60, 1),
         "machine": f"{platform.machine()}, {run.threads} threads",
         "finished": time.strftime("%Y-%m-%d"),
