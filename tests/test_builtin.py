@@ -32,9 +32,11 @@ def test_it_gives_its_stored_answer(everyday) -> None:  # type: ignore[no-untype
     assert check(everyday.model) == "ok"
 
 
-@pytest.mark.parametrize(("name", "label"), [("astronaut", "person"), ("chelsea", "cat")])
-def test_sample_photographs(everyday, name: str, label: str) -> None:  # type: ignore[no-untyped-def]
-    assert (everyday.segment(photo(name)).class_map == VOC.index(label)).mean() > 0.5
+@pytest.mark.parametrize(("name", "label", "least"), [("astronaut", "person", 0.35), ("chelsea", "cat", 0.6)])
+def test_sample_photographs(everyday, name: str, label: str, least: float) -> None:  # type: ignore[no-untyped-def]
+    found = everyday.segment(photo(name)).class_map
+    assert (found == VOC.index(label)).mean() > least
+    assert (found[found != 0] == VOC.index(label)).mean() > 0.8
 
 
 def test_the_cards_numbers_are_reproduced(everyday) -> None:  # type: ignore[no-untyped-def]

@@ -47,7 +47,7 @@ def test_the_same_mask_through_every_door(client: TestClient, tmp_path: Path, na
     for other in (by_form, by_python, by_cli, decoded(base64.b64decode(by_json["mask"]["base64"]))):
         assert np.array_equal(by_http, other)
     assert by_http.shape == photo(name).shape[:2]
-    assert (by_http == VOC.index(label)).mean() > 0.5
+    assert (by_http[by_http != 0] == VOC.index(label)).mean() > 0.8
 
 
 def test_every_format(client: TestClient) -> None:

@@ -49,7 +49,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 class Optimiser(msgspec.Struct, frozen=True, kw_only=True):
     """AdamW, one-cycle schedule with peak ``rate`` for ``epochs``, then ``hold_epochs`` at the constant ``hold_rate``.
 
-    ``ema``: decay of the averaged weights, which are the ones kept. Averaging along a constant rate finds flatter minima
+    ``ema``: decay of the averaged weights, the ones that are kept. Averaging along a constant rate finds flatter minima
     than the end of a schedule (arXiv 1803.05407).
     """
 
