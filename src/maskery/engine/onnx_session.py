@@ -17,9 +17,10 @@ CPU = "CPUExecutionProvider"
 
 
 class OnnxSession:
-    """CPU arena and memory pattern are off: with uploads of every size they keep hundreds of megabytes for 16 % of time
-    (docs/adr/0004-onnxruntime-memory.md). Waiting threads sleep instead of spinning: the same latency for one caller, 14 %
-    more pictures a second for two.
+    """CPU arena and memory pattern are off: with uploads of every size they keep hundreds of megabytes for little time.
+
+    Waiting threads sleep instead of spinning: the same latency for one caller, 14 % more pictures a second for two
+    (docs/adr/0004-onnxruntime-memory.md).
     """
 
     def __init__(self, card: ModelCard, path: Path, device: str, threads: int) -> None:
