@@ -183,6 +183,16 @@ def test_models(client: TestClient) -> None:
     problem(client.get("/v1/models/nothing"), 404, "unknown-model")
 
 
+def test_a_broken_card_in_the_cache_hides_no_other_model(client: TestClient) -> None:
+    service = client.app.state.service  # type: ignore[attr-defined]
+    broken = Path(service.settings.cache) / "models" / "broken"
+    broken.mkdir(parents=True)
+    (broken / "model.toml").write_text("nonsense = ")
+    assert [model["name"] for model in client.get("/v1/models").json()["models"]] == ["everyday"]
+    problem(client.get("/v1/models/broken"), 404, "unknown-model")
+    (broken / "model.toml").unlink()
+
+
 def test_health_and_headers(client: TestClient) -> None:
     assert client.get("/livez").json() == {"live": True}
     assert client.get("/readyz").json() == {"ready": True, "models": {"everyday": "ok"}}

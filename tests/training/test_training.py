@@ -68,7 +68,6 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(trained: Path, recipe:
     settings = load_recipe(recipe)
     run = Run(settings, Path(settings.data.root), tmp_path, lambda text: None)
     assert run.resume()
-    torch.set_num_threads(torch.get_num_threads())
     run.train()
     expected = checkpoint.load(trained / "checkpoint.pt")["average"]
     resumed = checkpoint.load(tmp_path / "checkpoint.pt")["average"]

@@ -1,6 +1,7 @@
 """``maskery train``."""
 
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -20,10 +21,8 @@ def train(recipe: Path, data: Path | None, out: Path | None, export_only: bool) 
 
     The model is served from its folder: maskery serve --model runs/NAME/model/
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtra("Training needs PyTorch.", "Run: pip install 'maskery[train]'") from error
+    if find_spec("torch") is None:
+        raise MissingExtra("Training needs PyTorch.", "Run: pip install 'maskery[train]'")
     from maskery.training.loop import Run
     from maskery.training.publish import publish
     from maskery.training.recipe import load_recipe
@@ -31,7 +30,6 @@ def train(recipe: Path, data: Path | None, out: Path | None, export_only: bool) 
     def say(text: str) -> None:
         click.echo(text, err=True)
 
-    torch.set_num_threads(max(1, torch.get_num_threads()))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = load_recipe(recipe)
     folder = out or Path("runs") / settings.name

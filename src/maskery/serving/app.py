@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio.to_thread
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -57,12 +58,13 @@ class Service:
 
     async def models(self, _: Request) -> Response:
         """GET /v1/models"""
-        cards = [public(card) for card in self.residents.cards()]
-        return _json({"default": self.residents.default, "models": cards})
+        cards = await anyio.to_thread.run_sync(self.residents.cards)
+        return _json({"default": self.residents.default, "models": [public(card) for card in cards]})
 
     async def model(self, request: Request) -> Response:
         """GET /v1/models/{name}"""
-        name, cards = request.path_params["name"], {card.name: card for card in self.residents.cards()}
+        name = request.path_params["name"]
+        cards = {card.name: card for card in await anyio.to_thread.run_sync(self.residents.cards)}
         if name not in cards:
             raise UnknownModel(f"There is no model {name!r} here.", nearest(name, cards))
         return _json(public(cards[name]))

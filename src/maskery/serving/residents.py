@@ -49,12 +49,18 @@ class Residents:
             return self._models[wanted]
 
     def cards(self) -> list[ModelCard]:
-        """Every model that can answer now, the default first."""
-        here = [self._models[self.default].card] if self.default in self._models else []
-        for entry in self._store.entries():
-            if entry.state != "available" and all(entry.card.name != card.name for card in here):
-                here.append(entry.card)
-        return here
+        """Every model that can answer now: the default, the loaded ones, those on disk. Reads files."""
+        loaded = [self._models[self.default], *self._models.values()] if self.default in self._models else []
+        found = {model.card.name: model.card for model in loaded}
+        for name in self._store.names():
+            try:
+                entry = self._store.entry(name)
+            except MaskeryError as error:
+                log.warning("model %s is left out: %s", name, error)
+                continue
+            if entry.state != "available":
+                found.setdefault(name, entry.card)
+        return list(found.values())
 
     @property
     def ready(self) -> bool:
