@@ -28,8 +28,8 @@ class Wish:
 
 PLAIN = Wish()
 
-# A large JPEG is decoded at not less than this many times the working size. At 1 up to 1 % of the mask's pixels differ
-# from a full decode, at 2 up to 0.7 %, for 4 ms of a 12-megapixel photograph.
+# A large JPEG is decoded at not less than this many times the working size. The mask then differs from a full decode's in
+# about 1 % of the pixels, along borders (docs/benchmarks.md); at 1 it would be 4 ms faster and differ more.
 REDUCE_TO = 2
 
 
