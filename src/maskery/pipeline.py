@@ -28,8 +28,8 @@ class Wish:
 
 PLAIN = Wish()
 
-# A large JPEG is decoded at not less than this many times the working size. The mask then differs from a full decode's in
-# about 1 % of the pixels, along borders (docs/benchmarks.md); at 1 it would be 4 ms faster and differ more.
+# A large JPEG is decoded at not less than this many times the working size. The mask then differs from a full
+# decode's in about 1 % of the pixels, along borders (docs/benchmarks.md); at 1 it would be 4 ms faster and differ more.
 REDUCE_TO = 2
 
 
