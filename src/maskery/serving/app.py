@@ -23,6 +23,7 @@ from maskery.serving.cards import public
 from maskery.serving.headers import SecurityHeaders
 from maskery.serving.memory import room_for
 from maskery.serving.openapi import document
+from maskery.serving.request_id import RequestIds
 from maskery.serving.residents import Residents
 from maskery.serving.workers import Workers
 from maskery.settings import Settings
@@ -119,7 +120,8 @@ def create_app(settings: Settings) -> Starlette:
             Exception: problems.on_crash,
         },
     )
-    app.add_middleware(SecurityHeaders)
+    # Around Starlette's own middleware, so that its answer to a crash carries these headers too.
+    app.middleware_stack = RequestIds(SecurityHeaders(app.build_middleware_stack()))
     app.state.service = service
     return app
 
