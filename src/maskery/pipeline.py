@@ -3,8 +3,11 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from maskery.engine import preprocess
 from maskery.engine.runtimes import open_session
@@ -19,11 +22,16 @@ from maskery.tasks.table import TASKS
 
 @dataclass(frozen=True)
 class Wish:
-    """What a caller may ask of a run: only these classes, another working size, a confidence map."""
+    """What a caller may ask of a run: only these classes, another working size, a confidence map, another answer size.
+
+    ``answer_wh``: (width, height) of the answer's grid instead of the upright picture's own pixels; classes are decided
+    there from the same scores. For doors whose contract has another size, and for summaries.
+    """
 
     classes: tuple[str, ...] = ()
     max_side: int | None = None
     confidence: bool = False
+    answer_wh: tuple[int, int] | None = None
 
 
 PLAIN = Wish()
@@ -45,7 +53,22 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.timings_ms[name] = round((time.perf_counter() - started) * 1000, 3)
+            self.note(name, started)
+
+    def note(self, name: str, started: float) -> None:
+        """``name`` has taken from ``started`` (of ``time.perf_counter``) until now."""
+        self.timings_ms[name] = round((time.perf_counter() - started) * 1000, 3)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One picture ready for the session: ``tensor`` (1, 3, h, w) or (1, h, w, 3), and what its output will need."""
+
+    tensor: preprocess.Tensor
+    placement: preprocess.Placement
+    orientation: int
+    wish: Wish
+    watch: Stopwatch
 
 
 @dataclass(frozen=True)
@@ -61,20 +84,44 @@ class Model:
         Raises ``BadRequest`` for a wish that this model cannot fulfil, ``PictureError`` for damaged pixels,
         ``ModelError`` where the model does not do what its card says.
         """
-        watch, card = Stopwatch(), self.card
-        _check(wish, card)
-        placement = preprocess.place(picture.size_wh, card.input, wish.max_side)
+        prepared = self.prepare(picture, wish)
+        return self.finish(prepared, self.infer([prepared])[0])
+
+    def prepare(self, picture: Picture, wish: Wish = PLAIN) -> Prepared:
+        """Decode and fit one picture. Raises ``BadRequest`` and ``PictureError`` as ``run`` does."""
+        watch, spec = Stopwatch(), self.card.input
+        check(wish, self.card)
+        placement = preprocess.place(picture.size_wh, spec, wish.max_side)
         with watch.stage("decode"):
             width, height = placement.content_wh
             pixels = picture.rgb(at_least_wh=(REDUCE_TO * width, REDUCE_TO * height))
         with watch.stage("preprocess"):
-            tensor = preprocess.to_tensor(pixels, placement, card.input)
-        with watch.stage("run"):
-            output = self.session.run(tensor)
-        with watch.stage("postprocess"):
-            reading = Reading(output, placement, picture.orientation, card, watch.timings_ms, wish.confidence)
-            result = TASKS[card.task](reading)
-            return _keep(result, wish.classes)
+            tensor = preprocess.to_tensor(pixels, placement, spec)
+        return Prepared(tensor, placement, picture.orientation, wish, watch)
+
+    def infer(self, group: Sequence[Prepared]) -> list[NDArray[np.generic]]:
+        """The output of each, with a batch axis of 1. Several must have tensors of one shape: they run as one batch."""
+        started = time.perf_counter()
+        if len(group) == 1:
+            outputs = [self.session.run(group[0].tensor)]
+        else:
+            together = self.session.run(np.concatenate([one.tensor for one in group]))
+            outputs = [together[i : i + 1] for i in range(len(group))]
+        for one in group:
+            one.watch.note("run", started)
+        return outputs
+
+    def finish(self, prepared: Prepared, output: NDArray[np.generic]) -> Result:
+        """The result of one picture from its output."""
+        wish, placement = prepared.wish, prepared.placement
+        with prepared.watch.stage("postprocess"):
+            frame = placement.frame(prepared.orientation)
+            if wish.answer_wh:
+                frame = replace(frame, answer_wh=wish.answer_wh)
+                placement = replace(placement, original_wh=wish.answer_wh)
+            timings = prepared.watch.timings_ms
+            reading = Reading(output, placement, frame, self.card, timings, wish.confidence)
+            return _keep(TASKS[self.card.task](reading), wish.classes)
 
 
 def load_model(card: ModelCard, path: Path, device: str = "cpu", threads: int = 0) -> Model:
@@ -82,7 +129,8 @@ def load_model(card: ModelCard, path: Path, device: str = "cpu", threads: int = 
     return Model(card, open_session(card, path, device, threads))
 
 
-def _check(wish: Wish, card: ModelCard) -> None:
+def check(wish: Wish, card: ModelCard) -> None:
+    """Raises ``BadRequest`` for a wish that a model with this card cannot fulfil. Needs no loaded model."""
     if wish.confidence and card.task != "semantic":
         raise BadRequest(f"{card.name} has no confidence map.", "Ask a semantic model, or without confidence.")
     if wish.classes and card.task == "classification":

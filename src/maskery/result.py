@@ -18,7 +18,8 @@ class Frame:
 
     ``original_wh``: the upright picture, whose pixels every answer uses. ``orientation``: the EXIF tag that was
     applied, 1 = none. ``working_wh``: what the model saw, padding included. ``scale_xy``: working pixels per original
-    pixel. ``padding``: (left, top, right, bottom) inside ``working_wh``.
+    pixel. ``padding``: (left, top, right, bottom) inside ``working_wh``. ``answer_wh``: the answer's own grid, where it
+    is not the picture's pixels.
     """
 
     original_wh: tuple[int, int]
@@ -26,6 +27,12 @@ class Frame:
     working_wh: tuple[int, int]
     scale_xy: tuple[float, float]
     padding: tuple[int, int, int, int]
+    answer_wh: tuple[int, int] | None = None
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """(width, height) of the maps of the answer."""
+        return self.answer_wh or self.original_wh
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ class Answer:
 
 
 def _expect_map(name: str, array: NDArray[np.generic], frame: Frame, dtypes: tuple[str, ...]) -> None:
-    expected = (frame.original_wh[1], frame.original_wh[0])
+    expected = frame.size_wh[::-1]
     if array.shape != expected:
         raise ValueError(f"{name} has shape {array.shape}, expected {expected} (height, width)")
     if array.dtype.name not in dtypes:

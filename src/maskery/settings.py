@@ -36,6 +36,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     timeout: Annotated[float, Meta(gt=0, description="Seconds a request may take, body included; then 408 or 503.")] = (
         60.0
     )
+    protocols: Annotated[
+        tuple[str, ...],
+        Meta(description="Compatible APIs that are served beside `/v1`; empty = none. Comma-separated."),
+    ] = ()
     cache: Annotated[
         str, Meta(description="Folder for pulled and added models; empty = the platform's cache folder.")
     ] = ""

@@ -28,7 +28,8 @@ def card(task: str, output: dict[str, Any], labels: list[str]) -> ModelCard:
 
 
 def read(card: ModelCard, output: NDArray[Any], original_wh: tuple[int, int] = (8, 4), **wish: bool) -> Any:
-    return TASKS[card.task](Reading(output, place(original_wh, card.input), 1, card, {}, **wish))
+    placement = place(original_wh, card.input)
+    return TASKS[card.task](Reading(output, placement, placement.frame(1), card, {}, **wish))
 
 
 SCORES = np.array([[[0, 0, 9, 9], [0, 0, 9, 9]], [[5, 5, 5, 5], [5, 5, 5, 5]]], np.float32)

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import anyio.to_thread
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,60 +14,44 @@ from starlette.staticfiles import StaticFiles
 
 from maskery import image
 from maskery.encode.table import ENCODERS, encode, find
-from maskery.errors import MaskeryError, UnknownModel, nearest
-from maskery.image import Picture
+from maskery.errors import MaskeryError
 from maskery.serving import problems, query
+from maskery.serving.apis.table import chosen
 from maskery.serving.body import read_picture
 from maskery.serving.cards import public
+from maskery.serving.desk import Desk, Order
 from maskery.serving.headers import SecurityHeaders
-from maskery.serving.memory import room_for
 from maskery.serving.openapi import document
 from maskery.serving.request_id import RequestIds
-from maskery.serving.residents import Residents
-from maskery.serving.workers import Workers
 from maskery.settings import Settings
 
 WEB = Path(__file__).parent / "web"
 
 
 class Service:
-    """The endpoints, over one set of loaded models."""
+    """The endpoints of the native API."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.residents = Residents(settings)
-        self.workers = Workers(settings.concurrency, settings.max_queue, settings.timeout)
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.settings, self.residents = desk, desk.settings, desk.residents
 
     async def segment(self, request: Request) -> Response:
         """POST /v1/segment"""
-        settings = self.settings
         ask = query.parse(request)
-        data = await read_picture(request, settings.max_bytes, settings.timeout)
-
-        def work() -> bytes:
-            model = self.residents.get(ask.model)
-            find(ask.format, model.card.task)
-            picture = image.open_picture(data, max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
-            photo = ENCODERS[ask.format].needs_photo
-            with room_for(full_decode_pixels(picture, photo)):
-                result = model.run(picture, ask.wish)
-                return encode(result, ask.format, picture.rgb() if photo else None)
-
-        body = await self.workers.run(work)
-        return Response(body, media_type=ENCODERS[ask.format].media_type, headers={"Vary": "Accept"})
+        data = await read_picture(request, self.settings.max_bytes, self.settings.timeout)
+        encoder = ENCODERS[ask.format]
+        find(ask.format, (await self.desk.card(ask.model)).task)
+        order = Order(data, ask.model, ask.wish, encoder.needs_photo, format=ask.format)
+        body = await self.desk.serve(order, lambda served: encode(served.result, ask.format, served.photo), request)
+        return Response(body, media_type=encoder.media_type, headers={"Vary": "Accept"})
 
     async def models(self, _: Request) -> Response:
         """GET /v1/models"""
-        cards = await anyio.to_thread.run_sync(self.residents.cards)
+        cards = await self.desk.cards()
         return _json({"default": self.residents.default, "models": [public(card) for card in cards]})
 
     async def model(self, request: Request) -> Response:
         """GET /v1/models/{name}"""
-        name = request.path_params["name"]
-        cards = {card.name: card for card in await anyio.to_thread.run_sync(self.residents.cards)}
-        if name not in cards:
-            raise UnknownModel(f"There is no model {name!r} here.", nearest(name, cards))
-        return _json(public(cards[name]))
+        return _json(public(await self.desk.card(request.path_params["name"])))
 
     async def livez(self, _: Request) -> Response:
         """GET /livez"""
@@ -81,7 +64,8 @@ class Service:
 
     async def openapi(self, _: Request) -> Response:
         """GET /openapi.json"""
-        return _json(document(self.settings))
+        extra = {path: item for api in chosen(self.settings) for path, item in api.paths(self.settings).items()}
+        return _json(document(self.settings, extra))
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -89,16 +73,10 @@ class Service:
         yield
 
 
-def full_decode_pixels(picture: Picture, photo: bool) -> int:
-    """Pixels that are decoded at full size: none of a JPEG whose photo is not drawn on, it is decoded reduced."""
-    reduced = picture.format in ("JPEG", "MPO") and not photo
-    return 0 if reduced else picture.size_wh[0] * picture.size_wh[1]
-
-
 def create_app(settings: Settings) -> Starlette:
     """The ASGI application. Models are loaded and checked when it starts; an error there ends the start."""
     image.trust_own_pixel_limit()
-    service = Service(settings)
+    service = Service(Desk(settings))
     routes = [
         Route("/", _page("index.html")),
         Route("/docs", _page("docs.html")),
@@ -108,6 +86,7 @@ def create_app(settings: Settings) -> Starlette:
         Route("/v1/models/{name}", service.model),
         Route("/livez", service.livez),
         Route("/readyz", service.readyz),
+        *(route for api in chosen(settings) for route in api.routes(service.desk)),
         Mount("/static", StaticFiles(directory=WEB)),
     ]
     app = Starlette(

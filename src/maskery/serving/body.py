@@ -1,6 +1,7 @@
-"""The picture out of a request: raw body or multipart, within the byte and time limit, before any form parser runs."""
+"""The bytes out of a request: raw body or multipart, within the byte and time limit, before any form parser runs."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 
 import anyio
 from starlette.datastructures import Headers, UploadFile
@@ -10,8 +11,24 @@ from starlette.requests import Request
 from maskery.errors import BadRequest, SlowRequest, TooLarge
 
 FIELD = "image"
-# What a multipart envelope may add to the picture itself.
+# What an envelope (multipart, JSON) may add to the pictures themselves.
 ENVELOPE_BYTES = 16_384
+
+
+@dataclass(frozen=True)
+class Form:
+    """A multipart form: the uploaded files and the text fields, each in the order in which they came."""
+
+    files: list[tuple[str, bytes]]
+    fields: list[tuple[str, str]]
+
+    def file(self, name: str) -> bytes:
+        """The first file of this name. Raises ``BadRequest`` naming what there is."""
+        for key, data in self.files:
+            if key == name:
+                return data
+        seen = ", ".join(sorted({repr(key) for key, _ in [*self.files, *self.fields]})) or "none"
+        raise BadRequest(f"The form has no file field {name!r}; its fields: {seen}.", f"Name the field {name!r}.")
 
 
 class _InMemory(MultiPartParser):
@@ -20,60 +37,73 @@ class _InMemory(MultiPartParser):
     spool_max_size = 1 << 40
 
 
-async def read_picture(request: Request, max_bytes: int, timeout: float) -> bytes:
-    """The picture's bytes.
+def is_form(request: Request) -> bool:
+    """Whether the Content-Type says multipart/form-data."""
+    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+
+
+async def read_picture(request: Request, max_bytes: int, timeout: float, field: str = FIELD) -> bytes:
+    """The picture's bytes, from the raw body or the form's file ``field``.
 
     Raises ``TooLarge`` (by Content-Length at once, else while reading), ``SlowRequest`` after ``timeout`` seconds,
-    ``BadRequest`` for an empty body or a form without the field ``image``.
+    ``BadRequest`` for an empty body or a form without the field.
     """
-    form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
-    limit = max_bytes + (ENVELOPE_BYTES if form else 0)
-    try:
-        with anyio.fail_after(timeout):
-            body = await _read(request, limit, max_bytes)
-    except TimeoutError as error:
-        raise SlowRequest(f"The body did not arrive within {timeout:g} seconds.", "Send it faster.") from error
-    picture = await _from_form(request.headers, body) if form else body
+    form = is_form(request)
+    body = await read_body(request, max_bytes + (ENVELOPE_BYTES if form else 0), timeout, max_bytes)
+    picture = (await parse_form(request.headers, body)).file(field) if form else body
     if not picture:
-        raise BadRequest("The request has no picture.", f"Send it as the body, or as the form field {FIELD!r}.")
+        raise BadRequest("The request has no picture.", f"Send it as the body, or as the form field {field!r}.")
     if len(picture) > max_bytes:
-        raise _too_large(len(picture), max_bytes)
+        raise too_large(len(picture), max_bytes)
     return picture
 
 
-async def _read(request: Request, limit: int, max_bytes: int) -> bytes:
+async def read_body(request: Request, limit: int, timeout: float, said_limit: int | None = None) -> bytes:
+    """The body, at most ``limit`` bytes (errors say ``said_limit``), within ``timeout`` seconds.
+
+    Raises ``TooLarge``, ``SlowRequest``.
+    """
+    try:
+        with anyio.fail_after(timeout):
+            return await _read(request, limit, said_limit or limit)
+    except TimeoutError as error:
+        raise SlowRequest(f"The body did not arrive within {timeout:g} seconds.", "Send it faster.") from error
+
+
+async def _read(request: Request, limit: int, said_limit: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
-        raise _too_large(int(announced), max_bytes)
+        raise too_large(int(announced), said_limit)
     chunks, total = [], 0
     async for chunk in request.stream():
         total += len(chunk)
         if total > limit:
-            raise _too_large(total, max_bytes)
+            raise too_large(total, said_limit)
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-def _too_large(size: int, limit: int) -> TooLarge:
+def too_large(size: int, limit: int) -> TooLarge:
+    """The error for a request of ``size`` bytes or more."""
     return TooLarge(
         f"The request has {size:,} bytes or more; the limit is {limit:,}.",
         "Send a smaller picture, or raise MASKERY_MAX_BYTES.",
     )
 
 
-async def _from_form(headers: Headers, body: bytes) -> bytes:
+async def parse_form(headers: Headers, body: bytes, max_files: int = 4, max_fields: int = 16) -> Form:
+    """A multipart body that is in memory. Raises ``BadRequest`` where it is broken."""
+
     async def stream() -> AsyncGenerator[bytes, None]:
         yield body
 
     try:
-        form = await _InMemory(headers, stream(), max_files=4, max_fields=16).parse()
+        form = await _InMemory(headers, stream(), max_files=max_files, max_fields=max_fields).parse()
     except MultiPartException as error:
         raise BadRequest(f"The multipart body is broken: {error.message}", "Send valid multipart/form-data.") from error
     try:
-        upload = form.get(FIELD)
-        if not isinstance(upload, UploadFile):
-            seen = ", ".join(sorted({repr(key) for key in form})) or "none"
-            raise BadRequest(f"The form has no file field {FIELD!r}; its fields: {seen}.", f"Name the field {FIELD!r}.")
-        return await upload.read()
+        items = form.multi_items()
+        files = [(key, await value.read()) for key, value in items if isinstance(value, UploadFile)]
+        return Form(files, [(key, value) for key, value in items if isinstance(value, str)])
     finally:
         await form.close()

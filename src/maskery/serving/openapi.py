@@ -18,8 +18,8 @@ NUMBER: Json = {"type": "number"}
 TEXT: Json = {"type": "string"}
 
 
-def document(settings: Settings) -> Json:
-    """The whole document, as plain data."""
+def document(settings: Settings, extra_paths: Json | None = None) -> Json:
+    """The whole document, as plain data. ``extra_paths``: those of the compatible APIs."""
     (_, schemas) = msgspec.json.schema_components(
         [Problem, Licence, Input, Output, Quality], ref_template="#/components/schemas/{name}"
     )
@@ -38,7 +38,8 @@ def document(settings: Settings) -> Json:
             "/v1/models/{name}": {"get": _model()},
             "/livez": {"get": _get("health", "The process answers.", _object({"live": {"type": "boolean"}}))},
             "/readyz": {"get": _readyz()},
-        },
+        }
+        | (extra_paths or {}),
         "components": {"schemas": schemas | _schemas()},
     }
 

@@ -48,6 +48,18 @@ class Residents:
                 log.info("loaded %s on %s (%s)", located.card.name, model.session.device, model.session.runtime)
             return self._models[wanted]
 
+    def card(self, name: str | None) -> ModelCard:
+        """The card of ``name`` (None = the default), which can answer but need not be loaded. Reads files.
+
+        Raises ``UnknownModel``, ``NotPulled``, ``ConfigError``, ``ChecksumError``.
+        """
+        wanted = name or self.default
+        if wanted in self._models:
+            return self._models[wanted].card
+        if is_path(wanted):
+            raise UnknownModel(f"There is no model {wanted!r}.", "Name one of GET /v1/models.")
+        return self._store.locate(wanted).card
+
     def cards(self) -> list[ModelCard]:
         """Every model that can answer now: the default, the loaded ones, those on disk. Reads files."""
         loaded = [self._models[self.default], *self._models.values()] if self.default in self._models else []

@@ -24,11 +24,14 @@ class Common(TypedDict):
 
 @dataclass(frozen=True)
 class Reading:
-    """One picture's output with all that is needed to understand it. ``confidence``: also give the best probability."""
+    """One picture's output with all that is needed to understand it. ``confidence``: also give the best probability.
+
+    ``placement.original_wh`` is the size to decide at: the upright picture's, or ``frame.answer_wh``.
+    """
 
     output: NDArray[np.generic]
     placement: Placement
-    orientation: int
+    frame: Frame
     card: ModelCard
     timings_ms: dict[str, float]
     confidence: bool = False
@@ -40,7 +43,7 @@ class Reading:
         return {
             "labels": tuple(card.labels),
             "palette": tuple(card.colours),
-            "frame": self.placement.frame(self.orientation),
+            "frame": self.frame,
             "model": ModelInfo(card.name, card.version, card.sha256),
             "timings_ms": self.timings_ms,
         }

@@ -1,0 +1,31 @@
+"""The compatible APIs, written out. Each module gives its routes and what they are in the OpenAPI document."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.routing import BaseRoute
+
+from maskery.errors import ConfigError, nearest
+from maskery.serving.desk import Desk
+from maskery.settings import Settings
+
+
+@dataclass(frozen=True)
+class Api:
+    """``routes``: what is served; ``paths``: the OpenAPI path items of exactly these routes."""
+
+    name: str
+    routes: Callable[[Desk], Sequence[BaseRoute]]
+    paths: Callable[[Settings], dict[str, Any]]
+
+
+APIS: dict[str, Api] = {}
+
+
+def chosen(settings: Settings) -> list[Api]:
+    """The APIs of ``settings.protocols``. Raises ``ConfigError`` for a name that is none."""
+    for name in settings.protocols:
+        if name not in APIS:
+            raise ConfigError(f"There is no protocol {name!r}.", nearest(name, APIS))
+    return [APIS[name] for name in APIS if name in settings.protocols]

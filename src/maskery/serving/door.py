@@ -1,0 +1,59 @@
+"""What each protocol's endpoints share: errors in the protocol's own words, and nothing past them."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from maskery.errors import Busy, MaskeryError
+from maskery.serving.problems import status_of
+
+log = logging.getLogger("maskery")
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error as a protocol's envelope is given it. ``code`` is for programs, ``text`` message and cure for people."""
+
+    status: int
+    code: str
+    message: str
+    cure: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        return f"{self.message} {self.cure}".strip()
+
+
+Envelope = Callable[[Failure], Response]
+
+
+def door(handler: Handler, envelope: Envelope) -> Handler:
+    """``handler`` with every error answered by ``envelope``."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except ClientDisconnect:
+            raise
+        except MaskeryError as error:
+            return envelope(failure_of(error))
+        except HTTPException as error:
+            return envelope(Failure(error.status_code, "http", str(error.detail), headers=dict(error.headers or {})))
+        except Exception:
+            log.exception("%s %s failed", request.method, request.url.path)
+            return envelope(Failure(500, "internal-error", "The server failed on this request.", "Please report it."))
+
+    return answer
+
+
+def failure_of(error: MaskeryError) -> Failure:
+    """Status, code, message, cure and headers of ``error``."""
+    headers = {"Retry-After": "1"} if isinstance(error, Busy) else {}
+    return Failure(status_of(error), error.code, error.message, error.cure, headers)
