@@ -30,6 +30,10 @@ class Axis:
     high: NDArray[np.intp]
     weight: NDArray[np.float32]
 
+    def part(self, start: int, stop: int, origin: int = 0) -> "Axis":
+        """Pixels ``start`` to ``stop``, into scores of which those before position ``origin`` are not there."""
+        return Axis(self.low[start:stop] - origin, self.high[start:stop] - origin, self.weight[start:stop])
+
 
 def axes(placement: Placement, scores_wh: tuple[int, int]) -> tuple[Axis, Axis]:
     """The x and y axis from original pixels to a score map of ``scores_wh`` that covers the working picture."""
@@ -57,14 +61,18 @@ def class_map(scores: Scores, placement: Placement) -> ClassMap:
     ``scores``: (C, h, w) float32 covering the working picture. Returns (H, W) uint8 (uint16 above 255 classes). Equal
     to the argmax of all interpolated scores, ties to the last bit aside.
     """
-    x, y = axes(placement, (scores.shape[2], scores.shape[1]))
+    return decide(scores, *axes(placement, (scores.shape[2], scores.shape[1])))
+
+
+def decide(scores: Scores, x: Axis, y: Axis) -> ClassMap:
+    """``class_map`` at the pixels of any two axes into ``scores``: a band of rows, say."""
     best: ClassMap = scores.argmax(0).astype(np.uint8 if len(scores) <= 255 else np.uint16)
     decided: ClassMap = best.take(x.low, axis=1).take(y.low, axis=0)
     mixed = _mixed_cells(best)
     for row in np.flatnonzero(mixed.any(1)):
         top, bottom = (int(v) for v in np.searchsorted(y.low, (row, row + 1)))
         if top < bottom:
-            _decide_row(scores, mixed[row], decided[top:bottom], x, _part(y, top, bottom))
+            _decide_row(scores, mixed[row], decided[top:bottom], x, y.part(top, bottom))
     return decided
 
 
@@ -78,10 +86,6 @@ def _mixed_cells(best: ClassMap) -> NDArray[np.bool_]:
     mixed[:-1] |= down
     mixed[:-1, :-1] |= down[:, 1:]
     return mixed
-
-
-def _part(axis: Axis, start: int, stop: int) -> Axis:
-    return Axis(axis.low[start:stop], axis.high[start:stop], axis.weight[start:stop])
 
 
 def _decide_row(scores: Scores, mixed: NDArray[np.bool_], decided: ClassMap, x: Axis, y: Axis) -> None:
@@ -120,7 +124,11 @@ def _lerp(first: Scores, second: Scores, weight: NDArray[np.float32]) -> Scores:
 
 def nearest_map(labels: ClassMap, placement: Placement) -> ClassMap:
     """A class map (h, w) of the working picture at the original size, by nearest neighbour."""
-    x, y = axes(placement, (labels.shape[1], labels.shape[0]))
+    return nearest(labels, *axes(placement, (labels.shape[1], labels.shape[0])))
+
+
+def nearest(labels: ClassMap, x: Axis, y: Axis) -> ClassMap:
+    """``nearest_map`` at the pixels of any two axes into ``labels``."""
     columns = np.where(x.weight >= 0.5, x.high, x.low)
     rows = np.where(y.weight >= 0.5, y.high, y.low)
     enlarged: ClassMap = labels.take(columns, axis=1).take(rows, axis=0)
@@ -133,7 +141,7 @@ def interpolated_bands(scores: Scores, placement: Placement) -> "list[tuple[slic
     width, height = placement.original_wh
     step = max(1, BAND_PIXELS // width)
     return [
-        (slice(start, min(start + step, height)), BandReader(scores, x, _part(y, start, start + step)))
+        (slice(start, min(start + step, height)), BandReader(scores, x, y.part(start, start + step)))
         for start in range(0, height, step)
     ]
 
