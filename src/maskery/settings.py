@@ -50,6 +50,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="How much the log says.")] = (
         "info"
     )
+    log_format: Annotated[
+        Literal["text", "json"], Meta(description="Lines of text for people, or one JSON object a line for programs.")
+    ] = "text"
 
 
 def load_settings(

@@ -1,7 +1,5 @@
 """``maskery serve``."""
 
-import logging
-import sys
 from pathlib import Path
 
 import click
@@ -29,9 +27,8 @@ def serve(
 
     given = {"host": host, "port": port, "model": model or None, "device": device, "threads": threads}
     settings = load_settings(given, config=config)
-    logging.basicConfig(
-        stream=sys.stderr, level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    from maskery.serving.access_log import set_up_logging
     from maskery.serving.server import serve as run
 
+    set_up_logging(settings.log_level, settings.log_format)
     run(settings, lambda address: click.echo(f"maskery: ready on {address}", err=True))

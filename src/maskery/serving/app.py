@@ -1,6 +1,6 @@
 """Routes and what ties them together. The work is in ``pipeline``; this file only translates."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from maskery import image
@@ -21,6 +21,7 @@ from maskery.serving.body import read_picture
 from maskery.serving.cards import public
 from maskery.serving.desk import Desk, Order
 from maskery.serving.headers import SecurityHeaders
+from maskery.serving.observe import Observe
 from maskery.serving.openapi import document
 from maskery.serving.request_id import RequestIds
 from maskery.settings import Settings
@@ -77,16 +78,21 @@ def create_app(settings: Settings) -> Starlette:
     """The ASGI application. Models are loaded and checked when it starts; an error there ends the start."""
     image.trust_own_pixel_limit()
     service = Service(Desk(settings))
+    by_protocol: dict[str, Sequence[BaseRoute]] = {
+        "native": [
+            Route("/v1/segment", service.segment, methods=["POST"]),
+            Route("/v1/models", service.models),
+            Route("/v1/models/{name}", service.model),
+        ],
+        **{api.name: api.routes(service.desk) for api in chosen(settings)},
+    }
     routes = [
         Route("/", _page("index.html")),
         Route("/docs", _page("docs.html")),
         Route("/openapi.json", service.openapi),
-        Route("/v1/segment", service.segment, methods=["POST"]),
-        Route("/v1/models", service.models),
-        Route("/v1/models/{name}", service.model),
         Route("/livez", service.livez),
         Route("/readyz", service.readyz),
-        *(route for api in chosen(settings) for route in api.routes(service.desk)),
+        *(route for routes in by_protocol.values() for route in routes),
         Mount("/static", StaticFiles(directory=WEB)),
     ]
     app = Starlette(
@@ -100,9 +106,17 @@ def create_app(settings: Settings) -> Starlette:
         },
     )
     # Around Starlette's own middleware, so that its answer to a crash carries these headers too.
-    app.middleware_stack = RequestIds(SecurityHeaders(app.build_middleware_stack()))
+    inner = SecurityHeaders(app.build_middleware_stack())
+    app.middleware_stack = RequestIds(Observe(inner, service.desk.metrics, _paths(by_protocol)))
     app.state.service = service
     return app
+
+
+def _paths(by_protocol: Mapping[str, Sequence[BaseRoute]]) -> dict[str, str]:
+    """Route path -> protocol."""
+    return {
+        route.path: name for name, routes in by_protocol.items() for route in routes if isinstance(route, Route | Mount)
+    }
 
 
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:

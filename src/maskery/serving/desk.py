@@ -15,6 +15,7 @@ from maskery.model_card import ModelCard
 from maskery.pipeline import PLAIN, Wish
 from maskery.result import Result
 from maskery.serving.memory import room_for
+from maskery.serving.metrics import Metrics
 from maskery.serving.residents import Residents
 from maskery.serving.workers import Workers
 from maskery.settings import Settings
@@ -54,7 +55,7 @@ class Desk:
     """The loaded models and the workers behind all doors."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        self.settings, self.metrics = settings, Metrics()
         self.residents = Residents(settings)
         self.workers = Workers(settings.concurrency, settings.max_queue, settings.timeout)
 

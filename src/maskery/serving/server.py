@@ -39,7 +39,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         port=settings.port,
         log_level=settings.log_level,
         log_config=None,
-        access_log=settings.log_level == "debug",
+        access_log=False,
         server_header=False,
         lifespan="off",
         timeout_graceful_shutdown=30,

@@ -1,0 +1,140 @@
+"""The state of the service, for people, programs and metrics: one description, and how it is worked out.
+
+Times are in seconds, memory in bytes. The dataclasses are the JSON of GET /v1/status, field by field.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from maskery.settings import Settings
+
+State = Literal["loading", "ready", "unloaded", "failed"]
+STATES: tuple[State, ...] = ("loading", "ready", "unloaded", "failed")
+
+# The settings that bound what a caller may send and how long he may wait.
+LIMITS = ("max_bytes", "max_pixels", "concurrency", "max_queue", "timeout")
+
+KEPT_RUNS = 256
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a model was asked to run and where it runs; ``used`` is empty while it is not loaded."""
+
+    asked: str
+    used: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A request in a queue. ``position``: 1 is next. ``seconds_left``: until it is given up."""
+
+    position: int
+    request_id: str
+    age_seconds: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Pictures in work and requests that wait, in their order."""
+
+    running: int = 0
+    waiting: tuple[Waiting, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunTimes:
+    """Milliseconds of the last ``of_last`` runs, and how many there were since the start."""
+
+    count: int = 0
+    of_last: int = 0
+    p50_ms: float = 0.0
+    p95_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """One model. ``reason`` says why it is not ready. ``bytes``: of its file. ``idle_seconds``: None = never used."""
+
+    name: str
+    version: str
+    default: bool
+    state: State
+    reason: str
+    device: Device
+    runtime: str
+    bytes: int
+    idle_seconds: float | None
+    runs: RunTimes = RunTimes()
+    queue: Queue = Queue()
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Resident memory of the process now and at most, and what it may take: None = no budget is set."""
+
+    rss_bytes: int
+    peak_bytes: int
+    budget_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """The whole service."""
+
+    version: str
+    uptime_seconds: float
+    ready: bool
+    models: tuple[ModelStatus, ...]
+    memory: Memory
+    limits: dict[str, float]
+
+
+class RunClock:
+    """The run times of one model. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last: deque[float] = deque(maxlen=KEPT_RUNS)
+        self._count = 0
+
+    def add(self, milliseconds: float) -> None:
+        """One more run."""
+        with self._lock:
+            self._last.append(milliseconds)
+            self._count += 1
+
+    def times(self) -> RunTimes:
+        """Count and percentiles (nearest rank) until now."""
+        with self._lock:
+            count, last = self._count, sorted(self._last)
+        return RunTimes(count, len(last), _percentile(last, 50), _percentile(last, 95))
+
+
+def _percentile(ordered: list[float], percent: int) -> float:
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] if ordered else 0.0
+
+
+def memory_now(budget_bytes: int | None = None) -> Memory:
+    """Read from /proc; zeros where there is none."""
+    values = dict(_kilobytes(Path("/proc/self/status")))
+    return Memory(values.get("VmRSS", 0), values.get("VmHWM", 0), budget_bytes)
+
+
+def _kilobytes(path: Path) -> Iterable[tuple[str, int]]:
+    if not path.exists():
+        return
+    for line in path.read_text().splitlines():
+        name, _, value = line.partition(":")
+        if value.endswith(" kB"):
+            yield name, int(value.split()[0]) * 1024
+
+
+def limits(settings: Settings) -> dict[str, float]:
+    """The settings of ``LIMITS``."""
+    return {name: getattr(settings, name) for name in LIMITS}
