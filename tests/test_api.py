@@ -26,13 +26,17 @@ def test_every_kind_of_source_gives_the_same_mask(everyday, tmp_path: Path) -> N
 
 
 def test_summary_labels_and_confidence(everyday) -> None:  # type: ignore[no-untyped-def]
-    result = everyday.segment(photo("astronaut"), confidence=True, classes=("person",))
+    result = everyday.segment(photo("astronaut"), maps=("confidence", "margin"), classes=("person",))
     assert result.labels == VOC
     names = {item["name"]: item for item in result.summary()["classes"]}
     assert set(names) == {"background", "person"}
     assert names["person"]["share"] == pytest.approx((result.class_map == 15).mean())
-    assert result.result.confidence.shape == (512, 512)
-    assert 1 / 21 < result.result.confidence.min() <= result.result.confidence.max() <= 1.0001
+    confidence = result.result.maps["confidence"]
+    assert confidence.shape == (512, 512)
+    assert 1 / 21 < confidence.min() <= confidence.max() <= 1.0001
+    assert np.abs(decoded(result.encode("confidence")) / 255 - confidence).max() <= 0.5 / 255 + 1e-4
+    with pytest.raises(BadRequest, match="no entropy map"):
+        result.encode("entropy")
 
 
 def test_save_by_suffix_and_by_format(everyday, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

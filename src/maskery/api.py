@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery import image
-from maskery.encode.json import summary
-from maskery.encode.table import ENCODERS, encode, for_suffix
+from maskery.encode.options import PLAIN_OPTIONS, Options
+from maskery.encode.summary import summary
+from maskery.encode.table import encode, for_suffix, named
 from maskery.errors import BadRequest
 from maskery.image import Picture, Source
 from maskery.model_card import ModelCard
@@ -40,18 +41,18 @@ class Segmentation:
         return self.result.labels
 
     def summary(self) -> dict[str, Any]:
-        """Plain data: model, frame, classes with pixels, share and box, times. No mask."""
+        """Plain data: model, frame, classes with pixels, share, box and number of pieces, times. No mask."""
         return summary(self.result)
 
-    def encode(self, format: str) -> bytes:
+    def encode(self, format: str, options: Options = PLAIN_OPTIONS) -> bytes:
         """The result in one of ``ENCODERS``' formats. Raises ``BadRequest`` for an unknown or unfitting one."""
-        photo = self.picture.rgb() if format in ENCODERS and ENCODERS[format].needs_photo else None
-        return encode(self.result, format, photo)
+        photo = self.picture.rgb() if named(format).needs_photo else None
+        return encode(self.result, format, photo, options)
 
-    def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
-        """Write to ``path``. Without ``format`` its suffix decides: .png a mask, .jpg an overlay, .json, .npy."""
+    def save(self, path: str | os.PathLike[str], format: str | None = None, options: Options = PLAIN_OPTIONS) -> None:
+        """Write to ``path``. Without ``format`` its suffix decides: .png a mask, .jpg an overlay, .json, .npy, .npz."""
         target = Path(path)
-        data = self.encode(format or for_suffix(target.suffix))
+        data = self.encode(format or for_suffix(target.suffix), options)
         target.write_bytes(data)
 
 
@@ -68,15 +69,21 @@ class Segmenter:
         return self.model.card
 
     def segment(
-        self, source: Source, *, classes: tuple[str, ...] = (), max_side: int | None = None, confidence: bool = False
+        self,
+        source: Source,
+        *,
+        classes: tuple[str, ...] = (),
+        max_side: int | None = None,
+        maps: tuple[str, ...] = (),
     ) -> Segmentation:
         """Segment a path, bytes, PIL image or numpy array (H, W[, 1|3|4]).
 
-        ``classes`` keeps only these; ``max_side`` is the longest side of what the model sees, in pixels; ``confidence``
-        adds the map of the best class's probability. Raises ``PictureError``, ``TooLarge``, ``BadRequest``.
+        ``classes`` keeps only these; ``max_side`` is the longest side of what the model sees, in pixels; ``maps``
+        adds some of "confidence", "entropy" and "margin" to the result. Raises ``PictureError``, ``TooLarge``,
+        ``BadRequest``.
         """
         picture = image.open_picture(source, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
-        return Segmentation(self.model.run(picture, Wish(tuple(classes), max_side, confidence)), picture)
+        return Segmentation(self.model.run(picture, Wish(tuple(classes), max_side, tuple(maps))), picture)
 
 
 def load(name: str, device: str | None = None, threads: int | None = None) -> Segmenter:

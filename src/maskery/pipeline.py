@@ -15,14 +15,14 @@ from maskery.engine.session import Session
 from maskery.errors import BadRequest, nearest
 from maskery.image import Picture
 from maskery.model_card import ModelCard
-from maskery.result import Result, SemanticResult
+from maskery.result import MAPS, Result, SemanticResult
 from maskery.tasks.base import Reading
 from maskery.tasks.table import TASKS
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a caller may ask of a run: only these classes, another working size, a confidence map, another answer size.
+    """What a caller may ask of a run: only these classes, another working size, these of ``result.MAPS``.
 
     ``answer_wh``: (width, height) of the answer's grid instead of the upright picture's own pixels; classes are decided
     there from the same scores. For doors whose contract has another size, and for summaries.
@@ -30,7 +30,7 @@ class Wish:
 
     classes: tuple[str, ...] = ()
     max_side: int | None = None
-    confidence: bool = False
+    maps: tuple[str, ...] = ()
     answer_wh: tuple[int, int] | None = None
 
 
@@ -120,7 +120,7 @@ class Model:
                 frame = replace(frame, answer_wh=wish.answer_wh)
                 placement = replace(placement, original_wh=wish.answer_wh)
             timings = prepared.watch.timings_ms
-            reading = Reading(output, placement, frame, self.card, timings, wish.confidence)
+            reading = Reading(output, placement, frame, self.card, timings, wish.maps)
             return _keep(TASKS[self.card.task](reading), wish.classes)
 
 
@@ -131,8 +131,14 @@ def load_model(card: ModelCard, path: Path, device: str = "cpu", threads: int = 
 
 def check(wish: Wish, card: ModelCard) -> None:
     """Raises ``BadRequest`` for a wish that a model with this card cannot fulfil. Needs no loaded model."""
-    if wish.confidence and card.task != "semantic":
-        raise BadRequest(f"{card.name} has no confidence map.", "Ask a semantic model, or without confidence.")
+    for name in wish.maps:
+        if name not in MAPS:
+            raise BadRequest(f"There is no map {name!r}.", nearest(name, MAPS))
+        if card.task != "semantic" or card.output.kind == "class-map":
+            raise BadRequest(
+                f"{card.name} has no {name} map: it gives no scores of several classes for a pixel.",
+                "Ask a semantic model that gives scores, or without maps.",
+            )
     if wish.classes and card.task == "classification":
         raise BadRequest(f"{card.name} is a classifier: it has no mask to restrict.", "Leave classes out.")
     choices = card.labels[1:] if card.task == "foreground" else card.labels

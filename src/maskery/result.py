@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from maskery.errors import BadRequest, nearest
 
 Colour = tuple[int, int, int]
+MAPS = ("confidence", "entropy", "margin")  # what ``SemanticResult.maps`` may hold
 
 
 @dataclass(frozen=True)
@@ -91,21 +92,24 @@ class SemanticResult(Answer):
     """``class_map``: (H, W) uint8 (uint16 above 255 labels), class id of every original pixel, or ``unlabelled`` after
     ``keep`` on a model without background.
 
-    ``confidence``: (H, W) float32, the highest class probability, where asked for. ``decided_by``: "interpolated
-    scores", or "nearest ..." where the model gives only a class map of its working size. ``kept``: the names that
-    ``keep`` was given.
+    ``maps``: those of ``MAPS`` that were asked for, (H, W) float32, 0..1: "confidence" is the highest probability of a
+    class, "entropy" that of all probabilities divided by log(classes), "margin" the highest less the second.
+    ``decided_by``: "interpolated scores", or "nearest ..." where the model gives only a class map of its working size.
+    ``kept``: the names that ``keep`` was given.
     """
 
     class_map: NDArray[np.uint8] | NDArray[np.uint16]
     decided_by: str
-    confidence: NDArray[np.float32] | None = None
+    maps: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     kept: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _expect_map("class_map", self.class_map, self.frame, ("uint8", "uint16"))
-        if self.confidence is not None:
-            _expect_map("confidence", self.confidence, self.frame, ("float32",))
+        for name, values in self.maps.items():
+            if name not in MAPS:
+                raise ValueError(f"a map is called {name!r}, expected one of {', '.join(MAPS)}")
+            _expect_map(name, values, self.frame, ("float32",))
         if int(self.class_map.max()) >= len(self.labels):
             self._expect_known_ids()
 

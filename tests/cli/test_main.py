@@ -50,6 +50,8 @@ def test_one_picture_to_stdout_file_and_from_stdin(pictures: Path, tmp_path: Pat
     assert (tmp_path / "new" / "m.png").read_bytes() == by_path.stdout
     assert run("segment", pictures / "cat.jpg", "-o", tmp_path / "m.npy").returncode == 0
     assert np.array_equal(np.load(tmp_path / "m.npy"), decoded(by_path.stdout))
+    entropy = run("segment", pictures / "cat.jpg", "--format", "entropy", "--option", "depth=16")
+    assert Image.open(io.BytesIO(entropy.stdout)).mode == "I;16"
 
 
 def test_a_folder_goes_on_after_a_broken_picture(pictures: Path, tmp_path: Path) -> None:
@@ -81,6 +83,10 @@ def test_json_lines_and_globs(pictures: Path) -> None:
         (("segment",), 2, "Missing argument"),
         (("segment", "nowhere.jpg"), 2, "does not exist"),
         (("segment", "{p}", "--format", "gif"), 2, "gif"),
+        (("segment", "{p}/cat.jpg", "--format", "oevrlay"), 2, "Did you mean 'overlay'?"),
+        (("segment", "{p}/cat.jpg", "--option", "depth=16"), 2, "mask has no option 'depth'"),
+        (("segment", "{p}/cat.jpg", "--format", "entropy", "--option", "depth=9"), 2, "depth=8 or depth=16"),
+        (("segment", "{p}/cat.jpg", "--format", "entropy", "--option", "depth"), 2, "KEY=VALUE"),
         (("segment", "{p}"), 2, "-o FOLDER"),
         (("segment", "{p}/cat.jpg", "-o", "x.gif"), 2, "suffix"),
         (("segment", "{p}/cat.jpg", "--classes", "cta"), 2, "Did you mean 'cat'?"),

@@ -1,12 +1,13 @@
 """Results to encode, and readers of what comes out."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from maskery.result import ClassificationResult, Colour, ForegroundResult, Frame, ModelInfo, SemanticResult
+from maskery.result import MAPS, ClassificationResult, Colour, ForegroundResult, Frame, ModelInfo, SemanticResult
 
 LABELS = ("background", "cat", "dog")
 PALETTE: tuple[Colour, ...] = ((0, 0, 0), (200, 30, 60), (10, 240, 90))
@@ -26,6 +27,11 @@ def semantic(
     return SemanticResult(
         labels, palette, frame(class_map.shape), MODEL, TIMINGS, class_map, decided_by="interpolated scores"
     )
+
+
+def with_maps(class_map: NDArray[np.uint8], seed: int = 0) -> SemanticResult:
+    random = np.random.default_rng(seed)
+    return replace(semantic(class_map), maps={name: random.random(class_map.shape, np.float32) for name in MAPS})
 
 
 def foreground(alpha: NDArray[np.uint8]) -> ForegroundResult:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from maskery.encode.mask import encode_mask
+from maskery.encode.mask import encode_mask, encode_mask16
 from tests.encode.results import PALETTE, foreground, halves, opened, semantic
 
 
@@ -37,3 +37,13 @@ def test_the_result_stays_as_it_is() -> None:
     ids = halves()
     encode_mask(semantic(ids))
     np.testing.assert_array_equal(ids, halves())
+
+
+def test_mask16_is_16_bit_grey_whatever_the_classes() -> None:
+    result = semantic(halves(), ("sky", "cat", "dog")).keep(["cat"])
+    picture = opened(encode_mask16(result))
+    assert picture.mode == "I;16"
+    np.testing.assert_array_equal(np.asarray(picture), np.where(halves() == 1, 1, 65535))
+    wide = halves().astype(np.uint16) * 100
+    labels = tuple(map(str, range(300)))
+    np.testing.assert_array_equal(np.asarray(opened(encode_mask16(semantic(wide, labels, ((1, 2, 3),) * 300)))), wide)

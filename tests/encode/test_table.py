@@ -1,17 +1,22 @@
+import json
+
 import numpy as np
 import pytest
 
-from maskery.encode.table import ENCODERS, encode, find, for_suffix, task_of
+from maskery import __version__
+from maskery.encode.options import HELP, Options
+from maskery.encode.table import ENCODERS, encode, find, for_suffix, parse_options, task_of, wanted_maps
 from maskery.errors import BadRequest
 from maskery.result import Result
-from tests.encode.results import classification, foreground, halves, photo, semantic
+from tests.encode.results import classification, foreground, halves, opened, photo, with_maps
 
-RESULTS: list[Result] = [semantic(halves()), foreground(halves() * 100), classification()]
+RESULTS: list[Result] = [with_maps(halves()), foreground(halves() * 100), classification()]
 FIRST_BYTES = {
     "image/png": b"\x89PNG",
     "image/jpeg": b"\xff\xd8",
     "application/json": b"{",
     "application/x-npy": b"\x93NUMPY",
+    "application/x-npz": b"PK",
 }
 
 
@@ -21,7 +26,7 @@ def test_every_format_of_every_task(name: str, result: Result) -> None:
     encoder = ENCODERS[name]
     assert encoder.name == name
     if task_of(result) not in encoder.tasks:
-        with pytest.raises(BadRequest, match=rf"{name} does not fit a {task_of(result)} result.*json, npy"):
+        with pytest.raises(BadRequest, match=rf"{name} does not fit a {task_of(result)} result.*json, summary, npy"):
             encode(result, name)
         return
     data = encode(result, name, photo((12, 16)) if encoder.needs_photo else None)
@@ -43,9 +48,46 @@ def test_a_photo_that_is_missing_or_does_not_fit(name: str, picture: np.ndarray 
 
 
 def test_suffixes() -> None:
-    found = {suffix: for_suffix(suffix) for suffix in (".png", ".jpg", ".JPEG", ".json", ".npy")}
-    assert found == {".png": "mask", ".jpg": "overlay-jpeg", ".JPEG": "overlay-jpeg", ".json": "json", ".npy": "npy"}
+    found = {suffix: for_suffix(suffix) for suffix in (".png", ".jpg", ".JPEG", ".json", ".npy", ".npz")}
+    assert found == {
+        ".png": "mask",
+        ".jpg": "overlay-jpeg",
+        ".JPEG": "overlay-jpeg",
+        ".json": "json",
+        ".npy": "npy",
+        ".npz": "npz",
+    }
     for suffix, name in found.items():
         assert ENCODERS[name].suffix[:3] == suffix[:3].lower()
     with pytest.raises(BadRequest, match="tif"):
         for_suffix(".tif")
+
+
+def test_an_option_reaches_only_a_format_that_understands_it() -> None:
+    deep = parse_options({"depth": "16"}, "entropy")
+    assert opened(encode(RESULTS[0], "entropy", options=deep)).mode == "I;16"
+    with pytest.raises(BadRequest, match=r"mask has no option 'depth'\. It takes none"):
+        encode(RESULTS[0], "mask", options=deep)
+    with pytest.raises(BadRequest, match="Did you mean 'depth'"):
+        parse_options({"detph": "16"}, "entropy")
+    with pytest.raises(BadRequest, match="Did you mean 'entropy'"):
+        parse_options({}, "entropie")
+
+
+def test_every_option_is_understood_somewhere_and_no_other() -> None:
+    assert set().union(*(encoder.options for encoder in ENCODERS.values())) <= set(HELP)
+
+
+def test_maps_that_a_result_must_have() -> None:
+    assert wanted_maps("mask") == ()
+    assert wanted_maps("margin") == ("margin",)
+    assert wanted_maps("npz", Options(maps=("entropy", "margin"))) == ("entropy", "margin")
+
+
+@pytest.mark.parametrize("name", [name for name, e in ENCODERS.items() if e.media_type == "image/png"])
+def test_every_png_says_where_it_comes_from(name: str) -> None:
+    picture = opened(encode(RESULTS[0], name, photo((12, 16)) if ENCODERS[name].needs_photo else None))
+    assert picture.info["Software"] == f"Maskery {__version__}"
+    found = json.loads(picture.info["maskery:provenance"])
+    assert found["model"] == {"name": "tiny", "version": "1.2", "sha256": "ab" * 32}
+    assert found["frame"]["original"] == {"width": 16, "height": 12}

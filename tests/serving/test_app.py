@@ -241,7 +241,7 @@ def test_openapi_matches_the_routes(client: TestClient) -> None:
     served = {route.path for route in client.app.routes if hasattr(route, "methods")}  # type: ignore[attr-defined]
     assert set(document["paths"]) == {p for p in served if p not in ("/", "/docs", "/openapi.json")}
     segment = document["paths"]["/v1/segment"]["post"]
-    assert {p["name"] for p in segment["parameters"]} == {"model", "format", "classes", "max_side"}
+    assert {p["name"] for p in segment["parameters"]} == {"model", "format", "classes", "max_side", "depth", "maps"}
     assert {"400", "404", "413", "415", "503"} <= set(segment["responses"])
     names = set(document["components"]["schemas"])
     referred = {text.split("/")[-1] for text in _references(document)}

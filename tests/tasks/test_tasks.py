@@ -27,9 +27,11 @@ def card(task: str, output: dict[str, Any], labels: list[str]) -> ModelCard:
     return convert(plain, ModelCard, "toy")
 
 
-def read(card: ModelCard, output: NDArray[Any], original_wh: tuple[int, int] = (8, 4), **wish: bool) -> Any:
+def read(
+    card: ModelCard, output: NDArray[Any], original_wh: tuple[int, int] = (8, 4), maps: tuple[str, ...] = ()
+) -> Any:
     placement = place(original_wh, card.input)
-    return TASKS[card.task](Reading(output, placement, placement.frame(1), card, {}, **wish))
+    return TASKS[card.task](Reading(output, placement, placement.frame(1), card, {}, maps))
 
 
 SCORES = np.array([[[0, 0, 9, 9], [0, 0, 9, 9]], [[5, 5, 5, 5], [5, 5, 5, 5]]], np.float32)
@@ -39,14 +41,16 @@ LABELS = ["background", "cat"]
 @pytest.mark.parametrize("layout", ["CHW", "HWC"])
 def test_semantic_from_scores(layout: str) -> None:
     output = SCORES[None] if layout == "CHW" else SCORES.transpose(1, 2, 0)[None]
-    result = read(card("semantic", {"kind": "logits", "layout": layout}, LABELS), output, confidence=True)
+    toy = card("semantic", {"kind": "logits", "layout": layout}, LABELS)
+    result = read(toy, output, maps=("entropy", "confidence"))
     assert isinstance(result, SemanticResult)
     # The border lies where the lines 0..9 and 5 cross: at 5/9 of the way between the columns 1 and 2.
     assert result.class_map.tolist() == [[1, 1, 1, 1, 0, 0, 0, 0]] * 4
     assert result.decided_by == "interpolated scores"
-    assert result.confidence is not None
-    assert result.confidence[0, 0] == pytest.approx(1 / (1 + np.exp(-5)), abs=1e-6)
-    assert result.confidence.min() >= 0.5
+    assert set(result.maps) == {"entropy", "confidence"}
+    assert result.maps["confidence"][0, 0] == pytest.approx(1 / (1 + np.exp(-5)), abs=1e-6)
+    assert result.maps["confidence"].min() >= 0.5
+    assert result.maps["entropy"][0, 0] == pytest.approx(0.0402 / np.log(2), abs=1e-3)
     assert [(c.name, c.pixels, c.box_xyxy) for c in result.classes] == [
         ("background", 16, (4, 0, 8, 4)),
         ("cat", 16, (0, 0, 4, 4)),
@@ -62,8 +66,6 @@ def test_semantic_from_a_class_map(dtype: type) -> None:
     for shape in ((1, 1, 2, 4), (1, 2, 4, 1), (2, 4)):
         other = read(card("semantic", {"kind": "class-map", "layout": "HW"}, LABELS), output.reshape(shape))
         assert np.array_equal(other.class_map, result.class_map)
-    with pytest.raises(BadRequest, match="without scores"):
-        read(card("semantic", {"kind": "class-map", "layout": "HW"}, LABELS), output, confidence=True)
 
 
 def test_foreground_stays_soft() -> None:
@@ -119,8 +121,12 @@ def test_the_road_checks_wishes_before_it_runs() -> None:
     with pytest.raises(BadRequest, match="Did you mean 'cat'"):
         model.run(picture, Wish(classes=("cta",)))
     soft = Model(card("foreground", {"kind": "foreground", "layout": "HW"}, LABELS), Fake())
-    with pytest.raises(BadRequest, match="no confidence"):
-        soft.run(picture, Wish(confidence=True))
+    for task, kind in (("foreground", "foreground"), ("semantic", "class-map"), ("classification", "scores")):
+        other = Model(card(task, {"kind": kind, "layout": "HW"}, LABELS), Fake())
+        with pytest.raises(BadRequest, match="no entropy map"):
+            other.run(picture, Wish(maps=("entropy",)))
+    with pytest.raises(BadRequest, match="Did you mean 'margin'"):
+        model.run(picture, Wish(maps=("margn",)))
     with pytest.raises(BadRequest, match="no class 'background'"):
         soft.run(picture, Wish(classes=("background",)))
 

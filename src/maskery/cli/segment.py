@@ -5,13 +5,17 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from maskery.errors import BadRequest, MaskeryError
 
+if TYPE_CHECKING:
+    from maskery.encode.options import Options
+
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
-FORMATS = ("overlay", "mask", "color", "cutout", "json", "npy")
+LINES = ("json", "summary")  # formats of which one line a picture is printed
 STDIN = Path("-")
 
 
@@ -26,7 +30,8 @@ class Job:
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="PATH|FOLDER|GLOB|- ...")
 @click.option("--model", help="Model name, or folder with a model.toml.  [default: everyday]")
-@click.option("--format", type=click.Choice(FORMATS), help="What to write.  [default: by OUT's suffix, else mask]")
+@click.option("--format", metavar="NAME", help="What to write: mask, overlay, coco ...  [default: by OUT, else mask]")
+@click.option("--option", "pairs", multiple=True, metavar="KEY=VALUE", help="Of the format; may be repeated.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT", help="File, or folder for many.")
 @click.option("--classes", default="", metavar="A,B", help="Keep only these classes.")
 @click.option("--max-side", type=int, metavar="N", help="Longest side, in pixels, of what the model sees.")
@@ -35,6 +40,7 @@ def segment(
     inputs: tuple[str, ...],
     model: str | None,
     format: str | None,
+    pairs: tuple[str, ...],
     output: Path | None,
     classes: str,
     max_side: int | None,
@@ -44,14 +50,17 @@ def segment(
 
     One picture without -o goes to stdout (at a terminal: to NAME-mask.png here). Several need -o FOLDER, or --format
     json, which prints one line a picture. A picture that fails does not stop the others; all failures are listed last.
+    docs/formats.md has all formats with their options.
     """
     jobs = expand(inputs)
     several = len(jobs) > 1 or Path(inputs[0]).is_dir()
     chosen = format or _format_of(output, several)
     write = _writer(output, chosen, several)
+    options = _options(pairs, chosen)
 
     from maskery import image
     from maskery.api import open_segmenter
+    from maskery.encode.table import wanted_maps
     from maskery.settings import load_settings
 
     image.trust_own_pixel_limit()
@@ -61,8 +70,9 @@ def segment(
 
     def work(job: Job) -> None:
         source = sys.stdin.buffer.read(settings.max_bytes + 1) if job.source == STDIN else job.source
-        data = segmenter.segment(source, classes=wanted, max_side=max_side).encode(chosen)
-        write(job, _named(data, job.source) if several and chosen == "json" else data)
+        maps = wanted_maps(chosen, options)
+        data = segmenter.segment(source, classes=wanted, max_side=max_side, maps=maps).encode(chosen, options)
+        write(job, _named(data, job.source) if several and chosen in LINES else data)
 
     if several:
         _run_many(jobs, work)
@@ -109,14 +119,29 @@ def _format_of(output: Path | None, several: bool) -> str:
     return for_suffix(output.suffix)
 
 
+def _options(pairs: tuple[str, ...], format: str) -> "Options":
+    """KEY=VALUE pairs -> the format's options. Raises ``BadRequest``."""
+    from maskery.encode.table import parse_options
+
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise BadRequest(f"--option is {pair!r}.", "Give KEY=VALUE, --option tolerance=1.5 say.")
+        if name in found:
+            raise BadRequest(f"--option {name} was given twice.", "Give it once.")
+        found[name] = value
+    return parse_options(found, format)
+
+
 def _writer(output: Path | None, format: str, several: bool) -> Callable[[Job, bytes], None]:
     """Decide once where answers go. Raises ``BadRequest`` where that cannot work."""
-    from maskery.encode.table import ENCODERS
+    from maskery.encode.table import named
 
-    suffix = ENCODERS[format].suffix
-    if output is None and several and format != "json":
+    suffix = named(format).suffix
+    if output is None and several and format not in LINES:
         raise BadRequest("Several pictures need a place for their masks.", "Add -o FOLDER, or --format json.")
-    if output is None and (several or not sys.stdout.isatty() or format == "json"):
+    if output is None and (several or not sys.stdout.isatty() or format in LINES):
         return _to_stdout
     if output is not None and (not several and not output.is_dir() and output.suffix):
         return _to_file(output)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.encode import png
+from maskery.encode.provenance import png_text
 from maskery.errors import BadRequest
 from maskery.result import ForegroundResult, SemanticResult
 
@@ -18,7 +19,7 @@ def encode_cutout(result: SemanticResult | ForegroundResult, photo: NDArray[np.u
     no background class and no class was chosen.
     """
     alpha = result.alpha if isinstance(result, ForegroundResult) else _opaque(result)
-    return png.photo(_bands(alpha, photo), result.frame.original_wh, channels=4)
+    return png.photo(_bands(alpha, photo), result.frame.size_wh, channels=4, extra=png_text(result))
 
 
 def _bands(alpha: NDArray[np.uint8], photo: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:

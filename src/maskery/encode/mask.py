@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.encode import png
+from maskery.encode.provenance import png_text
 from maskery.result import ForegroundResult, SemanticResult
 
 
@@ -11,8 +12,18 @@ def encode_mask(result: SemanticResult | ForegroundResult) -> bytes:
     """PNG bytes. Pixel value = class id; 255 (65535 in 16 bits) = no class, black in the palette."""
     semantic = as_semantic(result)
     if semantic.class_map.dtype == np.uint16:
-        return png.grey(semantic.class_map)
-    return png.indexed(semantic.class_map.astype(np.uint8, copy=False), colour_table(semantic))
+        return png.grey(semantic.class_map, png_text(result))
+    return png.indexed(semantic.class_map.astype(np.uint8, copy=False), colour_table(semantic), png_text(result))
+
+
+def encode_mask16(result: SemanticResult | ForegroundResult) -> bytes:
+    """PNG bytes, 16-bit grey whatever the number of classes. Pixel value = class id; 65535 = no class."""
+    semantic = as_semantic(result)
+    ids = semantic.class_map
+    if ids.dtype == np.uint8:
+        ids = ids.astype(np.uint16)
+        ids[semantic.class_map == semantic.unlabelled] = 65535
+    return png.grey(ids, png_text(result))
 
 
 def as_semantic(result: SemanticResult | ForegroundResult) -> SemanticResult:

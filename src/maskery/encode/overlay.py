@@ -12,6 +12,7 @@ from PIL import Image
 
 from maskery.encode import png
 from maskery.encode.mask import as_semantic, colour_table
+from maskery.encode.provenance import png_text
 from maskery.result import ForegroundResult, SemanticResult
 
 JPEG_QUALITY = 90
@@ -21,7 +22,7 @@ WIDE_LINE_FROM = 1000  # pixels of the longer side from which border lines are 2
 def encode_overlay(result: SemanticResult | ForegroundResult, photo: NDArray[np.uint8]) -> bytes:
     """PNG bytes, RGB. ``photo``: the upright picture, (H, W, 3) uint8 RGB, of the result's size."""
     semantic = as_semantic(result)
-    return png.photo(_bands(semantic, photo), semantic.frame.original_wh, channels=3)
+    return png.photo(_bands(semantic, photo), semantic.frame.size_wh, channels=3, extra=png_text(result))
 
 
 def encode_overlay_jpeg(result: SemanticResult | ForegroundResult, photo: NDArray[np.uint8]) -> bytes:

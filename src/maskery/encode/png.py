@@ -2,7 +2,7 @@
 
 One filter per picture, computed by numpy in bands, instead of the best of five per row: "Up" makes a label map almost
 all zeros, "Average" suits photos. Zlib's run-length strategy then finds what there is to find, in one pass. Compression
-and numpy both release the GIL. Nothing but the necessary chunks is written.
+and numpy both release the GIL. Nothing but the necessary chunks is written, and the ``extra`` ones that a caller gives.
 """
 
 import struct
@@ -21,31 +21,36 @@ GREY, RGB, INDEXED, RGBA = 0, 2, 3, 6  # PNG's colour types
 UP, AVERAGE = 2, 3  # PNG's filter types
 
 
-def indexed(ids: Bytes, palette: Bytes) -> bytes:
+def indexed(ids: Bytes, palette: Bytes, extra: bytes = b"") -> bytes:
     """(H, W) uint8 and (<= 256, 3) uint8 RGB -> an 8-bit palette PNG whose pixel values are ``ids``."""
-    chunks = _header(ids.shape[1], ids.shape[0], 8, INDEXED) + _chunk(b"PLTE", palette.tobytes())
+    chunks = _header(ids.shape[1], ids.shape[0], 8, INDEXED) + extra + _chunk(b"PLTE", palette.tobytes())
     return _finish(chunks, _up(bands(ids)), zlib.Z_RLE)
 
 
-def grey(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+def grey(pixels: NDArray[np.uint8] | NDArray[np.uint16], extra: bytes = b"") -> bytes:
     """(H, W) uint8 or uint16 -> a grey PNG of 8 or 16 bits."""
     height, width = pixels.shape
-    header = _header(width, height, 8 * pixels.itemsize, GREY)
+    header = _header(width, height, 8 * pixels.itemsize, GREY) + extra
     rows = (band.astype(band.dtype.newbyteorder(">"), copy=False).view(np.uint8) for band in bands(pixels))
     return _finish(header, _up(rows), zlib.Z_RLE)
 
 
-def flat_colours(pixels: Iterable[Bytes], size_wh: tuple[int, int]) -> bytes:
+def flat_colours(pixels: Iterable[Bytes], size_wh: tuple[int, int], extra: bytes = b"") -> bytes:
     """Bands (h, W, 3) uint8 of large areas of one colour, from top to bottom -> an RGB PNG."""
     rows = (band.reshape(len(band), -1) for band in pixels)
-    return _finish(_header(*size_wh, 8, RGB), _up(rows), zlib.Z_DEFAULT_STRATEGY)
+    return _finish(_header(*size_wh, 8, RGB) + extra, _up(rows), zlib.Z_DEFAULT_STRATEGY)
 
 
-def photo(pixels: Iterable[Bytes], size_wh: tuple[int, int], channels: int) -> bytes:
+def photo(pixels: Iterable[Bytes], size_wh: tuple[int, int], channels: int, extra: bytes = b"") -> bytes:
     """Bands (h, W, 3 or 4) uint8 of a photo, from top to bottom -> an RGB or RGBA PNG."""
     rows = (band.reshape(len(band), -1) for band in pixels)
-    header = _header(*size_wh, 8, RGB if channels == 3 else RGBA)
+    header = _header(*size_wh, 8, RGB if channels == 3 else RGBA) + extra
     return _finish(header, _average(rows, channels), zlib.Z_RLE)
+
+
+def text(keyword: str, value: str) -> bytes:
+    """An ``extra`` chunk, iTXt: ``keyword`` of 1 to 79 Latin-1 characters, ``value`` any text."""
+    return _chunk(b"iTXt", keyword.encode("latin-1") + b"\0\0\0\0\0" + value.encode())
 
 
 def bands(array: Integers) -> Iterator[Integers]:

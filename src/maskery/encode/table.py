@@ -1,29 +1,36 @@
 """The formats in which a result can be asked for, and the one function that every door calls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.encode.certainty import encode_confidence, encode_entropy, encode_margin
 from maskery.encode.color import encode_color
 from maskery.encode.cutout import encode_cutout
 from maskery.encode.json import encode_json
-from maskery.encode.mask import encode_mask
+from maskery.encode.mask import encode_mask, encode_mask16
 from maskery.encode.npy import encode_npy
+from maskery.encode.npz import encode_npz
+from maskery.encode.options import PLAIN_OPTIONS, Options, from_text
 from maskery.encode.overlay import encode_overlay, encode_overlay_jpeg
+from maskery.encode.summary import encode_summary
 from maskery.errors import BadRequest, nearest
 from maskery.result import ClassificationResult, ForegroundResult, Result
 
-MASKS = frozenset({"semantic", "foreground"})
+SEMANTIC = frozenset({"semantic"})
+MASKS = SEMANTIC | {"foreground"}
 ALL = MASKS | {"classification"}
+NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """One format. ``function``: (result) -> bytes, or (result, photo) -> bytes where ``needs_photo``.
+    """One format. ``function``: (result[, photo][, options]) -> bytes, as ``needs_photo`` and ``options`` say.
 
-    ``tasks``: the tasks whose results ``function`` takes; ``encode`` sees to it that it gets no others.
+    ``tasks``: the tasks whose results ``function`` takes; ``encode`` sees to it that it gets no others. ``options``:
+    the names of the ``Options`` that it understands. ``map``: the one of ``result.MAPS`` that it draws.
     """
 
     name: str
@@ -32,46 +39,87 @@ class Encoder:
     needs_photo: bool
     tasks: frozenset[str]
     function: Callable[..., bytes]
+    options: frozenset[str] = NONE
+    map: str | None = None
 
 
-ENCODERS = {
-    "overlay": Encoder("overlay", "image/png", ".png", True, MASKS, encode_overlay),
-    "overlay-jpeg": Encoder("overlay-jpeg", "image/jpeg", ".jpg", True, MASKS, encode_overlay_jpeg),
-    "mask": Encoder("mask", "image/png", ".png", False, MASKS, encode_mask),
-    "color": Encoder("color", "image/png", ".png", False, MASKS, encode_color),
-    "cutout": Encoder("cutout", "image/png", ".png", True, MASKS, encode_cutout),
-    "json": Encoder("json", "application/json", ".json", False, ALL, encode_json),
-    "npy": Encoder("npy", "application/x-npy", ".npy", False, ALL, encode_npy),
+_LIST = (
+    Encoder("overlay", "image/png", ".png", True, MASKS, encode_overlay),
+    Encoder("overlay-jpeg", "image/jpeg", ".jpg", True, MASKS, encode_overlay_jpeg),
+    Encoder("mask", "image/png", ".png", False, MASKS, encode_mask),
+    Encoder("mask16", "image/png", ".png", False, MASKS, encode_mask16),
+    Encoder("color", "image/png", ".png", False, MASKS, encode_color),
+    Encoder("cutout", "image/png", ".png", True, MASKS, encode_cutout),
+    Encoder(
+        "confidence", "image/png", ".png", False, SEMANTIC, encode_confidence, frozenset({"depth"}), map="confidence"
+    ),
+    Encoder("entropy", "image/png", ".png", False, SEMANTIC, encode_entropy, frozenset({"depth"}), map="entropy"),
+    Encoder("margin", "image/png", ".png", False, SEMANTIC, encode_margin, frozenset({"depth"}), map="margin"),
+    Encoder("json", "application/json", ".json", False, ALL, encode_json),
+    Encoder("summary", "application/json", ".json", False, ALL, encode_summary),
+    Encoder("npy", "application/x-npy", ".npy", False, ALL, encode_npy),
+    Encoder("npz", "application/x-npz", ".npz", False, ALL, encode_npz, frozenset({"maps"})),
+)
+ENCODERS = {encoder.name: encoder for encoder in _LIST}
+
+BY_SUFFIX = {
+    ".png": "mask",
+    ".jpg": "overlay-jpeg",
+    ".jpeg": "overlay-jpeg",
+    ".json": "json",
+    ".npy": "npy",
+    ".npz": "npz",
 }
 
-BY_SUFFIX = {".png": "mask", ".jpg": "overlay-jpeg", ".jpeg": "overlay-jpeg", ".json": "json", ".npy": "npy"}
 
-
-def encode(result: Result, name: str, photo: NDArray[np.uint8] | None = None) -> bytes:
+def encode(
+    result: Result, name: str, photo: NDArray[np.uint8] | None = None, options: Options = PLAIN_OPTIONS
+) -> bytes:
     """``result`` in the format ``name``.
 
-    ``photo``: the upright picture, (H, W, 3) uint8 RGB, of the result's original size; needed where the format's
-    ``needs_photo``. Raises ``BadRequest`` for an unknown format, or one that does not fit the task.
+    ``photo``: the upright picture, (H, W, 3) uint8 RGB, of the result's size; needed where the format's
+    ``needs_photo``. Raises ``BadRequest`` for an unknown format, one that does not fit the task, or an option that the
+    format does not understand.
     """
     encoder = find(name, task_of(result))
-    if not encoder.needs_photo:
-        return encoder.function(result)
-    expected = (*result.frame.original_wh[::-1], 3)
-    if photo is None or photo.shape != expected or photo.dtype != np.uint8:
-        given = "no photo" if photo is None else f"a photo {photo.shape} {photo.dtype}"
-        raise BadRequest(f"{name} got {given}.", f"Give the upright picture, {expected} uint8 RGB.")
-    return encoder.function(result, photo)
+    _check_understood(encoder, options.given)
+    arguments: list[object] = [result]
+    if encoder.needs_photo:
+        arguments.append(_fitting(photo, result, name))
+    if encoder.options:
+        arguments.append(options)
+    return encoder.function(*arguments)
 
 
 def find(name: str, task: str) -> Encoder:
     """The encoder called ``name``, to be asked before any work is done. Raises ``BadRequest`` as ``encode`` does."""
-    if name not in ENCODERS:
-        raise BadRequest(f"There is no format {name!r}.", nearest(name, ENCODERS))
-    encoder = ENCODERS[name]
+    encoder = named(name)
     if task not in encoder.tasks:
         fitting = ", ".join(e.name for e in ENCODERS.values() if task in e.tasks)
         raise BadRequest(f"{name} does not fit a {task} result.", f"Formats that do: {fitting}.")
     return encoder
+
+
+def named(name: str) -> Encoder:
+    """The encoder called ``name``. Raises ``BadRequest`` naming the nearest one."""
+    if name not in ENCODERS:
+        raise BadRequest(f"There is no format {name!r}.", nearest(name, ENCODERS))
+    return ENCODERS[name]
+
+
+def parse_options(pairs: Mapping[str, str], format: str) -> Options:
+    """Options as text (query parameters, the command line) for ``format``.
+
+    Raises ``BadRequest`` for an unknown format, for a name that the format does not understand and for a bad value.
+    """
+    _check_understood(named(format), pairs)
+    return from_text(pairs)
+
+
+def wanted_maps(format: str, options: Options = PLAIN_OPTIONS) -> tuple[str, ...]:
+    """The maps of ``result.MAPS`` that a result must have to be written so: ``Wish.maps``. Raises ``BadRequest``."""
+    encoder = named(format)
+    return (encoder.map,) if encoder.map else options.maps
 
 
 def for_suffix(suffix: str) -> str:
@@ -86,3 +134,18 @@ def task_of(result: Result) -> str:
     if isinstance(result, ClassificationResult):
         return "classification"
     return "foreground" if isinstance(result, ForegroundResult) else "semantic"
+
+
+def _check_understood(encoder: Encoder, names: Mapping[str, str] | frozenset[str]) -> None:
+    for name in sorted(names):
+        if name not in encoder.options:
+            cure = nearest(name, sorted(encoder.options)) if encoder.options else "It takes none."
+            raise BadRequest(f"The format {encoder.name} has no option {name!r}.", cure)
+
+
+def _fitting(photo: NDArray[np.uint8] | None, result: Result, name: str) -> NDArray[np.uint8]:
+    expected = (*result.frame.size_wh[::-1], 3)
+    if photo is None or photo.shape != expected or photo.dtype != np.uint8:
+        given = "no photo" if photo is None else f"a photo {photo.shape} {photo.dtype}"
+        raise BadRequest(f"{name} got {given}.", f"Give the upright picture, {expected} uint8 RGB.")
+    return photo

@@ -42,7 +42,9 @@ class Service:
         encoder = ENCODERS[ask.format]
         find(ask.format, (await self.desk.card(ask.model)).task)
         order = Order(data, ask.model, ask.wish, encoder.needs_photo, format=ask.format)
-        body = await self.desk.serve(order, lambda served: encode(served.result, ask.format, served.photo), request)
+        body = await self.desk.serve(
+            order, lambda served: encode(served.result, ask.format, served.photo, ask.options), request
+        )
         return Response(body, media_type=encoder.media_type, headers={"Vary": "Accept"})
 
     async def models(self, _: Request) -> Response:

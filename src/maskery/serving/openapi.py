@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from maskery import __version__
+from maskery.encode.options import HELP
 from maskery.encode.table import ENCODERS
 from maskery.model_card import Input, Licence, Output, Quality
 from maskery.serving.problems import MEDIA_TYPE, STATUS, Problem
@@ -89,7 +90,12 @@ def _segment_parameters(settings: Settings) -> list[Json]:
             INTEGER | {"minimum": 1},
             "Longest side, in pixels, of what the model sees, within the card's bounds.",
         ),
+        *(_query(name, TEXT, f"{text} For {_takers(name)}.") for name, text in HELP.items() if _takers(name)),
     ]
+
+
+def _takers(option: str) -> str:
+    return ", ".join(encoder.name for encoder in ENCODERS.values() if option in encoder.options)
 
 
 def _query(name: str, schema: Json, text: str) -> Json:
@@ -149,11 +155,14 @@ def _schemas() -> Json:
         "padding": _object(dict.fromkeys(("left", "top", "right", "bottom"), INTEGER)),
     }
     found = {"id": INTEGER, "name": TEXT, "color": TEXT, "pixels": INTEGER, "share": NUMBER, "box": _array(INTEGER)}
+    found["components"] = INTEGER
     segmentation = {
+        "software": TEXT,
         "model": _object({"name": TEXT, "version": TEXT, "sha256": TEXT}),
         "task": TEXT,
         "frame": _ref("Frame"),
         "decided_by": TEXT,
+        "measured_on": size,
         "classes": _array(_ref("ClassShare")),
         "mask": image,
         "alpha": image,
@@ -178,8 +187,8 @@ def _schemas() -> Json:
     }
     return {
         "Frame": _object(frame),
-        "ClassShare": _object(found),
-        "Segmentation": _object(segmentation, required=["model", "task", "frame", "timings_ms"]),
+        "ClassShare": _object(found, required=[name for name in found if name != "components"]),
+        "Segmentation": _object(segmentation, required=["software", "model", "task", "frame", "timings_ms"]),
         "Model": _object(model, required=[name for name in model if name != "quality"]),
         "Models": _object({"default": TEXT, "models": _array(_ref("Model"))}),
     }

@@ -1,10 +1,11 @@
-"""Query and Accept header -> what is asked for. Unknown parameters are errors."""
+"""Query and Accept header -> what is asked for. Unknown parameters are errors; a format's options are known."""
 
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from maskery.encode.table import ENCODERS
+from maskery.encode.options import Options
+from maskery.encode.table import ENCODERS, named, parse_options, wanted_maps
 from maskery.errors import BadRequest, NotAcceptable, nearest
 from maskery.pipeline import Wish
 
@@ -17,6 +18,7 @@ BY_MEDIA_TYPE = {
     "image/png": "mask",
     "image/jpeg": "overlay-jpeg",
     "application/x-npy": "npy",
+    "application/x-npz": "npz",
     "application/*": "json",
     "image/*": "mask",
     "*/*": DEFAULT_FORMAT,
@@ -30,21 +32,23 @@ class Ask:
     model: str | None
     format: str
     wish: Wish
+    options: Options
 
 
 def parse(request: Request) -> Ask:
     """Raises ``BadRequest`` for an unknown or repeated parameter, ``NotAcceptable`` for an Accept nothing satisfies."""
     query = request.query_params
+    format = query.get("format") or negotiate(request.headers.get("accept", "*/*"))
+    known = (*PARAMETERS, *sorted(named(format).options))
     for name, _ in query.multi_items():
-        if name not in PARAMETERS:
-            raise BadRequest(f"Unknown query parameter {name!r}.", nearest(name, PARAMETERS))
+        if name not in known:
+            raise BadRequest(f"Unknown query parameter {name!r} for the format {format}.", nearest(name, known))
         if len(query.getlist(name)) > 1:
             raise BadRequest(f"Query parameter {name!r} was given twice.", "Give it once.")
     classes = tuple(name.strip() for name in query.get("classes", "").split(",") if name.strip())
-    format = query.get("format") or negotiate(request.headers.get("accept", "*/*"))
-    if format not in ENCODERS:
-        raise BadRequest(f"Unknown format {format!r}.", nearest(format, ENCODERS))
-    return Ask(query.get("model") or None, format, Wish(classes, _integer(query.get("max_side"))))
+    options = parse_options({name: query[name] for name in query if name not in PARAMETERS}, format)
+    wish = Wish(classes, _integer(query.get("max_side")), wanted_maps(format, options))
+    return Ask(query.get("model") or None, format, wish, options)
 
 
 def _integer(text: str | None) -> int | None:

@@ -24,7 +24,7 @@ class Common(TypedDict):
 
 @dataclass(frozen=True)
 class Reading:
-    """One picture's output with all that is needed to understand it. ``confidence``: also give the best probability.
+    """One picture's output with all that is needed to understand it. ``maps``: also give these of ``result.MAPS``.
 
     ``placement.original_wh`` is the size to decide at: the upright picture's, or ``frame.answer_wh``.
     """
@@ -34,7 +34,7 @@ class Reading:
     frame: Frame
     card: ModelCard
     timings_ms: dict[str, float]
-    confidence: bool = False
+    maps: tuple[str, ...] = ()
 
     @property
     def common(self) -> Common:

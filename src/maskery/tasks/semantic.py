@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.engine import resample
-from maskery.errors import BadRequest, ModelError
+from maskery.errors import ModelError
 from maskery.result import SemanticResult
 from maskery.tasks.base import Reading, planes, softmax
+from maskery.tasks.certainty import CERTAINTY
 
 
 def read(reading: Reading) -> SemanticResult:
@@ -23,13 +24,11 @@ def read(reading: Reading) -> SemanticResult:
         **reading.common,
         class_map=resample.class_map(scores, reading.placement),
         decided_by="interpolated scores",
-        confidence=_confidence(scores, reading) if reading.confidence else None,
+        maps=_maps(scores, reading),
     )
 
 
 def _from_class_map(reading: Reading) -> SemanticResult:
-    if reading.confidence:
-        raise BadRequest(f"{reading.card.name} gives classes without scores.", "Ask without confidence.")
     labels, card = _flat(reading.output), reading.card
     if labels.ndim != 2 or labels.min() < 0 or labels.max() >= len(card.labels):
         raise ModelError(f"{card.name} gave class ids or a shape outside its card.", "Correct labels or output.layout.")
@@ -48,11 +47,15 @@ def _flat(output: NDArray[np.generic]) -> NDArray[np.generic]:
     return output[..., 0] if output.ndim == 3 and output.shape[2] == 1 else output
 
 
-def _confidence(scores: NDArray[np.float32], reading: Reading) -> NDArray[np.float32]:
-    """(H, W) float32: the probability of the best class, from interpolated scores, band by band."""
+def _maps(scores: NDArray[np.float32], reading: Reading) -> dict[str, NDArray[np.float32]]:
+    """The maps asked for, each (H, W) float32, from interpolated scores, band by band."""
     width, height = reading.placement.original_wh
-    best = np.empty((height, width), np.float32)
+    maps = {name: np.empty((height, width), np.float32) for name in reading.maps}
+    if not maps:
+        return {}
     for rows, band in resample.interpolated_bands(scores, reading.placement):
         values = band.read()
-        best[rows] = (softmax(values) if reading.card.output.kind == "logits" else values).max(0)
-    return best
+        probabilities = softmax(values) if reading.card.output.kind == "logits" else values
+        for name, whole in maps.items():
+            whole[rows] = CERTAINTY[name](probabilities)
+    return maps

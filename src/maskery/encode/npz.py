@@ -1,0 +1,41 @@
+"""All arrays of a result in one .npz file, for ``numpy.load``."""
+
+import io
+import zipfile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskery.encode.certainty import asked_map
+from maskery.encode.options import Options
+from maskery.encode.provenance import provenance_text
+from maskery.result import ClassificationResult, ForegroundResult, Result
+
+
+def encode_npz(result: Result, options: Options) -> bytes:
+    """.npz bytes: ids are packed, numbers of 32 bits are stored as they are, for they hardly pack.
+
+    ``class_map`` (H, W) uint8 or uint16, and of a foreground model ``alpha`` (H, W) uint8; of a classifier ``scores``
+    (C,) float32. ``confidence``, ``entropy``, ``margin`` (H, W) float32: all that the result has.
+    ``labels`` (C,) and ``provenance``, a line of JSON, as text. Raises ``BadRequest`` where one of ``options.maps`` is
+    missing.
+    """
+    for name in options.maps:
+        asked_map(result, name)
+    file = io.BytesIO()
+    arrays = _arrays(result) | {"labels": np.array(result.labels), "provenance": np.array(provenance_text(result))}
+    with zipfile.ZipFile(file, "w", compresslevel=1) as archive:
+        for name, array in arrays.items():
+            entry = zipfile.ZipInfo(f"{name}.npy")  # without the time: the same result, the same bytes
+            entry.compress_type = zipfile.ZIP_DEFLATED if array.dtype.kind == "u" else zipfile.ZIP_STORED
+            with archive.open(entry, "w", force_zip64=True) as target:
+                np.lib.format.write_array(target, array, allow_pickle=False)
+    return file.getvalue()
+
+
+def _arrays(result: Result) -> dict[str, NDArray[np.generic]]:
+    if isinstance(result, ClassificationResult):
+        return {"scores": result.scores}
+    if isinstance(result, ForegroundResult):
+        return {"class_map": result.as_semantic.class_map, "alpha": result.alpha}
+    return {"class_map": result.class_map, **result.maps}

@@ -1,0 +1,24 @@
+import json
+from dataclasses import replace
+
+import msgspec
+
+from maskery import __version__
+from maskery.encode import png
+from maskery.encode.provenance import PNG_KEYWORD, png_text, provenance, provenance_text
+from maskery.result import ModelInfo
+from tests.encode.results import classification, halves, opened, semantic
+
+
+def test_plain_data() -> None:
+    found = provenance(semantic(halves()))
+    assert found["software"] == f"Maskery {__version__}"
+    assert found["model"] == {"name": "tiny", "version": "1.2", "sha256": "ab" * 32}
+    assert found["frame"]["padding"] == {"left": 0, "top": 1, "right": 2, "bottom": 3}
+    assert json.loads(provenance_text(classification())) == msgspec.to_builtins(provenance(classification()))
+
+
+def test_any_letters_survive_in_a_png() -> None:
+    result = replace(semantic(halves()), model=ModelInfo("größe-模型", "1", "00"))
+    picture = opened(png.grey(halves(), png_text(result)))
+    assert json.loads(picture.info[PNG_KEYWORD])["model"]["name"] == "größe-模型"
