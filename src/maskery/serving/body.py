@@ -48,14 +48,26 @@ async def read_picture(request: Request, max_bytes: int, timeout: float, field: 
     Raises ``TooLarge`` (by Content-Length at once, else while reading), ``SlowRequest`` after ``timeout`` seconds,
     ``BadRequest`` for an empty body or a form without the field.
     """
-    form = is_form(request)
-    body = await read_body(request, max_bytes + (ENVELOPE_BYTES if form else 0), timeout, max_bytes)
-    picture = (await parse_form(request.headers, body)).file(field) if form else body
+    if is_form(request):
+        picture = (await read_form(request, max_bytes, timeout)).file(field)
+    else:
+        picture = await read_body(request, max_bytes, timeout)
     if not picture:
         raise BadRequest("The request has no picture.", f"Send it as the body, or as the form field {field!r}.")
-    if len(picture) > max_bytes:
-        raise too_large(len(picture), max_bytes)
     return picture
+
+
+async def read_form(request: Request, max_bytes: int, timeout: float) -> Form:
+    """The form that the body is, files of at most ``max_bytes`` in all; an empty one where the body is no form.
+
+    Raises ``TooLarge``, ``SlowRequest``; ``BadRequest`` where the form is broken.
+    """
+    body = await read_body(request, max_bytes + ENVELOPE_BYTES, timeout, max_bytes)
+    form = await parse_form(request.headers, body) if is_form(request) else Form([], [])
+    total = sum(len(data) for _, data in form.files)
+    if total > max_bytes:
+        raise too_large(total, max_bytes)
+    return form
 
 
 async def read_body(request: Request, limit: int, timeout: float, said_limit: int | None = None) -> bytes:

@@ -27,14 +27,15 @@ T = TypeVar("T")
 class Order:
     """One picture and what is wanted of it.
 
-    ``source``: the file's bytes, or (H, W, 3) uint8 RGB. ``model``: a name, None for the default one. ``needs_photo``:
-    whether the answer is drawn on the upright picture. ``upright``: whether the EXIF orientation is applied.
-    ``protocol`` and ``format``: what metrics and logs call this order.
+    ``source``: the file's bytes, or (H, W, 3) uint8 RGB. ``model``: a name, None for the default one. ``wish``: a
+    wish, or what makes one of the opened picture. ``needs_photo``: whether the answer is drawn on the upright picture.
+    ``upright``: whether the EXIF orientation is applied. ``protocol`` and ``format``: what metrics and logs call this
+    order.
     """
 
     source: bytes | NDArray[np.uint8]
     model: str | None = None
-    wish: Wish = PLAIN
+    wish: Wish | Callable[[Picture], Wish] = PLAIN
     needs_photo: bool = False
     upright: bool = True
     protocol: str = "native"
@@ -73,7 +74,8 @@ class Desk:
             if not order.upright:
                 picture = as_stored(picture)
             with room_for(full_decode_pixels(picture, order.needs_photo)):
-                result = model.run(picture, order.wish)
+                wish = order.wish if isinstance(order.wish, Wish) else order.wish(picture)
+                result = model.run(picture, wish)
                 photo = picture.rgb() if order.needs_photo else None
                 return finish(Served(result, model.card, picture, photo))
 

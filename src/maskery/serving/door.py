@@ -1,12 +1,13 @@
 """What each protocol's endpoints share: errors in the protocol's own words, and nothing past them."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from maskery.errors import Busy, MaskeryError
 from maskery.serving.problems import status_of
@@ -14,6 +15,8 @@ from maskery.serving.problems import status_of
 log = logging.getLogger("maskery")
 
 Handler = Callable[[Request], Awaitable[Response]]
+
+VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,25 @@ def door(handler: Handler, envelope: Envelope) -> Handler:
             return envelope(Failure(500, "internal-error", "The server failed on this request.", "Please report it."))
 
     return answer
+
+
+def route(path: str, handlers: Mapping[str, Handler], envelope: Envelope) -> Route:
+    """One path of a protocol; ``handlers`` by verb.
+
+    HEAD is answered as GET, OPTIONS by the verbs that there are; for any other verb ``envelope`` has the 405.
+    """
+    verbs = [*handlers, *(["HEAD"] if "GET" in handlers else []), "OPTIONS"]
+    allow = {"Allow": ", ".join(verbs)}
+
+    async def answer(request: Request) -> Response:
+        handler = handlers.get("GET" if request.method == "HEAD" else request.method)
+        if handler is not None:
+            return await handler(request)
+        if request.method == "OPTIONS":
+            return Response(headers=allow)
+        raise HTTPException(405, "The method is not allowed for the requested URL.", allow)
+
+    return Route(path, door(answer, envelope), methods=VERBS)
 
 
 def failure_of(error: MaskeryError) -> Failure:

@@ -1,0 +1,48 @@
+"""The nested lists are those of ``json.dumps``, character by character."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from maskery.encode import nested
+from maskery.encode.nested import ClassMap, encode_map
+
+
+def plain(ids: ClassMap) -> bytes:
+    return json.dumps(ids.tolist(), separators=(",", ":")).encode()
+
+
+SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, max_side=40)
+
+
+@given(hnp.arrays(np.uint8, SHAPES, elements=st.sampled_from([0, 9, 10, 20, 99, 100, 255])))
+def test_small_maps(ids: ClassMap) -> None:
+    assert encode_map(ids) == plain(ids)
+
+
+@pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 256), (np.uint16, 65_536)])
+@pytest.mark.parametrize("repeat", [1, 7, 200])
+def test_short_and_long_runs(dtype: type[np.uint8], top: int, repeat: int) -> None:
+    rng = np.random.default_rng(repeat)
+    ids = np.repeat(rng.integers(0, top, (60, 5)).astype(dtype), repeat, axis=1)
+    assert encode_map(ids) == plain(ids)
+
+
+@pytest.mark.parametrize("long_runs", [0, 10_000])
+def test_both_ways_give_the_same(monkeypatch: pytest.MonkeyPatch, long_runs: int) -> None:
+    monkeypatch.setattr(nested, "LONG_RUNS", long_runs)
+    for repeat in (1, 3, 50):
+        ids = np.repeat(np.random.default_rng(1).integers(0, 21, (9, 4)).astype(np.uint8), repeat, axis=1)
+        assert encode_map(ids) == plain(ids)
+
+
+def test_a_map_that_is_a_view_of_another() -> None:
+    wide = np.random.default_rng(2).integers(0, 3, (20, 30)).astype(np.uint8)
+    for ids in (wide[::2, 3:20], wide.T, np.asfortranarray(wide)):
+        assert encode_map(ids) == plain(ids)
+    flat = np.zeros((50, 400), np.uint8)[:, 5:301]
+    assert encode_map(flat) == plain(flat)
