@@ -26,7 +26,7 @@ $(VENV)/.serve: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[tflite,train]' --group dev
+	$(BIN)/python -m pip install --quiet -e '.[tflite,train,otel]' --group dev
 	@touch $@
 
 serve: $(VENV)/.serve

@@ -16,7 +16,7 @@ LAYERS = [
     {"serving"},
     {"cli", "__main__"},
 ]
-HEAVY = {"torch": "training", "onnx": "training", "ai_edge_litert": "engine"}
+HEAVY = {"torch": "training", "onnx": "training", "ai_edge_litert": "engine", "opentelemetry": "serving"}
 
 
 def _layer(module: str) -> int:

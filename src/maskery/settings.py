@@ -53,6 +53,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_format: Annotated[
         Literal["text", "json"], Meta(description="Lines of text for people, or one JSON object a line for programs.")
     ] = "text"
+    otel_endpoint: Annotated[
+        str,
+        Meta(description="OpenTelemetry collector that gets the traces, `http://HOST:4318` say; empty = no traces."),
+    ] = ""
 
 
 def load_settings(

@@ -21,7 +21,7 @@ from maskery.serving.body import read_picture
 from maskery.serving.cards import public
 from maskery.serving.desk import Desk, Order
 from maskery.serving.headers import SecurityHeaders
-from maskery.serving.observe import Observe
+from maskery.serving.observe import Observe, open_tracing
 from maskery.serving.openapi import document
 from maskery.serving.request_id import RequestIds
 from maskery.settings import Settings
@@ -34,6 +34,7 @@ class Service:
 
     def __init__(self, desk: Desk) -> None:
         self.desk, self.settings, self.residents = desk, desk.settings, desk.residents
+        self.tracing = open_tracing(self.settings.otel_endpoint)
 
     async def segment(self, request: Request) -> Response:
         """POST /v1/segment"""
@@ -74,6 +75,12 @@ class Service:
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         self.residents.load_all()
         yield
+        self.close()
+
+    def close(self) -> None:
+        """Let go of what outlives the requests."""
+        if self.tracing:
+            self.tracing.close()
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -109,7 +116,7 @@ def create_app(settings: Settings) -> Starlette:
     )
     # Around Starlette's own middleware, so that its answer to a crash carries these headers too.
     inner = SecurityHeaders(app.build_middleware_stack())
-    app.middleware_stack = RequestIds(Observe(inner, service.desk.metrics, _paths(by_protocol)))
+    app.middleware_stack = RequestIds(Observe(inner, service.desk.metrics, _paths(by_protocol), service.tracing))
     app.state.service = service
     return app
 

@@ -2,12 +2,17 @@
 
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from maskery.errors import MissingExtra
 from maskery.serving import access_log
 from maskery.serving.metrics import Metrics
 from maskery.serving.record import record_of
+
+if TYPE_CHECKING:
+    from maskery.serving.tracing import Tracing
 
 # What proxies, too, call a request whose caller left before an answer began.
 CALLER_LEFT = 499
@@ -20,14 +25,18 @@ OTHER = "other"
 class Observe:
     """Pure ASGI. Reads what others wrote into the request's record. ``protocols``: route path -> protocol."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, protocols: Mapping[str, str]) -> None:
-        self.app, self.metrics, self.protocols = app, metrics, protocols
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, protocols: Mapping[str, str], tracing: "Tracing | None" = None
+    ) -> None:
+        self.app, self.metrics, self.protocols, self.tracing = app, metrics, protocols, tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         started, record = time.perf_counter(), record_of(scope)
+        tracing = None if scope["path"] in access_log.QUIET else self.tracing
+        span = tracing.begin(scope) if tracing else None
 
         async def counted_receive() -> Message:
             message = await receive()
@@ -51,3 +60,19 @@ class Observe:
             seconds = time.perf_counter() - started
             self.metrics.answered(record.protocol, record.model, record.status, seconds)
             access_log.write(scope, record, seconds)
+            if tracing and span:
+                tracing.finish(span, scope, record)
+
+
+def open_tracing(endpoint: str) -> "Tracing | None":
+    """Tracing to the collector at ``endpoint``; None where that is empty.
+
+    Raises ``MissingExtra`` without OpenTelemetry, ``ConfigError`` for what is no address.
+    """
+    if not endpoint:
+        return None
+    try:
+        from maskery.serving.tracing import to_collector
+    except ImportError as error:
+        raise MissingExtra("Tracing needs OpenTelemetry.", "Run: pip install 'maskery[otel]'") from error
+    return to_collector(endpoint)

@@ -16,15 +16,20 @@ log = logging.getLogger("maskery")
 
 
 class _Announcing(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, announce: Callable[[str], None]) -> None:
+    def __init__(self, config: uvicorn.Config, announce: Callable[[str], None], close: Callable[[], None]) -> None:
         super().__init__(config)
-        self._announce = announce
+        self._announce, self._close = announce, close
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and self.servers:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self._announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        # Here, and not after ``serve``: that ends with the signal that it was sent.
+        self._close()
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -46,7 +51,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         timeout_keep_alive=60,
     )
     _check_address(settings)
-    asyncio.run(_Announcing(config, announce).serve())
+    asyncio.run(_Announcing(config, announce, app.state.service.close).serve())
 
 
 def _check_address(settings: Settings) -> None:
