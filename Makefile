@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
+MIRROR ?= $(or $(MASKERY_MIRROR),$(wildcard ../shared/models))
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -12,7 +13,7 @@ help:
 	@echo "make serve           install and serve on http://127.0.0.1:8000 (ARGS='--port 9000' for options)"
 	@echo "make test            install everything the tests need and run them"
 	@echo "make lint | types    ruff | mypy --strict"
-	@echo "make bench           times, memory and sizes, to docs/benchmarks.md"
+	@echo "make bench           times, memory and peers, to docs/benchmarks.md (MIRROR=folder of the catalogue's files)"
 	@echo "make train-everyday  train the built-in model anew (DATA=folder of the data sets)"
 
 # A stamp records what an environment holds; it is older than pyproject.toml when that has changed.
@@ -43,7 +44,7 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 bench: $(VENV)/.test
-	$(BIN)/python benchmarks/run.py $(ARGS)
+	$(BIN)/python benchmarks/run.py --mirror "$(MIRROR)" $(ARGS)
 
 train-everyday: $(VENV)/.test
 	$(BIN)/maskery train recipes/everyday.toml --data $(DATA) $(ARGS)

@@ -35,16 +35,22 @@ class Table:
 
 @dataclass(frozen=True)
 class Check:
-    """A measured value beside the limit that it must not exceed."""
+    """A measured value beside the limit that it must not exceed, or must reach: ``at_least``."""
 
     what: str
     value: float
     limit: float
     unit: str
+    at_least: bool = False
 
     @property
     def verdict(self) -> str:
-        return "met" if self.value <= self.limit else "**missed**"
+        met = self.value >= self.limit if self.at_least else self.value <= self.limit
+        return "met" if met else "**missed**"
+
+    @property
+    def bound(self) -> str:
+        return f"at least {self.limit:,g}" if self.at_least else f"{self.limit:,g}"
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ def _section(section: Section) -> list[str]:
 
 
 def _check_table(checks: Sequence[Check]) -> Table:
-    rows = [(c.what, _number(c.value), f"{c.limit:,g}", c.unit, c.verdict) for c in checks]
+    rows = [(c.what, _number(c.value), c.bound, c.unit, c.verdict) for c in checks]
     return Table(("what", "measured", "limit", "unit", ""), rows)
 
 

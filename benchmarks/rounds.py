@@ -16,6 +16,7 @@ class Plan:
     """How often things are measured. ``repeats`` and ``small_repeats``: calls a round, of large and small pictures.
 
     ``memory_rounds``: fresh servers of each kind. ``photos``: pictures sent to one. ``shapes``: tensor sizes.
+    ``window``: seconds of a load from one client. ``requests``: how many of a load that is counted.
     """
 
     rounds: int = 5
@@ -24,10 +25,12 @@ class Plan:
     memory_rounds: int = 3
     photos: int = 30
     shapes: int = 30
+    window: float = 1.5
+    requests: int = 300
 
 
 FULL = Plan()
-QUICK = Plan(rounds=2, repeats=1, small_repeats=3, memory_rounds=1, photos=6, shapes=6)
+QUICK = Plan(rounds=2, repeats=1, small_repeats=3, memory_rounds=1, photos=6, shapes=6, window=0.3, requests=40)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a program finds its own folder, not the one above
 
-from benchmarks import install, latency, machine, memory, ort_memory, resampling, spinning, startup, zoo_models
+from benchmarks import (
+    comparison,
+    install,
+    latency,
+    machine,
+    memory,
+    ort_memory,
+    resampling,
+    spinning,
+    startup,
+    zoo_models,
+)
 from benchmarks.naive import Naive
 from benchmarks.report import Section, failure, render
 from benchmarks.rounds import FULL, QUICK, Plan
@@ -19,7 +30,7 @@ from maskery.settings import load_settings
 from maskery.zoo.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("install", "start", "picture", "resampling", "memory", "arena", "threads", "models")
+PARTS = ("peers", "install", "start", "picture", "resampling", "memory", "arena", "threads", "models")
 
 Part = tuple[str, Callable[[], Section]]
 
@@ -34,6 +45,7 @@ def main() -> int:
         naive = Naive.load(located.card, located.path)
         plan: Plan = QUICK if asked.quick else FULL
         parts: dict[str, Part] = {
+            "peers": (comparison.TITLE, lambda: comparison.measure(plan, asked.mirror, ROOT)),
             "install": (install.TITLE, lambda: install.measure(ROOT)),
             "start": (startup.TITLE, lambda: startup.measure(plan)),
             "picture": (latency.TITLE, lambda: latency.measure(plan, segmenter, naive)),
@@ -41,7 +53,7 @@ def main() -> int:
             "memory": (memory.TITLE, lambda: memory.measure(plan)),
             "arena": (ort_memory.TITLE, lambda: ort_memory.measure(plan, located.path, located.card.input.tensor)),
             "threads": (spinning.TITLE, lambda: spinning.measure(plan, segmenter, located.path)),
-            "models": (zoo_models.TITLE, lambda: zoo_models.measure(plan)),
+            "models": (zoo_models.TITLE, lambda: zoo_models.measure(plan, asked.mirror)),
         }
         sections = [_measured(*parts[name]) for name in asked.only]
     if asked.quick:
@@ -59,6 +71,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few rounds, to see that the benchmark works")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks.md", help="the file to write")
     parser.add_argument("--no-install", action="store_true", help="without the installation, which needs a network")
+    parser.add_argument(
+        "--mirror", default="", help="folder or URL of the catalogue's files; empty = built-in model only"
+    )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="these parts")
     asked = parser.parse_args()
     asked.only = [name for name in asked.only if name != "install" or not asked.no_install]

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from benchmarks.pictures import Sample
 
@@ -82,15 +83,18 @@ def environment(cache: str) -> dict[str, str]:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
-    """A fresh server with the default settings that is ready; ended afterwards."""
-    with tempfile.TemporaryDirectory() as cache:
+def serving(model: str = "everyday", cache: Path | None = None) -> Iterator[Server]:
+    """A fresh server with the default settings that is ready; ended afterwards.
+
+    ``cache``: the folder of models, an empty one if not given.
+    """
+    with tempfile.TemporaryDirectory() as empty:
         started = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "maskery", "serve", "--port", "0"],
+            [sys.executable, "-m", "maskery", "serve", "--port", "0", "--model", model],
             stderr=subprocess.PIPE,
             text=True,
-            env=environment(cache),
+            env=environment(str(cache or empty)),
         )
         try:
             port = _announced_port(process)
@@ -108,9 +112,14 @@ def _announced_port(process: "subprocess.Popen[str]") -> int:
         said.append(line)
         if found := _READY.search(line):
             # What it says later must be read, or its pipe would fill up and it would stand still.
-            threading.Thread(target=process.stderr.read, daemon=True).start()
+            threading.Thread(target=_drain, args=(process.stderr,), daemon=True).start()
             return int(found[1])
     raise RuntimeError("the server ended before it was ready: " + "".join(said[-5:]))
+
+
+def _drain(pipe: IO[str]) -> None:
+    with pipe:
+        pipe.read()
 
 
 def _wait_until_ready(port: int, until: float) -> None:

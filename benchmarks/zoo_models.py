@@ -1,6 +1,5 @@
 """Part 6: every model that is built in, or that a mirror holds."""
 
-import os
 import tempfile
 import time
 from functools import partial
@@ -16,12 +15,10 @@ from maskery.settings import Settings, load_settings
 from maskery.zoo.store import Store
 
 TITLE = "Models"
-MIRROR = "MASKERY_MIRROR"
 
 
-def measure(plan: Plan) -> Section:
-    """Pulls the catalogue from ``MASKERY_MIRROR`` into a folder of its own, where that is set."""
-    mirror = os.environ.get(MIRROR, "")
+def measure(plan: Plan, mirror: str) -> Section:
+    """Pulls the catalogue from ``mirror`` into a folder of its own, where that is given."""
     with tempfile.TemporaryDirectory() as cache:
         settings = load_settings({"mirror": mirror, "cache": cache}, environment={})
         missing = _pull_all(settings) if mirror else []
@@ -39,9 +36,9 @@ def measure(plan: Plan) -> Section:
     header = ("model", "task", "runtime file", "MB", "working size", "run, ms", "whole road, ms")
     how = (
         f"The {samples()[0].name} picture of the part above, in Python, without encoding. Models of the catalogue"
-        f" are measured where the environment variable {MIRROR} names a mirror of their files."
+        " are measured where a mirror of their files is named."
     )
-    notes = [*missing] if mirror else [f"{MIRROR} was not set: the built-in model only."]
+    notes = [*missing] if mirror else ["No mirror was named: the built-in model only."]
     return Section(TITLE, how, [("", Table(header, rows, numbers_from=3))], notes=notes)
 
 

@@ -1,0 +1,237 @@
+"""The peers: the same model file, the same pictures and the same load for Maskery, its peers and the bare loop."""
+
+import io
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks import peer_environment, processes
+from benchmarks.contenders import BENTOML, FLASK, LITSERVE, MASKERY, Contender, started
+from benchmarks.load import Job, Load, connected, form, post, send
+from benchmarks.models import BUILT_IN, Candidate, candidates
+from benchmarks.naive import Naive
+from benchmarks.pictures import JPEG, SMALL, Sample, samples
+from benchmarks.report import Check, Section, Table
+from benchmarks.rounds import Plan, Spread, interleaved, of_rounds, p95, ratio
+
+TITLE = "Beside its peers"
+SERVERS = (MASKERY, FLASK, LITSERVE, BENTOML)
+PEERS = (FLASK, LITSERVE, BENTOML)
+BARE, OWN = "bare loop", "Maskery in Python"
+CLIENTS = (1, 8)
+IDLE_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Variant:
+    picture: str
+    clients: int
+    way: str
+
+
+Loads = Mapping[Variant, Sequence[Sequence[Load]]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one model gave. ``idle``: processor time of each server while nothing was asked, as a share of one core."""
+
+    loads: Loads
+    servers: Sequence[Contender]
+    peaks_mb: Mapping[str, float]
+    idle: Mapping[str, float]
+    differing: Mapping[str, float]
+
+
+def measure(plan: Plan, mirror: str, repository: Path) -> Section:
+    """Makes the peers' environment where it is not there. ``mirror``: of the catalogue's files, or empty."""
+    environment = peer_environment.ensure(repository)
+    tables: list[tuple[str, Table]] = []
+    checks: list[Check] = []
+    with tempfile.TemporaryDirectory() as cache:
+        models = candidates(mirror, Path(cache))
+        for number, model in enumerate(models):
+            pictures = samples() if number == 0 else samples()[:2]
+            outcome = _outcome(plan, model, pictures, environment)
+            tables += _tables(model.name, pictures, outcome)
+            checks += _checks(outcome.loads) if number == 0 else []
+    how = (
+        "Every server runs the same ONNX file and gets the same forms from a load generator in a process of its own: "
+        "each client sends its next picture when it has the last answer. The peers' apps are in benchmarks/peers, each "
+        "as its own documentation would have it, with its defaults; they and the bare loop do what demos do: Pillow "
+        "decodes the whole picture and resizes it, ONNX Runtime runs with its defaults, the classes are decided at the "
+        "model's size and enlarged by nearest neighbour, Pillow saves the PNG. Only one server is busy at a time. "
+        f"Rounds: {plan.rounds}; {plan.window:g} seconds of each cell with one client, twice that with eight."
+    )
+    found = ", ".join(f"{name} {version}" for name, version in peer_environment.versions(repository))
+    missing = [] if len(models) > 1 else [f"Only {BUILT_IN} was measured: no mirror has the catalogue's model."]
+    return Section(TITLE, how, tables, checks, [f"The peers' environment: {found}.", *missing])
+
+
+def _outcome(plan: Plan, model: Candidate, pictures: Sequence[Sample], environment: Path) -> Outcome:
+    naive = Naive.load(model.located.card, model.located.path)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        started(SERVERS, model.located, model.cache, environment) as servers,
+    ):
+        files = {sample.name: _file(Path(folder), sample) for sample in pictures}
+        differing = {sample.name: _compared(sample, files[sample.name], naive, servers) for sample in pictures}
+        idle = _idle(servers)
+        variants: dict[Variant, Callable[[], Load]] = {}
+        for sample in pictures:
+            variants |= _in_process(plan, sample, naive, model)
+            for clients in CLIENTS:
+                for server in servers:
+                    variants[Variant(sample.name, clients, server.name)] = partial(
+                        _sent, plan, server, files[sample.name], clients
+                    )
+        loads = interleaved(variants, plan.rounds, warm_up=False)
+        return Outcome(loads, servers, {server.name: server.peak_mb for server in servers}, idle, differing)
+
+
+def _in_process(plan: Plan, sample: Sample, naive: Naive, model: Candidate) -> dict[Variant, Callable[[], Load]]:
+    def own() -> bytes:
+        return model.segmenter.segment(sample.data).encode("mask")
+
+    ways: dict[str, Callable[[], bytes]] = {BARE: partial(naive.stairs, sample.data), OWN: own}
+    return {Variant(sample.name, 1, way): partial(_called, action, plan.window) for way, action in ways.items()}
+
+
+def _called(action: Callable[[], bytes], seconds: float) -> Load:
+    """The closed loop of one client in this process; one call before it that is not counted, as ``load`` has it."""
+    action()
+    began, times = time.perf_counter(), []
+    while (now := time.perf_counter()) < began + seconds:
+        action()
+        times.append((time.perf_counter() - now) * 1000)
+    return Load(times, time.perf_counter() - began)
+
+
+def _sent(plan: Plan, server: Contender, file: tuple[str, str], clients: int) -> Load:
+    seconds = plan.window if clients == 1 else 2 * plan.window
+    return send(Job(server.port, server.path, [file], clients, seconds))
+
+
+def _file(folder: Path, sample: Sample) -> tuple[str, str]:
+    """(path, media type) of the picture, for the load generator."""
+    path = folder / sample.name.replace(" ", "-")
+    path.write_bytes(sample.data)
+    return str(path), sample.media_type
+
+
+def _compared(sample: Sample, file: tuple[str, str], naive: Naive, servers: Sequence[Contender]) -> float:
+    """The share of pixels in which Maskery's mask differs from the bare loop's, 0..1.
+
+    Raises ``RuntimeError`` where a peer's mask is another one than the bare loop's: then the work is not the same.
+    """
+    expected, masks = _ids(naive.stairs(sample.data)), {}
+    for server in servers:
+        masks[server.name] = _ids(_once(server, file))
+        if masks[server.name].shape != expected.shape:
+            raise RuntimeError(f"{server.name}: the mask is {masks[server.name].shape}, expected {expected.shape}")
+    for name in PEERS:
+        if not np.array_equal(masks[name], expected):
+            raise RuntimeError(f"{name}: the mask is not the bare loop's")
+    return float(np.mean(masks[MASKERY] != expected))
+
+
+def _once(server: Contender, file: tuple[str, str]) -> bytes:
+    with connected(server.port) as connection:
+        return post(connection, server.path, form(*file))
+
+
+def _ids(png: bytes) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def _idle(servers: Sequence[Contender]) -> dict[str, float]:
+    before = {server.name: processes.processor_seconds(server.pid) for server in servers}
+    time.sleep(IDLE_SECONDS)
+    return {s.name: (processes.processor_seconds(s.pid) - before[s.name]) / IDLE_SECONDS for s in servers}
+
+
+def _ms(loads: Loads, picture: str, clients: int, way: str) -> list[list[float]]:
+    return [load.ms for (load,) in loads[Variant(picture, clients, way)]]
+
+
+def _rates(loads: Loads, picture: str, way: str) -> list[list[float]]:
+    """Answers a second with eight clients: [round][0]."""
+    return [[load.a_second] for (load,) in loads[Variant(picture, CLIENTS[1], way)]]
+
+
+def _tables(model: str, pictures: Sequence[Sample], outcome: Outcome) -> list[tuple[str, Table]]:
+    names = [sample.name for sample in pictures]
+    differing = ", ".join(f"{share:.2%} ({name})" for name, share in outcome.differing.items())
+    return [
+        (f"`{model}`, one client, ms:", _one_client(names, outcome.loads)),
+        (f"`{model}`, {CLIENTS[1]} clients at once:", _many_clients(names, outcome.loads)),
+        (
+            f"`{model}`, the servers. Peak: of all processes of the server, in this part. Idle: processor time while "
+            f"nothing is asked, of one core. The peers' masks are those of the bare loop, Maskery's differs by its "
+            f"smooth borders in {differing} of the pixels.",
+            _servers(outcome),
+        ),
+    ]
+
+
+def _one_client(names: Sequence[str], loads: Loads) -> Table:
+    rows = []
+    for name in names:
+        bare = _ms(loads, name, 1, BARE)
+        for way in (BARE, OWN, *SERVERS):
+            times = _ms(loads, name, 1, way)
+            rows.append((name, way, of_rounds(times).text(), f"{p95(times):,.0f}", ratio(times, bare).text(2)))
+    return Table(("picture", "way", "p50", "p95", "/ bare loop"), rows, numbers_from=2)
+
+
+def _many_clients(names: Sequence[str], loads: Loads) -> Table:
+    rows = []
+    for name in names:
+        ours = _rates(loads, name, MASKERY)
+        for way in SERVERS:
+            times, rates = _ms(loads, name, CLIENTS[1], way), _rates(loads, name, way)
+            cells = (of_rounds(times).text(), f"{p95(times):,.0f}", of_rounds(rates).text(1))
+            rows.append((name, way, *cells, ratio(ours, rates).text(2)))
+    header = ("picture", "server", "p50, ms", "p95, ms", "answers a second", "Maskery / this one")
+    return Table(header, rows, numbers_from=2)
+
+
+def _servers(outcome: Outcome) -> Table:
+    ours = outcome.peaks_mb[MASKERY]
+    rows = [
+        (
+            server.name,
+            f"{server.start_ms / 1000:.1f}",
+            f"{outcome.idle[server.name]:.1%}",
+            f"{outcome.peaks_mb[server.name]:,.0f}",
+            f"{ours / outcome.peaks_mb[server.name]:.2f}",
+        )
+        for server in outcome.servers
+    ]
+    return Table(("server", "start, s", "idle", "peak, MB", "Maskery / this one"), rows)
+
+
+def _checks(loads: Loads) -> list[Check]:
+    checks = []
+    for picture, limit in ((SMALL, 0.8), (JPEG, 0.4)):
+        ours = _ms(loads, picture, 1, MASKERY)
+        against = ratio(ours, _ms(loads, picture, 1, BARE)).median
+        checks.append(Check(f"PNG answer, 1 client, {picture}: / bare loop", against, limit, "x"))
+        road = ratio(ours, _ms(loads, picture, 1, OWN)).median
+        checks.append(Check(f"PNG answer, 1 client, {picture}: / our road in Python", road, 1.15, "x"))
+    for picture, limit in ((SMALL, 1.3), (JPEG, 2.5)):
+        best = min(_ahead(loads, picture, peer).median for peer in PEERS)
+        what = f"answers a second, {CLIENTS[1]} clients, {picture}: / the best peer's"
+        checks.append(Check(what, best, limit, "x", at_least=True))
+    return checks
+
+
+def _ahead(loads: Loads, picture: str, peer: str) -> Spread:
+    return ratio(_rates(loads, picture, MASKERY), _rates(loads, picture, peer))
