@@ -116,7 +116,13 @@ class TrainingError(MaskeryError):
 
 
 class Busy(MaskeryError):
+    """``retry_after``: seconds after which to come back."""
+
     code = "busy"
+
+    def __init__(self, message: str, cure: str = "", retry_after: int = 1) -> None:
+        super().__init__(message, cure)
+        self.retry_after = retry_after
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

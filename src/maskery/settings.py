@@ -33,6 +33,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_pixels: Annotated[int, Meta(ge=1, description="Largest picture, in pixels, read from its header.")] = 80_000_000
     concurrency: Annotated[int, Meta(ge=1, description="Pictures worked on at once.")] = 2
     max_queue: Annotated[int, Meta(ge=0, description="Requests that may wait for their turn; more get 503.")] = 64
+    max_batch: Annotated[
+        int, Meta(ge=1, description="Most like-sized pictures that run together, where that is measured to gain.")
+    ] = 8
+    max_pictures: Annotated[int, Meta(ge=1, description="Most pictures in one call of `/v1/segment`.")] = 16
+    idle_unload: Annotated[
+        float, Meta(ge=0, description="Seconds after which an idle model but the default is unloaded; 0 = never.")
+    ] = 0.0
+    alias: Annotated[tuple[str, ...], Meta(description="Other names of models, as ALIAS=NAME. Comma-separated.")] = ()
     timeout: Annotated[float, Meta(gt=0, description="Seconds a request may take, body included; then 408 or 503.")] = (
         60.0
     )

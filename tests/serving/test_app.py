@@ -74,7 +74,7 @@ def test_every_format(client: TestClient) -> None:
     assert summary["frame"]["original"] == {"width": 451, "height": 300}
     counted = {item["id"]: item["pixels"] for item in summary["classes"]}
     assert counted == {int(i): int((mask == i).sum()) for i in np.unique(mask)}
-    assert set(summary["timings_ms"]) == {"decode", "preprocess", "run", "postprocess"}
+    assert set(summary["timings_ms"]) == {"queue", "decode", "preprocess", "run", "postprocess"}
 
 
 @pytest.mark.parametrize(
@@ -204,14 +204,14 @@ def test_health_and_headers(client: TestClient) -> None:
 
 def test_not_ready_when_the_stored_answer_differs(client: TestClient) -> None:
     residents = client.app.state.service.residents  # type: ignore[attr-defined]
-    before = dict(residents.states)
-    residents.states["everyday"] = "person covers 0.1, expected 0.5"
+    resident = residents.views()[0]
+    resident.state, resident.reason = "wrong", "person covers 0.1, expected 0.5"
     try:
         response = client.get("/readyz")
         assert response.status_code == 503
-        assert response.json()["ready"] is False
+        assert response.json() == {"ready": False, "models": {"everyday": "person covers 0.1, expected 0.5"}}
     finally:
-        residents.states.update(before)
+        resident.state, resident.reason = "ready", ""
 
 
 def test_many_callers_each_get_their_own_answer(client: TestClient) -> None:

@@ -31,7 +31,7 @@ class LiteRTSession:
             raise ModelError(f"LiteRT cannot load {path.name}: {error}", "Check the file.") from error
         if device == "auto":
             log.info("device auto: %s runs on cpu", card.name)
-        self.device = "cpu"
+        self.device, self.batches = "cpu", False
         self.runtime = f"ai-edge-litert {version('ai-edge-litert')}"
         inputs = {t["name"]: t for t in self._interpreter.get_input_details()}
         outputs = {t["name"]: t for t in self._interpreter.get_output_details()}

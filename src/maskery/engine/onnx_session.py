@@ -43,6 +43,9 @@ class OnnxSession:
         if device == "auto":
             log.info("device auto: %s runs on %s", card.name, self.device)
         self.runtime = f"onnxruntime {ort.__version__}"
+        self.batches = any(
+            isinstance(t.shape[0], str) for t in self._session.get_inputs() if t.name == card.input.tensor
+        )
         self._input, self._output = card.input.tensor, card.output.tensor
         expect_tensor("input", self._input, [t.name for t in self._session.get_inputs()], path.name)
         expect_tensor("output", self._output, [t.name for t in self._session.get_outputs()], path.name)

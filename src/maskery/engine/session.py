@@ -13,10 +13,14 @@ log = logging.getLogger("maskery")
 
 
 class Session(Protocol):
-    """Thread-safe. ``device`` is where it really runs; ``runtime`` names the library and its version."""
+    """Thread-safe. ``device`` is where it really runs; ``runtime`` names the library and its version.
+
+    ``batches``: whether the input's batch axis may be longer than 1.
+    """
 
     device: str
     runtime: str
+    batches: bool
 
     def run(self, tensor: Tensor) -> NDArray[np.generic]:
         """The card's output tensor for the card's input tensor, both with batch axis, dtype as the model gives it."""

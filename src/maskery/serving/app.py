@@ -1,5 +1,6 @@
 """Routes and what ties them together. The work is in ``pipeline``; this file only translates."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -74,11 +75,14 @@ class Service:
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         self.residents.load_all()
+        tending = asyncio.ensure_future(self.residents.tend())
         yield
+        tending.cancel()
         self.close()
 
     def close(self) -> None:
         """Let go of what outlives the requests."""
+        self.desk.scheduler.close()
         if self.tracing:
             self.tracing.close()
 

@@ -1,26 +1,34 @@
 """Where every HTTP door brings its order: picture in, result out, off the event loop."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
+import anyio
 import anyio.to_thread
 import numpy as np
 from numpy.typing import NDArray
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
-from maskery import image
+from maskery import image, pipeline
+from maskery.engine import preprocess
+from maskery.errors import BadRequest
 from maskery.image import Picture
 from maskery.model_card import ModelCard
-from maskery.pipeline import PLAIN, Wish
+from maskery.pipeline import PLAIN, Model, Prepared, Wish
 from maskery.result import Result
 from maskery.serving.memory import room_for
 from maskery.serving.metrics import Metrics
 from maskery.serving.residents import Residents
-from maskery.serving.workers import Workers
+from maskery.serving.scheduler import Outcome, Scheduler
 from maskery.settings import Settings
 
 T = TypeVar("T")
+
+DEADLINE = "X-Request-Timeout"
 
 
 @dataclass(frozen=True)
@@ -52,34 +60,53 @@ class Served:
     photo: NDArray[np.uint8] | None
 
 
-class Desk:
-    """The loaded models and the workers behind all doors."""
+@dataclass(frozen=True)
+class Job(Generic[T]):
+    """An order whose picture's header was accepted, on its way through the queue."""
 
-    def __init__(self, settings: Settings) -> None:
+    order: Order
+    picture: Picture
+    wish: Wish
+    model: Model
+    finish: Callable[[Served], T]
+    entered: float
+
+
+class Desk:
+    """The models, their queues and the workers behind all doors."""
+
+    def __init__(self, settings: Settings, fetcher: Callable[[str], Awaitable[bytes]] | None = None) -> None:
         self.settings, self.metrics = settings, Metrics()
         self.residents = Residents(settings)
-        self.workers = Workers(settings.concurrency, settings.max_queue, settings.timeout)
+        self.scheduler = Scheduler(settings.concurrency, settings.max_queue, batch_of=self.residents.batch_of)
+        self.fetcher = fetcher
+        self._headers = anyio.CapacityLimiter(4)
 
     async def serve(self, order: Order, finish: Callable[[Served], T], request: Request | None = None) -> T:
         """Segment the order's picture and give what ``finish`` makes of it; both run in a worker thread.
 
-        With ``request`` the order is dropped when its caller leaves (``ClientDisconnect``). Raises the errors of
-        ``open_picture`` and ``Model.run``, ``UnknownModel``, ``NotPulled``, ``ModelError``, ``Busy``.
+        With ``request`` its deadline header counts, and the order is dropped when its caller leaves
+        (``ClientDisconnect``). Raises the errors of ``open_picture`` and ``Model.run``, ``UnknownModel``,
+        ``NotPulled``, ``ModelError``, ``Busy``.
         """
-        settings = self.settings
-
-        def work() -> T:
-            model = self.residents.get(order.model)
-            picture = image.open_picture(order.source, max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
-            if not order.upright:
-                picture = as_stored(picture)
-            with room_for(full_decode_pixels(picture, order.needs_photo)):
-                wish = order.wish if isinstance(order.wish, Wish) else order.wish(picture)
-                result = model.run(picture, wish)
-                photo = picture.rgb() if order.needs_photo else None
-                return finish(Served(result, model.card, picture, photo))
-
-        return await self.workers.run(work)
+        entered, patience = time.perf_counter(), self._patience(request)
+        async with self.residents.lease(order.model) as model:
+            picture = await anyio.to_thread.run_sync(self._open, order, limiter=self._headers)
+            wish = order.wish if isinstance(order.wish, Wish) else order.wish(picture)
+            pipeline.check(wish, model.card)
+            job = Job(order, picture, wish, model, finish, entered)
+            like = preprocess.place(picture.size_wh, model.card.input, wish.max_side).working_wh
+            line = f"{model.card.name}@{model.card.version}"
+            ticket = self.scheduler.enter(line, job, run_group, patience, like=like)
+            if request is None:
+                answer = await self.scheduler.wait(ticket)
+            else:
+                async with departure(request) as gone:
+                    answer = await self.scheduler.wait(ticket, gone)
+                    if ticket.answer.cancelled():
+                        raise ClientDisconnect
+            value: T = answer
+            return value
 
     async def card(self, name: str | None = None) -> ModelCard:
         """The card of a model that can answer, loaded or not; None = the default.
@@ -93,10 +120,74 @@ class Desk:
         return await anyio.to_thread.run_sync(self.residents.cards)
 
     async def fetch(self, url: str) -> bytes:
-        """The bytes of a picture by its address, by the rules of docs/security.md."""
+        """The bytes of a picture by its address, by the rules of docs/security.md. Raises ``BadRequest`` and others."""
+        if self.fetcher is None:
+            raise BadRequest("Pictures by URL are switched off here.", "Send the picture itself.")
         return await self.fetcher(url)
 
-    fetcher: Callable[[str], Awaitable[bytes]]
+    def _open(self, order: Order) -> Picture:
+        settings = self.settings
+        picture = image.open_picture(order.source, max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
+        return picture if order.upright else as_stored(picture)
+
+    def _patience(self, request: Request | None) -> float:
+        """Seconds that a request may take: the caller's own limit, if it is shorter than the server's."""
+        text = request.headers.get(DEADLINE) if request else None
+        if text is None:
+            return self.settings.timeout
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = float("nan")
+        if not 0 < seconds < float("inf"):
+            raise BadRequest(f"{DEADLINE} is {text[:40]!r}.", f"Give seconds, {DEADLINE}: 2.5 say.")
+        return min(seconds, self.settings.timeout)
+
+
+def run_group(jobs: Sequence[Job[Any]]) -> list[Outcome]:
+    """Work on jobs of one model, whose tensors have one shape if they are several. What fails, fails alone."""
+    outcomes: list[Outcome] = [(None, None)] * len(jobs)
+    began = time.perf_counter()
+    prepared: dict[int, Prepared] = {}
+    heavy = max(full_decode_pixels(job.picture, job.order.needs_photo) for job in jobs)
+    with room_for(heavy):
+        for i, job in enumerate(jobs):
+            try:
+                prepared[i] = job.model.prepare(job.picture, job.wish)
+                prepared[i].watch.timings_ms["queue"] = round((began - job.entered) * 1000, 3)
+            except Exception as error:
+                outcomes[i] = None, error
+        try:
+            outputs = jobs[0].model.infer(list(prepared.values())) if prepared else []
+        except Exception as error:
+            return [(None, outcome[1] or error) for outcome in outcomes]
+        for (i, one), output in zip(prepared.items(), outputs, strict=True):
+            try:
+                outcomes[i] = _finished(jobs[i], one, output), None
+            except Exception as error:
+                outcomes[i] = None, error
+    return outcomes
+
+
+def _finished(job: Job[T], prepared: Prepared, output: NDArray[np.generic]) -> T:
+    result = job.model.finish(prepared, output)
+    photo = job.picture.rgb() if job.order.needs_photo else None
+    return job.finish(Served(result, job.model.card, job.picture, photo))
+
+
+@asynccontextmanager
+async def departure(request: Request) -> AsyncIterator["asyncio.Future[None]"]:
+    """A future that is done once the caller of ``request``, whose body was read, has left."""
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    gone = asyncio.ensure_future(watch())
+    try:
+        yield gone
+    finally:
+        gone.cancel()
 
 
 def as_stored(picture: Picture) -> Picture:

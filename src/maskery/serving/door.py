@@ -77,5 +77,5 @@ def route(path: str, handlers: Mapping[str, Handler], envelope: Envelope) -> Rou
 
 def failure_of(error: MaskeryError) -> Failure:
     """Status, code, message, cure and headers of ``error``."""
-    headers = {"Retry-After": "1"} if isinstance(error, Busy) else {}
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Busy) else {}
     return Failure(status_of(error), error.code, error.message, error.cure, headers)

@@ -5,9 +5,11 @@ By default glibc keeps freed blocks of up to 32 MB in as many arenas as there ar
 """
 
 import ctypes
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 # From malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
@@ -40,9 +42,23 @@ def room_for(pixels: int) -> Iterator[None]:
         try:
             yield
         finally:
-            libc = _glibc()
-            if libc is not None:
-                libc.malloc_trim(0)
+            give_back()
+
+
+def give_back() -> None:
+    """Return freed memory to the system, where the C library can."""
+    libc = _glibc()
+    if libc is not None:
+        libc.malloc_trim(0)
+
+
+def resident_bytes() -> int:
+    """What this process holds in memory now (VmRSS); 0 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _glibc() -> ctypes.CDLL | None:

@@ -53,7 +53,7 @@ def problem(status: int, code: str, detail: str, cure: str, headers: Mapping[str
 
 async def on_maskery_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, errors.MaskeryError)
-    headers = {"Retry-After": "1"} if isinstance(error, errors.Busy) else None
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.Busy) else None
     return problem(status_of(error), error.code, error.message, error.cure, headers)
 
 

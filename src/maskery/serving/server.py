@@ -46,7 +46,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        lifespan="off",
+        lifespan="on",
         timeout_graceful_shutdown=30,
         timeout_keep_alive=60,
     )

@@ -1,0 +1,49 @@
+"""Whether pictures of one size are faster together: measured when a model is loaded, not believed.
+
+On two processor cores a batch of four takes 1.5 times as long a picture as four runs (docs/benchmarks.md), because the
+activations leave the cache; an accelerator gains. So it is tried with the very model on the very device.
+"""
+
+import time
+
+import numpy as np
+
+from maskery.engine import preprocess
+from maskery.engine.session import Session
+from maskery.errors import ModelError
+from maskery.model_card import ModelCard
+
+TRIED = 4  # pictures together
+GAIN = 0.9  # of a single run's time, for a batch to be worth waiting for company
+SLOW_MS = 250.0  # a single run that takes longer is timed only once
+
+
+def measure_batch(session: Session, card: ModelCard, most: int) -> tuple[int, dict[int, float]]:
+    """(pictures that go together, {batch size: milliseconds a picture}), at most ``most`` together.
+
+    1 where batches do not gain, the model has a fixed batch axis, or ``most`` is 1. Raises ``ModelError``.
+    """
+    if most < 2 or not session.batches:
+        return 1, {}
+    working = preprocess.place((640, 480), card.input)
+    pixels = np.random.default_rng(0).integers(0, 256, (*working.content_wh[::-1], 3), np.uint8)
+    tensor = preprocess.to_tensor(pixels, working, card.input)
+    size = min(TRIED, most)
+    together = np.concatenate([tensor] * size)
+    try:
+        single, batch = _milliseconds(session, tensor), _milliseconds(session, together) / size
+    except ModelError:
+        return 1, {}  # its batch axis is dynamic in name only
+    return most if batch < GAIN * single else 1, {1: round(single, 2), size: round(batch, 2)}
+
+
+def _milliseconds(session: Session, tensor: preprocess.Tensor) -> float:
+    """The best of up to three runs."""
+    best = float("inf")
+    for _ in range(3):
+        started = time.perf_counter()
+        session.run(tensor)
+        best = min(best, (time.perf_counter() - started) * 1000)
+        if best > SLOW_MS:
+            break
+    return best
