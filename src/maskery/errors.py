@@ -6,6 +6,8 @@
     |   |   +-- UnsupportedPicture      a kind of file that is not read
     |   +-- TooLarge                too many bytes or pixels
     |   +-- BadRequest              an unknown format, class, parameter ...
+    |   |   +-- BadUrl                  a picture's URL that is not fetched: its form, its host, its address
+    |   +-- UrlNotFetched           a picture's URL whose server does not give the picture
     |   +-- NotAcceptable           an Accept header that no format satisfies
     |   +-- SlowRequest             a body that did not arrive in time
     |   +-- UnknownModel            no model of that name
@@ -61,6 +63,14 @@ class TooLarge(InputError):
 
 class BadRequest(InputError):
     code = "bad-request"
+
+
+class BadUrl(BadRequest):
+    code = "bad-url"
+
+
+class UrlNotFetched(InputError):
+    code = "url-not-fetched"
 
 
 class NotAcceptable(InputError):

@@ -55,6 +55,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str, Meta(description="Folder or URL that holds model files by their names, asked instead of their addresses.")
     ] = ""
     offline: Annotated[bool, Meta(description="Never fetch anything.")] = False
+    url_input: Annotated[
+        Literal["public", "allow-list", "off"],
+        Meta(description="Pictures by URL: from public addresses and `url_allow`, only from `url_allow`, or not."),
+    ] = "public"
+    url_allow: Annotated[
+        tuple[str, ...],
+        Meta(description="Hosts that may be private: `nas`, `*.example.org`, `10.0.0.5:9000`. Comma-separated."),
+    ] = ()
+    url_timeout: Annotated[float, Meta(gt=0, description="Seconds a picture by URL may take, redirects included.")] = (
+        20.0
+    )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="How much the log says.")] = (
         "info"
     )

@@ -19,6 +19,7 @@ STATUS: tuple[tuple[type[errors.MaskeryError], int], ...] = (
     (errors.UnknownModel, 404),
     (errors.NotAcceptable, 406),
     (errors.SlowRequest, 408),
+    (errors.UrlNotFetched, 424),  # Failed Dependency: the caller's URL was fine, its server was not
     (errors.InputError, 400),
     (errors.LicenceError, 403),
     (errors.NotPulled, 409),
