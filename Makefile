@@ -23,11 +23,11 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/.serve: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[tflite]'
+	$(BIN)/python -m pip install --quiet -e '.[tflite,huge]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[tflite,train,otel]' --group dev
+	$(BIN)/python -m pip install --quiet -e '.[tflite,huge,train,otel]' --group dev
 	@touch $@
 
 serve: $(VENV)/.serve

@@ -8,15 +8,22 @@ import maskery
 ROOT = Path(maskery.__file__).parent
 LAYERS = [
     {"errors"},
-    {"settings", "strict", "labels", "metrics", "blocks"},
+    {"settings", "strict", "labels", "metrics", "blocks", "rows"},
     {"image", "result", "model_card"},
+    {"streaming"},
     {"engine", "tasks", "encode", "zoo", "datasets"},
     {"pipeline"},
     {"evaluation", "api", "training"},
     {"serving"},
     {"cli", "__main__"},
 ]
-HEAVY = {"torch": "training", "onnx": "training", "ai_edge_litert": "engine", "opentelemetry": "serving"}
+HEAVY = {
+    "torch": "training",
+    "onnx": "training",
+    "ai_edge_litert": "engine",
+    "opentelemetry": "serving",
+    "pyvips": "streaming.py",
+}
 
 
 def _layer(module: str) -> int:

@@ -71,6 +71,11 @@ class Picture:
     format: str
     _source: bytes | Image.Image | NDArray[np.generic] = field(repr=False, compare=False)
 
+    @property
+    def source(self) -> bytes | Image.Image | NDArray[np.generic]:
+        """What it was opened from: the bytes of a file, a PIL image or an array. Not to be changed."""
+        return self._source
+
     def rgb(self, at_least_wh: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """The upright picture, (H, W, 3) uint8, C-contiguous, RGB; alpha is laid over white.
 
@@ -78,13 +83,13 @@ class Picture:
         smaller than this in either axis (nor than ``size_wh``, where that is smaller). Other formats come whole.
         Raises ``PictureError`` where the file is damaged, ``TooLarge`` where memory does not suffice.
         """
-        with _decoder_errors():
+        with decoder_errors():
             if isinstance(self._source, np.ndarray):
-                pixels = _array_rgb(self._source)
+                pixels = array_rgb(self._source)
             elif isinstance(self._source, Image.Image):
                 pixels = _upright_rgb(self._source, self.orientation)
             else:
-                with _open(self._source) as image:
+                with open_lazily(self._source) as image:
                     pixels = self._decode(image, at_least_wh)
         return pixels
 
@@ -114,9 +119,9 @@ def open_picture(source: Source, *, max_bytes: int, max_pixels: int) -> Picture:
     if isinstance(source, Image.Image):
         return _from_pil(source, max_pixels)
     data = _read(source, max_bytes)
-    with _decoder_errors():
+    with decoder_errors():
         check_structure(data, max_pixels)
-        with _open(data) as image:
+        with open_lazily(data) as image:
             check_pixels(image.size, max_pixels)
             _check_mode(image)
             _check_tiles(image)
@@ -135,7 +140,7 @@ def trust_own_pixel_limit() -> None:
 
 
 @contextmanager
-def _decoder_errors() -> Iterator[None]:
+def decoder_errors() -> Iterator[None]:
     """Whatever a decoder raises -> the error tree. Not only OSError: zlib, struct, index, value, syntax errors ..."""
     try:
         yield
@@ -179,7 +184,7 @@ def _check_bytes(count: int, max_bytes: int) -> None:
         raise TooLarge(f"The picture has {count:,} bytes or more, the limit is {max_bytes:,}.", cure)
 
 
-def _open(data: bytes) -> Image.Image:
+def open_lazily(data: bytes) -> Image.Image:
     """Pillow's lazy image. Raises ``UnsupportedPicture`` for bytes that are none of ``FORMATS``."""
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
@@ -243,7 +248,7 @@ def _orientation(image: Image.Image, data: bytes) -> int:
 
 
 def _from_pil(image: Image.Image, max_pixels: int) -> Picture:
-    with _decoder_errors():
+    with decoder_errors():
         check_pixels(image.size, max_pixels)
         _check_mode(image)
         image.load()  # here, so that threads that share the Picture only read; a TIFF turns itself upright by this
@@ -270,14 +275,14 @@ def _bands(width: int, height: int) -> Iterator[tuple[int, int]]:
         yield top, min(top + rows, height)
 
 
-def _array_rgb(array: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """(H, W[, 1, 3 or 4]) bool, uint8, uint16 -> (H, W, 3) uint8."""
+def array_rgb(array: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """An array that ``open_picture`` accepted: (H, W[, 1, 3 or 4]) bool, uint8, uint16 -> (H, W, 3) uint8."""
     height, width = array.shape[:2]
     upright = np.empty((height, width, 3), np.uint8)
     for top, bottom in _bands(width, height):
         band = _eight_bits(array[top:bottom])
         if band.ndim == 3 and band.shape[2] == 4:
-            band = np.asarray(_flat(Image.fromarray(np.ascontiguousarray(band))))
+            band = np.asarray(flat(Image.fromarray(np.ascontiguousarray(band))))
         upright[top:bottom] = band[:, :, None] if band.ndim == 2 else band
     return upright
 
@@ -295,7 +300,7 @@ def _upright_rgb(image: Image.Image, orientation: int) -> NDArray[np.uint8]:
     width, height = image.size
     upright = np.empty((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
     for top, bottom in _bands(width, height):
-        band = _flat(image.crop((0, top, width, bottom)))
+        band = flat(image.crop((0, top, width, bottom)))
         if orientation > 1:
             band = band.transpose(_TURNS[orientation])
         start, end = (height - bottom, height - top) if orientation in (3, 4, 6, 7) else (top, bottom)
@@ -304,7 +309,7 @@ def _upright_rgb(image: Image.Image, orientation: int) -> NDArray[np.uint8]:
     return upright
 
 
-def _flat(band: Image.Image) -> Image.Image:
+def flat(band: Image.Image) -> Image.Image:
     """Any mode -> RGB, alpha and transparent colours laid over white."""
     key = band.info.get("transparency")
     if band.mode.startswith("I;16"):
