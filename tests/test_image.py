@@ -604,3 +604,21 @@ def test_upright_agrees_with_pillow() -> None:
         with Image.open(io.BytesIO(file_of("webp", orientation=orientation))) as pil:
             expected = np.asarray(ImageOps.exif_transpose(pil))
         np.testing.assert_array_equal(opened(file_of("webp", orientation=orientation)).rgb(), expected)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (file_of("jpeg"), Image.Image),
+        (file_of("jpeg", orientation=6), np.ndarray),
+        (saved(Image.new("RGBA", (9, 7), (200, 10, 30, 40)), "PNG"), np.ndarray),
+        (saved(Image.new("RGB", (9, 7), (200, 10, 30)), "PNG", transparency=(200, 10, 30)), np.ndarray),
+        (Image.fromarray(quarters()), Image.Image),
+        (quarters(), np.ndarray),
+    ],
+)
+def test_pixels_are_pillows_own_where_nothing_is_to_be_done(data: Source, kind: type) -> None:
+    picture = opened(data)
+    pixels = picture.pixels()
+    assert isinstance(pixels, kind)
+    np.testing.assert_array_equal(np.asarray(pixels), picture.rgb())

@@ -84,16 +84,20 @@ class Picture:
         Raises ``PictureError`` where the file is damaged, ``TooLarge`` where memory does not suffice.
         """
         with decoder_errors():
-            if isinstance(self._source, np.ndarray):
-                pixels = array_rgb(self._source)
-            elif isinstance(self._source, Image.Image):
-                pixels = _upright_rgb(self._source, self.orientation)
-            else:
-                with open_lazily(self._source) as image:
-                    pixels = self._decode(image, at_least_wh)
-        return pixels
+            pixels = self.pixels(at_least_wh)
+            return pixels if isinstance(pixels, np.ndarray) else _upright_rgb(pixels, 1)
 
-    def _decode(self, image: Image.Image, at_least_wh: tuple[int, int] | None) -> NDArray[np.uint8]:
+    def pixels(self, at_least_wh: tuple[int, int] | None = None) -> NDArray[np.uint8] | Image.Image:
+        """What ``rgb`` gives, or Pillow's image of it (mode RGB, not to be written to) where that saves a copy."""
+        with decoder_errors():
+            if isinstance(self._source, np.ndarray):
+                return array_rgb(self._source)
+            if isinstance(self._source, Image.Image):
+                return _upright(self._source, self.orientation)
+            with open_lazily(self._source) as image:
+                return self._decode(image, at_least_wh)
+
+    def _decode(self, image: Image.Image, at_least_wh: tuple[int, int] | None) -> NDArray[np.uint8] | Image.Image:
         swapped = self.orientation >= 5
         expected = self.size_wh[::-1] if swapped and self.format != "TIFF" else self.size_wh
         if at_least_wh and self.format in ("JPEG", "MPO"):
@@ -103,7 +107,7 @@ class Picture:
         image.load()
         if image.size != expected:
             raise PictureError(f"The picture decodes to {image.size}, its header says {expected}.", SAVE_AGAIN)
-        return _upright_rgb(image, 1 if self.format == "TIFF" else self.orientation)
+        return _upright(image, 1 if self.format == "TIFF" else self.orientation)
 
 
 def open_picture(source: Source, *, max_bytes: int, max_pixels: int) -> Picture:
@@ -293,6 +297,12 @@ def _eight_bits(array: NDArray[np.generic]) -> NDArray[np.uint8]:
     if array.dtype.itemsize == 2:
         return (array.astype(np.uint16, copy=False) >> 8).astype(np.uint8)
     return array.astype(np.uint8, copy=False)
+
+
+def _upright(image: Image.Image, orientation: int) -> NDArray[np.uint8] | Image.Image:
+    """A loaded image -> itself where it is upright RGB, else (H, W, 3) uint8."""
+    plain = image.mode == "RGB" and orientation == 1 and "transparency" not in image.info
+    return image if plain else _upright_rgb(image, orientation)
 
 
 def _upright_rgb(image: Image.Image, orientation: int) -> NDArray[np.uint8]:

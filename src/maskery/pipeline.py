@@ -94,7 +94,7 @@ class Model:
         placement = preprocess.place(picture.size_wh, spec, wish.max_side)
         with watch.stage("decode"):
             width, height = placement.content_wh
-            pixels = picture.rgb(at_least_wh=(REDUCE_TO * width, REDUCE_TO * height))
+            pixels = picture.pixels(at_least_wh=(REDUCE_TO * width, REDUCE_TO * height))
         with watch.stage("preprocess"):
             tensor = preprocess.to_tensor(pixels, placement, spec)
         return Prepared(tensor, placement, picture.orientation, wish, watch)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from maskery.engine.preprocess import Placement, place, to_tensor
 from maskery.errors import BadRequest
@@ -67,6 +68,31 @@ def test_tensor_layouts_channels_and_normalisation() -> None:
     assert np.allclose(nchw[0].transpose(1, 2, 0), expected)
     bgr = Input(tensor="x", layout="NHWC", channels="BGR", resize="stretch", size=(3, 2), dtype="uint8")
     assert np.array_equal(to_tensor(rgb, placement, bgr)[0], rgb[..., ::-1])
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("channels", ["RGB", "BGR"])
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_every_kind_of_tensor_is_the_formula_to_the_last_bit(layout: str, channels: str, dtype: str) -> None:
+    rgb = np.random.default_rng(3).integers(0, 256, (7, 5, 3), np.uint8)
+    placement = Placement((5, 7), (12, 10), (6, 9), (3, 0))
+    mean, std = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+    policy = Input(
+        tensor="x", layout=layout, channels=channels, dtype=dtype, resize="letterbox", size=(12, 10),
+        mean=mean, std=std, pad_value=114,
+    )  # type: ignore[arg-type]  # fmt: skip
+    canvas = np.full((10, 12, 3), 114, np.uint8)
+    canvas[:9, 3:9] = np.asarray(Image.fromarray(rgb).resize((6, 9), Image.Resampling.BILINEAR))
+    expected = canvas[..., ::-1] if channels == "BGR" else canvas
+    if dtype == "float32":
+        expected = (expected.astype(np.float32) - np.array(mean, np.float32)) / np.array(std, np.float32)
+    if layout == "NCHW":
+        expected = expected.transpose(2, 0, 1)
+    for picture in (rgb, Image.fromarray(rgb)):
+        tensor = to_tensor(picture, placement, policy)
+        assert tensor.dtype == dtype
+        assert tensor.flags.c_contiguous
+        assert np.array_equal(tensor[0], expected)
 
 
 def test_letterbox_padding_is_normalised_too() -> None:

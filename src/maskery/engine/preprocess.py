@@ -12,6 +12,7 @@ from maskery.model_card import Input
 from maskery.result import Frame
 
 Tensor = NDArray[np.float32] | NDArray[np.uint8]
+Numbers = NDArray[np.float32] | np.float32
 
 
 @dataclass(frozen=True)
@@ -97,35 +98,42 @@ def _round(pixels: float, multiple: int) -> int:
     return max(multiple, multiple * math.floor(pixels / multiple + 0.5))
 
 
-def to_tensor(rgb: NDArray[np.uint8], placement: Placement, spec: Input) -> Tensor:
-    """(h, w, 3) uint8 RGB, upright, of any resolution -> (1, 3, H, W) or (1, H, W, 3) as the card wants it."""
-    pixels = _padded(_resized(rgb, placement.content_wh), placement, spec.pad_value)
-    if spec.channels == "BGR":
-        pixels = pixels[..., ::-1]
-    values: Tensor = _normalised(pixels, spec) if spec.dtype == "float32" else pixels
-    if spec.layout == "NCHW":
-        values = values.transpose(2, 0, 1)
-    return values[None].copy(order="C")
+def to_tensor(picture: NDArray[np.uint8] | Image.Image, placement: Placement, spec: Input) -> Tensor:
+    """An upright RGB picture of any resolution, (h, w, 3) uint8 or Pillow's -> (1, 3, H, W) or (1, H, W, 3).
+
+    Pillow resizes and takes the channels apart; of the numbers there is one copy, normalised in place.
+    """
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    image = _padded(_resized(image, placement.content_wh), placement, spec.pad_value)
+    width, height = placement.working_wh
+    mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
+    tensor: Tensor
+    if spec.layout == "NHWC":
+        tensor = np.empty((1, height, width, 3), spec.dtype)
+        _fill(tensor.reshape(height, -1), image, spec.channels, np.tile(mean, width), np.tile(std, width))
+        return tensor
+    tensor = np.empty((1, 3, height, width), spec.dtype)
+    for plane, channel, *numbers in zip(tensor[0], spec.channels, mean, std, strict=True):
+        _fill(plane, image, channel, *numbers)
+    return tensor
 
 
-def _normalised(pixels: NDArray[np.uint8], spec: Input) -> NDArray[np.float32]:
-    values: NDArray[np.float32] = np.subtract(pixels, np.array(spec.mean, np.float32), dtype=np.float32)
-    values /= np.array(spec.std, np.float32)
-    return values
+def _fill(values: Tensor, image: Image.Image, channels: str, mean: Numbers, std: Numbers) -> None:
+    """Write ``channels`` of ``image`` into ``values``, (h, w) or (h, 3w); floats are normalised."""
+    values[...] = np.frombuffer(image.tobytes("raw", channels), np.uint8).reshape(values.shape)
+    if values.dtype == np.float32:
+        values -= mean
+        values /= std
 
 
-def _resized(rgb: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+def _resized(image: Image.Image, size_wh: tuple[int, int]) -> Image.Image:
     """The one resize of the road: Pillow's bilinear with area support, so that shrinking does not alias."""
-    if rgb.shape[1::-1] == size_wh:
-        return rgb
-    return np.asarray(Image.fromarray(rgb).resize(size_wh, Image.Resampling.BILINEAR))
+    return image if image.size == size_wh else image.resize(size_wh, Image.Resampling.BILINEAR)
 
 
-def _padded(content: NDArray[np.uint8], placement: Placement, value: int) -> NDArray[np.uint8]:
+def _padded(content: Image.Image, placement: Placement, value: int) -> Image.Image:
     if placement.working_wh == placement.content_wh:
         return content
-    width, height = placement.working_wh
-    canvas = np.full((height, width, 3), value, np.uint8)
-    (left, top), (w, h) = placement.offset_xy, placement.content_wh
-    canvas[top : top + h, left : left + w] = content
+    canvas = Image.new("RGB", placement.working_wh, (value, value, value))
+    canvas.paste(content, placement.offset_xy)
     return canvas

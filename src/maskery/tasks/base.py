@@ -50,7 +50,10 @@ class Reading:
 
 
 def planes(reading: Reading) -> NDArray[np.float32]:
-    """The output as (C, h, w) float32, without batch axis. Raises ``ModelError`` where it does not fit the card."""
+    """The output as (C, h, w) float32, without batch axis; of layout HWC a transposed view.
+
+    Raises ``ModelError`` where it does not fit the card.
+    """
     card, output = reading.card, reading.output[0]
     width, height = reading.placement.working_wh
     if card.output.layout == "C" and output.size == width * height:
@@ -63,7 +66,8 @@ def planes(reading: Reading) -> NDArray[np.float32]:
         raise ModelError(
             f"{card.name} gave shape {output.shape}, its card says {card.output.layout}.", "Correct output.layout."
         )
-    return np.ascontiguousarray(output, dtype=np.float32)
+    scores: NDArray[np.float32] = output.astype(np.float32, copy=False)
+    return scores
 
 
 def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
