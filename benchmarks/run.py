@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a program finds its own folder, not the one above
 
 from benchmarks import (
+    answers,
     comparison,
     install,
     latency,
@@ -18,6 +19,7 @@ from benchmarks import (
     memory,
     ort_memory,
     resampling,
+    sizes,
     spinning,
     startup,
     zoo_models,
@@ -30,7 +32,19 @@ from maskery.settings import load_settings
 from maskery.zoo.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("peers", "install", "start", "picture", "resampling", "memory", "arena", "threads", "models")
+PARTS = (
+    "peers",
+    "sizes",
+    "answers",
+    "install",
+    "start",
+    "picture",
+    "resampling",
+    "memory",
+    "arena",
+    "threads",
+    "models",
+)
 
 Part = tuple[str, Callable[[], Section]]
 
@@ -46,6 +60,8 @@ def main() -> int:
         plan: Plan = QUICK if asked.quick else FULL
         parts: dict[str, Part] = {
             "peers": (comparison.TITLE, lambda: comparison.measure(plan, asked.mirror, ROOT)),
+            "sizes": (sizes.TITLE, lambda: sizes.measure(plan, asked.mirror, ROOT)),
+            "answers": (answers.TITLE, lambda: answers.measure(plan, asked.mirror)),
             "install": (install.TITLE, lambda: install.measure(ROOT)),
             "start": (startup.TITLE, lambda: startup.measure(plan)),
             "picture": (latency.TITLE, lambda: latency.measure(plan, segmenter, naive)),
