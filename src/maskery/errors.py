@@ -10,6 +10,7 @@
     |   +-- UrlNotFetched           a picture's URL whose server does not give the picture
     |   +-- NotAcceptable           an Accept header that no format satisfies
     |   +-- SlowRequest             a body that did not arrive in time
+    |   +-- Unchanged               an answer that the caller has already
     |   +-- UnknownModel            no model of that name
     +-- ConfigError             settings, cards and recipes
     +-- DataError               data sets for training and evaluation
@@ -79,6 +80,16 @@ class NotAcceptable(InputError):
 
 class SlowRequest(InputError):
     code = "slow-request"
+
+
+class Unchanged(InputError):
+    """``etag``: of the answer that the caller has."""
+
+    code = "unchanged"
+
+    def __init__(self, message: str, cure: str, etag: str) -> None:
+        super().__init__(message, cure)
+        self.etag = etag
 
 
 class UnknownModel(InputError):

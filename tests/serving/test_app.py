@@ -148,7 +148,7 @@ def test_wrong_requests_get_a_problem_with_a_cure(client: TestClient) -> None:
     )
     problem(client.post("/v1/segment", content=b"%PDF-1.7 not a picture"), 415, "unsupported-picture")
     problem(client.post("/v1/segment", content=good[: len(good) // 2]), 400, "damaged-picture")
-    problem(client.get("/v1/segment"), 405, "method-not-allowed")
+    problem(client.put("/v1/segment"), 405, "method-not-allowed")
     problem(client.get("/nowhere"), 404, "not-found")
 
 

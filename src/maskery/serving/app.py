@@ -14,14 +14,12 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from maskery import image
-from maskery.encode.table import ENCODERS, encode, find
 from maskery.errors import MaskeryError
-from maskery.serving import problems, query
+from maskery.serving import problems
 from maskery.serving.apis.table import chosen
-from maskery.serving.body import read_picture
-from maskery.serving.cards import public
-from maskery.serving.desk import Desk, Order
+from maskery.serving.desk import Desk
 from maskery.serving.headers import SecurityHeaders
+from maskery.serving.native import routes as native
 from maskery.serving.observe import Observe, open_tracing
 from maskery.serving.openapi import document
 from maskery.serving.request_id import RequestIds
@@ -31,32 +29,11 @@ WEB = Path(__file__).parent / "web"
 
 
 class Service:
-    """The endpoints of the native API."""
+    """What belongs to no protocol: health, documents, the life of the whole."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk, self.settings, self.residents = desk, desk.settings, desk.residents
         self.tracing = open_tracing(self.settings.otel_endpoint)
-
-    async def segment(self, request: Request) -> Response:
-        """POST /v1/segment"""
-        ask = query.parse(request)
-        data = await read_picture(request, self.settings.max_bytes, self.settings.timeout)
-        encoder = ENCODERS[ask.format]
-        find(ask.format, (await self.desk.card(ask.model)).task)
-        order = Order(data, ask.model, ask.wish, encoder.needs_photo, format=ask.format)
-        body = await self.desk.serve(
-            order, lambda served: encode(served.result, ask.format, served.photo, ask.options), request
-        )
-        return Response(body, media_type=encoder.media_type, headers={"Vary": "Accept"})
-
-    async def models(self, _: Request) -> Response:
-        """GET /v1/models"""
-        cards = await self.desk.cards()
-        return _json({"default": self.residents.default, "models": [public(card) for card in cards]})
-
-    async def model(self, request: Request) -> Response:
-        """GET /v1/models/{name}"""
-        return _json(public(await self.desk.card(request.path_params["name"])))
 
     async def livez(self, _: Request) -> Response:
         """GET /livez"""
@@ -92,11 +69,7 @@ def create_app(settings: Settings) -> Starlette:
     image.trust_own_pixel_limit()
     service = Service(Desk(settings))
     by_protocol: dict[str, Sequence[BaseRoute]] = {
-        "native": [
-            Route("/v1/segment", service.segment, methods=["POST"]),
-            Route("/v1/models", service.models),
-            Route("/v1/models/{name}", service.model),
-        ],
+        "native": native.routes(service.desk),
         **{api.name: api.routes(service.desk) for api in chosen(settings)},
     }
     routes = [

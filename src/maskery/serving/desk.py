@@ -20,6 +20,7 @@ from maskery.image import Picture
 from maskery.model_card import ModelCard
 from maskery.pipeline import PLAIN, Model, Prepared, Wish
 from maskery.result import Result
+from maskery.serving.fetch import Fetcher
 from maskery.serving.memory import room_for
 from maskery.serving.metrics import Metrics
 from maskery.serving.residents import Residents
@@ -79,7 +80,7 @@ class Desk:
         self.settings, self.metrics = settings, Metrics()
         self.residents = Residents(settings)
         self.scheduler = Scheduler(settings.concurrency, settings.max_queue, batch_of=self.residents.batch_of)
-        self.fetcher = fetcher
+        self.fetcher = fetcher or Fetcher(settings).fetch
         self._headers = anyio.CapacityLimiter(4)
 
     async def serve(self, order: Order, finish: Callable[[Served], T], request: Request | None = None) -> T:
@@ -120,9 +121,7 @@ class Desk:
         return await anyio.to_thread.run_sync(self.residents.cards)
 
     async def fetch(self, url: str) -> bytes:
-        """The bytes of a picture by its address, by the rules of docs/security.md. Raises ``BadRequest`` and others."""
-        if self.fetcher is None:
-            raise BadRequest("Pictures by URL are switched off here.", "Send the picture itself.")
+        """The bytes of a picture by its address, by the rules of docs/security.md. Raises as ``Fetcher.fetch``."""
         return await self.fetcher(url)
 
     def _open(self, order: Order) -> Picture:

@@ -8,8 +8,9 @@ from maskery import __version__
 from maskery.encode.options import HELP
 from maskery.encode.table import ENCODERS
 from maskery.model_card import Input, Licence, Output, Quality
+from maskery.serving.native.accept import DEFAULT_FORMAT
+from maskery.serving.native.call import Call, Source
 from maskery.serving.problems import MEDIA_TYPE, STATUS, Problem
-from maskery.serving.query import DEFAULT_FORMAT
 from maskery.settings import Settings
 
 Json = dict[str, Any]
@@ -22,7 +23,7 @@ TEXT: Json = {"type": "string"}
 def document(settings: Settings, extra_paths: Json | None = None) -> Json:
     """The whole document, as plain data. ``extra_paths``: those of the compatible APIs."""
     (_, schemas) = msgspec.json.schema_components(
-        [Problem, Licence, Input, Output, Quality], ref_template="#/components/schemas/{name}"
+        [Problem, Licence, Input, Output, Quality, Call, Source], ref_template="#/components/schemas/{name}"
     )
     return {
         "openapi": "3.1.0",
@@ -34,9 +35,11 @@ def document(settings: Settings, extra_paths: Json | None = None) -> Json:
         },
         "tags": [{"name": "segment"}, {"name": "models"}, {"name": "health"}],
         "paths": {
-            "/v1/segment": {"post": _segment(settings)},
+            "/v1/segment": {"post": _segment(settings), "get": _segment_url(settings)},
             "/v1/models": {"get": _get("models", "The models that can answer, the default first.", _ref("Models"))},
             "/v1/models/{name}": {"get": _model()},
+            "/v1/models/{name}/load": {"post": _change("Load a model.")},
+            "/v1/models/{name}/unload": {"post": _change("Unload a model once no request holds it.")},
             "/livez": {"get": _get("health", "The process answers.", _object({"live": {"type": "boolean"}}))},
             "/readyz": {"get": _readyz()},
         }
@@ -52,7 +55,36 @@ def _segment(settings: Settings) -> Json:
         "image/png": {"schema": picture},
         "application/octet-stream": {"schema": picture},
         "multipart/form-data": {"schema": _object({"image": picture}, required=["image"])},
+        "application/json": {"schema": _ref("Call")},
     }
+    return {
+        "tags": ["segment"],
+        "operationId": "segment",
+        "summary": "Segment one picture, or several.",
+        "description": (
+            f"JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF, at most {settings.max_bytes:,} bytes and "
+            f"{settings.max_pixels:,} pixels; as the body, whatever its Content-Type, as form field `image`, or in "
+            f"JSON as base64 or by URL. Several (at most {settings.max_pictures}; fields `image`, `images` in JSON) "
+            "are answered by a JSON list `results`, each with a status and its result or problem."
+        ),
+        "parameters": _segment_parameters(settings),
+        "requestBody": {"required": True, "content": media},
+        "responses": {"200": _answers()} | _problems(),
+    }
+
+
+def _segment_url(settings: Settings) -> Json:
+    url = _query("url", TEXT, "Address of the picture, http or https; docs/security.md has the rules.")
+    return {
+        "tags": ["segment"],
+        "operationId": "segment_url",
+        "summary": "Segment a picture by its address.",
+        "parameters": [url | {"required": True}, *_segment_parameters(settings)],
+        "responses": {"200": _answers(), "304": {"description": "If-None-Match names this very answer."}} | _problems(),
+    }
+
+
+def _answers() -> Json:
     by_type: Json = {}
     for encoder in ENCODERS.values():
         schema = (
@@ -61,18 +93,7 @@ def _segment(settings: Settings) -> Json:
             else {"type": "string", "contentMediaType": encoder.media_type}
         )
         by_type.setdefault(encoder.media_type, {"schema": schema})
-    return {
-        "tags": ["segment"],
-        "operationId": "segment",
-        "summary": "Segment one picture.",
-        "description": (
-            f"JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF, at most {settings.max_bytes:,} bytes and "
-            f"{settings.max_pixels:,} pixels; as the body, whatever its Content-Type, or as form field `image`."
-        ),
-        "parameters": _segment_parameters(settings),
-        "requestBody": {"required": True, "content": media},
-        "responses": {"200": {"description": "The answer in the format asked for.", "content": by_type}} | _problems(),
-    }
+    return {"description": "The answer in the format asked for.", "content": by_type}
 
 
 def _segment_parameters(settings: Settings) -> list[Json]:
@@ -111,6 +132,16 @@ def _model() -> Json:
     operation = _get("models", "The card of one model.", _ref("Model"))
     operation["parameters"] = [{"name": "name", "in": "path", "required": True, "schema": TEXT}]
     operation["responses"]["404"] = _problem_response("No model of that name.")
+    return operation
+
+
+def _change(summary: str) -> Json:
+    change = {"what": TEXT, "reason": TEXT, "seconds": NUMBER, "rss_before": INTEGER, "rss_after": INTEGER}
+    answer = {"name": TEXT, "version": TEXT, "state": TEXT, "reason": TEXT, "batch": {"type": "object"}}
+    schema = _object(answer | {"last_change": _object(change)}, required=list(answer))
+    operation = _get("models", summary, schema)
+    operation["parameters"] = [{"name": "name", "in": "path", "required": True, "schema": TEXT}]
+    operation["responses"] |= _problems()
     return operation
 
 

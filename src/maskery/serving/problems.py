@@ -19,6 +19,7 @@ STATUS: tuple[tuple[type[errors.MaskeryError], int], ...] = (
     (errors.UnknownModel, 404),
     (errors.NotAcceptable, 406),
     (errors.SlowRequest, 408),
+    (errors.Unchanged, 412),
     (errors.UrlNotFetched, 424),  # Failed Dependency: the caller's URL was fine, its server was not
     (errors.InputError, 400),
     (errors.LicenceError, 403),
@@ -45,16 +46,28 @@ def status_of(error: errors.MaskeryError) -> int:
     return next(status for kind, status in STATUS if isinstance(error, kind))
 
 
+def body_of(error: errors.MaskeryError) -> Problem:
+    """The problem that tells of ``error``."""
+    return _problem(status_of(error), error.code, error.message, error.cure)
+
+
+def _problem(status: int, code: str, detail: str, cure: str) -> Problem:
+    title = code.replace("-", " ").capitalize()
+    return Problem(f"urn:maskery:problem:{code}", title, status, detail, code, cure)
+
+
 def problem(status: int, code: str, detail: str, cure: str, headers: Mapping[str, str] | None = None) -> Response:
     """A response with a problem body."""
-    title = code.replace("-", " ").capitalize()
-    body = Problem(f"urn:maskery:problem:{code}", title, status, detail, code, cure)
-    return Response(msgspec.json.encode(body), status, headers, media_type=MEDIA_TYPE)
+    return Response(msgspec.json.encode(_problem(status, code, detail, cure)), status, headers, media_type=MEDIA_TYPE)
 
 
 async def on_maskery_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, errors.MaskeryError)
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.Busy) else None
+    headers: dict[str, str] = {}
+    if isinstance(error, errors.Busy):
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.Unchanged):
+        headers["ETag"] = error.etag
     return problem(status_of(error), error.code, error.message, error.cure, headers)
 
 
