@@ -12,6 +12,8 @@
     |   +-- SlowRequest             a body that did not arrive in time
     |   +-- Unchanged               an answer that the caller has already
     |   +-- UnknownModel            no model of that name
+    |   +-- Unauthorized            no API key, or an unknown one
+    |   +-- RateLimited             more requests than the caller may send
     +-- ConfigError             settings, cards and recipes
     +-- DataError               data sets for training and evaluation
     +-- ModelError              a model that cannot be loaded or does not do what its card says
@@ -94,6 +96,20 @@ class Unchanged(InputError):
 
 class UnknownModel(InputError):
     code = "unknown-model"
+
+
+class Unauthorized(InputError):
+    code = "unauthorized"
+
+
+class RateLimited(InputError):
+    """``retry_after``: seconds after which to come back."""
+
+    code = "rate-limited"
+
+    def __init__(self, message: str, cure: str = "", retry_after: int = 1) -> None:
+        super().__init__(message, cure)
+        self.retry_after = retry_after
 
 
 class ConfigError(MaskeryError):

@@ -66,6 +66,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     url_timeout: Annotated[float, Meta(gt=0, description="Seconds a picture by URL may take, redirects included.")] = (
         20.0
     )
+    api_keys: Annotated[
+        tuple[str, ...], Meta(description="Keys, `KEY` or `NAME:KEY`; without any, nobody needs one. Comma-separated.")
+    ] = ()
+    api_keys_file: Annotated[
+        str, Meta(description="File with more keys, `KEY` or `NAME:KEY` a line, `#` comments.")
+    ] = ""
+    rate_limit: Annotated[
+        str, Meta(description="Requests of one key or else address: `10/s`, `600/m`, `1000/h`; empty = no limit.")
+    ] = ""
+    trust_proxy: Annotated[
+        bool, Meta(description="Take the client's address from the last entry of `X-Forwarded-For`.")
+    ] = False
+    cors: Annotated[
+        tuple[str, ...], Meta(description="Origins whose pages may call this server, or `*`. Comma-separated.")
+    ] = ()
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="How much the log says.")] = (
         "info"
     )
@@ -76,6 +91,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         Meta(description="OpenTelemetry collector that gets the traces, `http://HOST:4318` say; empty = no traces."),
     ] = ""
+
+    def __repr__(self) -> str:
+        """Without the keys: settings find their way into logs."""
+        shown = msgspec.structs.asdict(self) | {"api_keys": ("...",) * len(self.api_keys)}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
 def load_settings(

@@ -16,8 +16,11 @@ from starlette.staticfiles import StaticFiles
 from maskery import image
 from maskery.errors import MaskeryError
 from maskery.serving import problems
+from maskery.serving.access import Access
 from maskery.serving.apis.table import chosen
+from maskery.serving.cors import cross_origin
 from maskery.serving.desk import Desk
+from maskery.serving.fetch import Fetcher
 from maskery.serving.headers import SecurityHeaders
 from maskery.serving.native import routes as native
 from maskery.serving.observe import Observe, open_tracing
@@ -67,7 +70,7 @@ class Service:
 def create_app(settings: Settings) -> Starlette:
     """The ASGI application. Models are loaded and checked when it starts; an error there ends the start."""
     image.trust_own_pixel_limit()
-    service = Service(Desk(settings))
+    service = Service(Desk(settings, Fetcher(settings).fetch))
     by_protocol: dict[str, Sequence[BaseRoute]] = {
         "native": native.routes(service.desk),
         **{api.name: api.routes(service.desk) for api in chosen(settings)},
@@ -91,8 +94,9 @@ def create_app(settings: Settings) -> Starlette:
             Exception: problems.on_crash,
         },
     )
-    # Around Starlette's own middleware, so that its answer to a crash carries these headers too.
-    inner = SecurityHeaders(app.build_middleware_stack())
+    # Around Starlette's own middleware, so that its answer to a crash carries these headers too. CORS is outside of
+    # access: a browser asks without a key first, and a page must be able to read a 401.
+    inner = SecurityHeaders(cross_origin(Access(app.build_middleware_stack(), settings), settings))
     app.middleware_stack = RequestIds(Observe(inner, service.desk.metrics, _paths(by_protocol), service.tracing))
     app.state.service = service
     return app

@@ -9,8 +9,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from maskery.errors import Busy, MaskeryError
-from maskery.serving.problems import status_of
+from maskery.errors import MaskeryError
+from maskery.serving.problems import headers_of, status_of
 
 log = logging.getLogger("maskery")
 
@@ -77,5 +77,4 @@ def route(path: str, handlers: Mapping[str, Handler], envelope: Envelope) -> Rou
 
 def failure_of(error: MaskeryError) -> Failure:
     """Status, code, message, cure and headers of ``error``."""
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Busy) else {}
-    return Failure(status_of(error), error.code, error.message, error.cure, headers)
+    return Failure(status_of(error), error.code, error.message, error.cure, headers_of(error))

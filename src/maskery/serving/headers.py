@@ -10,6 +10,7 @@ HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    # Keeps answers out of <img> and the like on other hosts' pages; what CORS allows is not held up by it.
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
@@ -32,6 +33,9 @@ class SecurityHeaders:
                 if scope["path"] == "/docs" or scope["path"] == "/" or scope["path"].startswith("/static/"):
                     # Asked again each time (ETag): after an upgrade no old module meets a new one.
                     headers["Cache-Control"] = "no-cache"
+                else:
+                    # Answers are about somebody's picture, and a cache between does not know who sent which key.
+                    headers.setdefault("Cache-Control", "private, no-cache")
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

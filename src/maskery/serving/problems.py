@@ -19,6 +19,8 @@ STATUS: tuple[tuple[type[errors.MaskeryError], int], ...] = (
     (errors.UnknownModel, 404),
     (errors.NotAcceptable, 406),
     (errors.SlowRequest, 408),
+    (errors.Unauthorized, 401),
+    (errors.RateLimited, 429),
     (errors.Unchanged, 412),
     (errors.UrlNotFetched, 424),  # Failed Dependency: the caller's URL was fine, its server was not
     (errors.InputError, 400),
@@ -31,7 +33,10 @@ STATUS: tuple[tuple[type[errors.MaskeryError], int], ...] = (
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """RFC 9457, with a stable ``code`` for programs and a ``cure`` for people."""
+    """RFC 9457, with a stable ``code`` for programs and a ``cure`` for people.
+
+    ``error`` says it once more, in the place where the clients of compatible APIs look.
+    """
 
     type: str
     title: str
@@ -39,6 +44,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str
     code: str
     cure: str = ""
+    error: str = ""
 
 
 def status_of(error: errors.MaskeryError) -> int:
@@ -51,24 +57,39 @@ def body_of(error: errors.MaskeryError) -> Problem:
     return _problem(status_of(error), error.code, error.message, error.cure)
 
 
-def _problem(status: int, code: str, detail: str, cure: str) -> Problem:
+def _problem(status: int, code: str, detail: str, cure: str, error: str = "") -> Problem:
     title = code.replace("-", " ").capitalize()
-    return Problem(f"urn:maskery:problem:{code}", title, status, detail, code, cure)
+    return Problem(f"urn:maskery:problem:{code}", title, status, detail, code, cure, error)
 
 
-def problem(status: int, code: str, detail: str, cure: str, headers: Mapping[str, str] | None = None) -> Response:
+def problem(
+    status: int, code: str, detail: str, cure: str, headers: Mapping[str, str] | None = None, error: str = ""
+) -> Response:
     """A response with a problem body."""
-    return Response(msgspec.json.encode(_problem(status, code, detail, cure)), status, headers, media_type=MEDIA_TYPE)
+    body = _problem(status, code, detail, cure, error)
+    return Response(msgspec.json.encode(body), status, headers, media_type=MEDIA_TYPE)
+
+
+def headers_of(error: errors.MaskeryError) -> dict[str, str]:
+    """What an error says in headers, in every protocol."""
+    if isinstance(error, errors.Busy | errors.RateLimited):
+        return {"Retry-After": str(error.retry_after)}
+    if isinstance(error, errors.Unchanged):
+        return {"ETag": error.etag}
+    if isinstance(error, errors.Unauthorized):
+        # Basic is understood too, but offering it makes browsers open a window of their own.
+        return {"WWW-Authenticate": 'Bearer realm="maskery"'}
+    return {}
+
+
+def refusal(error: errors.MaskeryError) -> Response:
+    """The response before any protocol: ``error`` for the clients of all."""
+    return problem(status_of(error), error.code, error.message, error.cure, headers_of(error), str(error))
 
 
 async def on_maskery_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, errors.MaskeryError)
-    headers: dict[str, str] = {}
-    if isinstance(error, errors.Busy):
-        headers["Retry-After"] = str(error.retry_after)
-    if isinstance(error, errors.Unchanged):
-        headers["ETag"] = error.etag
-    return problem(status_of(error), error.code, error.message, error.cure, headers)
+    return problem(status_of(error), error.code, error.message, error.cure, headers_of(error))
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:

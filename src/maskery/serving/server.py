@@ -46,6 +46,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # uvicorn's own trust in X-Forwarded-For; ours is the setting trust_proxy
         lifespan="on",
         timeout_graceful_shutdown=30,
         timeout_keep_alive=60,

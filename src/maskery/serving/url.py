@@ -66,6 +66,15 @@ def parse(text: str) -> Target:
     )
 
 
+def is_origin(text: str) -> bool:
+    """Whether the text is an origin as browsers write it: scheme, host, port unless it is the scheme's own."""
+    try:
+        target = parse(text)
+    except BadUrl:
+        return False
+    return text == f"{target.scheme}://{target.netloc}"
+
+
 def _host_port(authority: str) -> tuple[str, int | None]:
     """The host, checked and in lower case, and the port where one is given. Raises ``BadUrl``."""
     if "@" in authority:
