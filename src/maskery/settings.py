@@ -1,7 +1,8 @@
 """Every setting: name, default, help. The only reader of the environment.
 
 A value comes from the command line, else from ``MASKERY_<NAME>`` in the environment, else from the TOML file named by
-``--config`` or ``MASKERY_CONFIG``, else from the table below. An unknown ``MASKERY_`` variable or key is an error.
+``--config`` or ``MASKERY_CONFIG``, else from the table below. An unknown ``MASKERY_`` variable or key is an error. As a
+drop-in for MAX, and only then, three variables of MAX count too.
 """
 
 import os
@@ -17,6 +18,9 @@ from maskery import strict
 from maskery.errors import ConfigError, nearest
 
 PREFIX = "MASKERY_"
+
+MAX_PORT = 5000
+MAX_FULL = "deeplabv3-mobilenetv2-voc-513"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,7 +51,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     protocols: Annotated[
         tuple[str, ...],
         Meta(description="Compatible APIs that are served beside `/v1`; empty = none. Comma-separated."),
-    ] = ()
+    ] = ("max",)
+    drop_in: Annotated[
+        Literal["", "max"],
+        Meta(description="Stand in for another server: `max` = MAX-Image-Segmenter (docs/protocols/max.md)."),
+    ] = ""
+    map_side: Annotated[
+        int, Meta(ge=16, le=1024, description="Longest side of the class maps of the MAX API, in pixels.")
+    ] = 513
     cache: Annotated[
         str, Meta(description="Folder for pulled and added models; empty = the platform's cache folder.")
     ] = ""
@@ -116,16 +127,39 @@ def load_settings(
         if name not in known:
             hint = nearest(PREFIX + name.upper(), [PREFIX + k.upper() for k in known])
             raise ConfigError(f"Unknown environment variable {PREFIX}{name.upper()}.", hint)
-    values: dict[str, Any] = {}
+    from_file: dict[str, Any] = {}
     if config_path:
-        values |= msgspec.structs.asdict(strict.read_toml(config_path, Settings))
-    for name, text in variables.items():
-        values[name] = _from_text(f"{PREFIX}{name.upper()}", text, known[name])
-    values |= {k: v for k, v in (overrides or {}).items() if v is not None}
+        from_file = strict.read_raw(config_path)
+        strict.convert(from_file, Settings, str(config_path))
+    nearer = {name: _from_text(f"{PREFIX}{name.upper()}", text, known[name]) for name, text in variables.items()}
+    nearer |= {k: v for k, v in (overrides or {}).items() if v is not None}
+    if (from_file | nearer).get("drop_in") == "max":
+        from_file = {"port": MAX_PORT} | from_file | max_variables(given)[0]
     try:
-        return msgspec.convert(values, Settings)
+        return msgspec.convert(from_file | nearer, Settings)
     except msgspec.ValidationError as error:
         raise ConfigError(f"Setting out of range: {error}.", "See docs/settings.md.") from error
+
+
+def max_variables(environment: Mapping[str, str] | None = None) -> tuple[dict[str, Any], list[str]]:
+    """What MODEL_TYPE, IMAGE_SIZE and CORS_ENABLE of MAX-Image-Segmenter set, and remarks on values that it ignores."""
+    given = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    remarks: list[str] = []
+    kind, side, cors = given.get("MODEL_TYPE", "mobile"), given.get("IMAGE_SIZE"), given.get("CORS_ENABLE", "false")
+    if kind == "full":
+        values["model"] = [MAX_FULL]
+    elif kind != "mobile":
+        remarks.append(f"MODEL_TYPE={kind!r} is neither mobile nor full: it is taken as mobile")
+    if side is not None:
+        known = side.isascii() and side.isdigit() and len(side) < 10 and 16 <= int(side) <= 1024
+        values["map_side"] = int(side) if known else 513
+        remarks += [] if known else [f"IMAGE_SIZE={side!r} is not a whole number from 16 to 1024: it is taken as 513"]
+    if cors == "true":
+        values["cors"] = ["*"]
+    elif cors != "false":
+        remarks.append(f"CORS_ENABLE={cors!r} is not true: pages of other origins may not call this server")
+    return values, remarks
 
 
 def _from_text(name: str, text: str, kind: Any) -> Any:

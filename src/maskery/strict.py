@@ -15,22 +15,30 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 def read_toml(path: Path, kind: type[T]) -> T:
     """Parse the file at ``path`` into ``kind``. Raises ``ConfigError`` naming the file, the key and the nearest one."""
+    return convert(read_raw(path), kind, str(path))
+
+
+def read_raw(path: Path) -> dict[str, Any]:
+    """The keys and values of the TOML file at ``path``, unchecked. Raises ``ConfigError`` where it is no TOML."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text.", "Save it as UTF-8 TOML.") from error
-    return parse_toml(text, kind, str(path))
+    return _parse(text, str(path))
 
 
 def parse_toml(text: str, kind: type[T], source: str) -> T:
     """Parse TOML ``text`` into ``kind``; ``source`` is what errors call it."""
+    return convert(_parse(text, source), kind, source)
+
+
+def _parse(text: str, source: str) -> dict[str, Any]:
     try:
-        raw = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source} is not valid TOML: {error}.", "See https://toml.io for the syntax.") from error
-    return convert(raw, kind, source)
 
 
 def convert(raw: dict[str, Any], kind: type[T], source: str) -> T:

@@ -1,5 +1,6 @@
 """``maskery serve``."""
 
+import logging
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ import click
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), help="Where models run.  [default: cpu]")
 @click.option("--threads", type=int, help="Threads of one model run; 0 = all usable cores.  [default: 0]")
+@click.option("--max", "as_max", is_flag=True, help="Stand in for MAX-Image-Segmenter, on its port 5000.")
 @click.option("--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="TOML file of settings.")
 def serve(
     host: str | None,
@@ -20,15 +22,18 @@ def serve(
     model: tuple[str, ...],
     device: str | None,
     threads: int | None,
+    as_max: bool,
     config: Path | None,
 ) -> None:
     """Start the server. Every setting also has a variable MASKERY_... and a key in --config: docs/settings.md."""
-    from maskery.settings import load_settings
+    from maskery.settings import load_settings, max_variables
 
     given = {"host": host, "port": port, "model": model or None, "device": device, "threads": threads}
-    settings = load_settings(given, config=config)
+    settings = load_settings(given | {"drop_in": "max" if as_max else None}, config=config)
     from maskery.serving.access_log import set_up_logging
     from maskery.serving.server import serve as run
 
     set_up_logging(settings.log_level, settings.log_format)
+    for remark in max_variables()[1] if settings.drop_in == "max" else []:
+        logging.getLogger("maskery").warning(remark)
     run(settings, lambda address: click.echo(f"maskery: ready on {address}", err=True))

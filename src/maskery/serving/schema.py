@@ -1,6 +1,6 @@
 """The pieces that OpenAPI path items are put together from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Json = dict[str, Any]
@@ -56,3 +56,20 @@ def answer(text: str, schema: Json, media_type: str = JSON) -> Json:
 def errors(envelope: Json, texts: Mapping[int, str]) -> Json:
     """Responses by status, each with the body ``envelope``."""
     return {str(status): answer(text, envelope) for status, text in texts.items()}
+
+
+def operation(
+    tag: str,
+    summary: str,
+    ok: Json,
+    problems: Json | None = None,
+    parameters: Sequence[Json] = (),
+    body: Json | None = None,
+) -> Json:
+    """One verb of a path. ``ok``: the response 200; ``problems``: the others, by status."""
+    plain: Json = {"tags": [tag], "summary": summary}
+    if parameters:
+        plain["parameters"] = list(parameters)
+    if body:
+        plain["requestBody"] = body
+    return plain | {"responses": {"200": ok} | (problems or {})}

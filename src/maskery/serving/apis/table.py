@@ -7,6 +7,7 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from maskery.errors import ConfigError, nearest
+from maskery.serving.apis import max as max_api
 from maskery.serving.desk import Desk
 from maskery.settings import Settings
 
@@ -20,7 +21,9 @@ class Api:
     paths: Callable[[Settings], dict[str, Any]]
 
 
-APIS: dict[str, Api] = {}
+APIS: dict[str, Api] = {
+    "max": Api("max", max_api.routes, max_api.paths),
+}
 
 
 def chosen(settings: Settings) -> list[Api]:
@@ -28,4 +31,6 @@ def chosen(settings: Settings) -> list[Api]:
     for name in settings.protocols:
         if name not in APIS:
             raise ConfigError(f"There is no protocol {name!r}.", nearest(name, APIS))
+    if settings.drop_in and settings.drop_in not in settings.protocols:
+        raise ConfigError(f"drop_in is {settings.drop_in!r}, but protocols lacks it.", "Add it to protocols.")
     return [APIS[name] for name in APIS if name in settings.protocols]

@@ -1,0 +1,53 @@
+"""Every protocol's way in, as a table: how a picture is sent, and what its errors look like."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from starlette.testclient import TestClient
+
+Send = Callable[[TestClient, bytes], httpx2.Response]
+
+
+@dataclass(frozen=True)
+class Door:
+    """``send``: a picture's bytes -> the answer. ``message``: the text out of an error's JSON; fails for a wrong one.
+
+    ``statuses``: what bytes that are no picture may get.
+    """
+
+    name: str
+    send: Send
+    message: Callable[[Any], str]
+    statuses: tuple[int, ...] = (400, 413, 415)
+
+    def refusal(self, response: httpx2.Response) -> str:
+        """The error's text; the response must be a refusal in this protocol's own envelope."""
+        assert response.status_code in self.statuses, f"{self.name}: {response.status_code} {response.text[:300]}"
+        assert response.headers["content-type"] == "application/json", self.name
+        text = self.message(response.json())
+        assert isinstance(text, str)
+        assert len(text) > 10, f"{self.name}: {response.text}"
+        return text
+
+
+def _key(name: str) -> Callable[[Any], str]:
+    """The text of an envelope that has this key and no other."""
+
+    def text(body: Any) -> str:
+        assert list(body) == [name], body
+        value: str = body[name]
+        return value
+
+    return text
+
+
+def _post_form(path: str, field: str) -> Send:
+    return lambda client, data: client.post(path, files={field: ("photo.jpg", data, "image/jpg")})
+
+
+# A protocol that takes pictures adds its doors here.
+DOORS = [
+    Door("max", _post_form("/model/predict", "image"), _key("message")),
+]
