@@ -1,22 +1,15 @@
 """The README's recipes are run as they stand there."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.material import ROOT, decoded, encoded, photo
+from tests.recipes import block, python, shell
 from tests.serving.live import Server
 
-
-def block(language: str, containing: str) -> str:
-    """The README's fenced block of this language that contains this text."""
-    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    return next(text for text in blocks if containing in text)
+README = ROOT / "README.md"
 
 
 @pytest.fixture
@@ -27,30 +20,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def shell(script: str, folder: Path) -> str:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=folder,
-        env=os.environ | {"PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_python(folder: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", block("python", "maskery.load")], cwd=folder, capture_output=True, text=True, check=True
-    )
-    assert "person" in done.stdout
+    assert "person" in python(block(README, "python", "maskery.load"), folder)
     assert decoded((folder / "mask.png").read_bytes()).shape == (512, 512)
 
 
 def test_command_line(folder: Path) -> None:
-    printed = shell(block("sh", "maskery segment"), folder)
+    printed = shell(block(README, "sh", "maskery segment"), folder)
     assert '"name":"person"' in printed
     assert "everyday" in printed
     assert decoded((folder / "mask.png").read_bytes()).shape == (512, 512)
@@ -59,12 +35,10 @@ def test_command_line(folder: Path) -> None:
 
 
 def test_curl(folder: Path) -> None:
-    if shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
     server = Server()
     try:
-        script = block("sh", "curl").replace("http://127.0.0.1:8000", f"http://127.0.0.1:{server.port}")
-        printed = shell(script.replace("curl ", "curl --fail "), folder)
+        script = block(README, "sh", "curl").replace("http://127.0.0.1:8000", f"http://127.0.0.1:{server.port}")
+        printed = shell(script, folder)
     finally:
         server.stop()
     assert '"default":"everyday"' in printed

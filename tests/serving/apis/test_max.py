@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +26,8 @@ from maskery.pipeline import Wish
 from maskery.serving.apis.max import map_size
 from maskery.serving.app import create_app
 from maskery.settings import Settings, load_settings, max_variables
-from tests.material import encoded, photo, shared
+from tests.material import ROOT, encoded, photo, shared
+from tests.recipes import block, python, shell
 from tests.serving.apis.models import other_labels
 from tests.serving.live import Server
 
@@ -249,7 +251,7 @@ def test_sizes_that_max_ignores(text: str) -> None:
     assert len(remarks) == 1
 
 
-def test_the_file_of_settings_lies_below_the_variables(tmp_path: Any) -> None:
+def test_the_file_of_settings_lies_below_the_variables(tmp_path: Path) -> None:
     config = tmp_path / "m.toml"
     config.write_text('drop_in = "max"\nport = 8000\nmap_side = 100\n')
     assert load_settings({}, {}, config).map_side == 100
@@ -257,7 +259,7 @@ def test_the_file_of_settings_lies_below_the_variables(tmp_path: Any) -> None:
     assert load_settings({}, {"IMAGE_SIZE": "200"}, config).map_side == 200
 
 
-def test_standing_in_for_max_needs_its_labels(tmp_path: Any) -> None:
+def test_standing_in_for_max_needs_its_labels(tmp_path: Path) -> None:
     folder = other_labels(tmp_path)
     settings = Settings(cache=str(tmp_path), model=(str(folder),), drop_in="max")
     with pytest.raises(ConfigError, match="21 classes of MAX-Image-Segmenter"):
@@ -268,7 +270,7 @@ def test_standing_in_for_max_needs_its_labels(tmp_path: Any) -> None:
         assert {"id": 15, "name": "human"} in client.get("/model/labels").json()
 
 
-def test_the_full_model_must_be_pulled_first(tmp_path: Any) -> None:
+def test_the_full_model_must_be_pulled_first(tmp_path: Path) -> None:
     settings = load_settings({"drop_in": "max", "cache": str(tmp_path)}, {"MODEL_TYPE": "full"})
     with pytest.raises(NotPulled, match=f"maskery models pull {FULL}"):
         create_app(settings)
@@ -277,3 +279,13 @@ def test_the_full_model_must_be_pulled_first(tmp_path: Any) -> None:
     assert done.returncode == 4
     assert f"Run: maskery models pull {FULL}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_page_as_it_stands(drop_in: Server, tmp_path: Path) -> None:
+    page = ROOT / "docs" / "protocols" / "max.md"
+    (tmp_path / "photo.jpg").write_bytes(encoded(PICTURE, "JPEG"))
+    script = block(page, "sh", "curl").replace("http://127.0.0.1:5000", f"http://127.0.0.1:{drop_in.port}")
+    printed = shell(script, tmp_path)
+    assert '{"id":15,"name":"person"}' in printed
+    assert printed.endswith('{"id":"max-image-segmenter","name":"MAX Image Segmenter"}')
+    assert python(block(page, "python", "seg_map"), tmp_path) == "ok class in the middle: 15\n"
