@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,10 +40,16 @@ def chromium() -> str:
 @pytest.fixture(scope="session")
 def server_url(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server as users start it, without a slash at the end."""
-    folder = tmp_path_factory.mktemp("server")
+    with serving(tmp_path_factory.mktemp("server")) as url:
+        yield url
+
+
+@contextmanager
+def serving(folder: Path, **settings: str) -> Iterator[str]:
+    """A server with ``settings`` (API_KEYS="..."), and its cache and log in ``folder``."""
     log = folder / "stderr.txt"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    environment["MASKERY_CACHE"] = str(folder)
+    environment |= {"MASKERY_CACHE": str(folder)} | {PREFIX + name: value for name, value in settings.items()}
     command = [sys.executable, "-m", "maskery", "serve", "--port", "0"]
     with (
         log.open("wb") as stderr,

@@ -19,6 +19,12 @@ INTEGER: Json = {"type": "integer"}
 NUMBER: Json = {"type": "number"}
 TEXT: Json = {"type": "string"}
 
+SECURITY: Json = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "basic": {"type": "http", "scheme": "basic", "description": "Any user name; the key is the password."},
+}
+
 
 def document(settings: Settings, extra_paths: Json | None = None) -> Json:
     """The whole document, as plain data. ``extra_paths``: those of the compatible APIs."""
@@ -44,7 +50,9 @@ def document(settings: Settings, extra_paths: Json | None = None) -> Json:
             "/readyz": {"get": _readyz()},
         }
         | (extra_paths or {}),
-        "components": {"schemas": schemas | _schemas()},
+        "components": {"schemas": schemas | _schemas(), "securitySchemes": SECURITY},
+        # Without keys an empty list: nothing is asked for.
+        "security": [{name: []} for name in SECURITY] if settings.api_keys or settings.api_keys_file else [],
     }
 
 
@@ -125,7 +133,8 @@ def _query(name: str, schema: Json, text: str) -> Json:
 
 def _get(tag: str, summary: str, schema: Json) -> Json:
     ok = {"description": "OK", "content": {"application/json": {"schema": schema}}}
-    return {"tags": [tag], "summary": summary, "responses": {"200": ok}}
+    operation: Json = {"tags": [tag], "summary": summary, "responses": {"200": ok}}
+    return operation | {"security": []} if tag == "health" else operation
 
 
 def _model() -> Json:

@@ -1,5 +1,7 @@
 /** The server's HTTP API. Addresses are relative to this file, so the page also works behind a path prefix. */
 
+import { fetchWithKey } from "./key.js";
+
 export const BASE = new URL("../", import.meta.url);
 
 /** What went wrong, in the words of the server (application/problem+json) or, where it has none, in ours. */
@@ -22,7 +24,7 @@ export class Problem extends Error {
 /** Fetch `path`, read the answer with `read`. Throws `Problem`, or the AbortError of `options.signal`. */
 async function ask(path, options, read) {
   try {
-    const response = await fetch(new URL(path, BASE), options);
+    const response = await fetchWithKey(new URL(path, BASE), options);
     if (!response.ok) throw await Problem.from(response);
     return await read(response);
   } catch (error) {

@@ -2,6 +2,7 @@
 
 import { BASE } from "./api.js";
 import { byId, duration, make, show } from "./dom.js";
+import { fetchWithKey } from "./key.js";
 import { Description, address, rawType } from "./openapi.js";
 
 const LONGEST_ANSWER = 20_000; // characters shown of a text answer
@@ -161,7 +162,7 @@ async function send(url, picture, result) {
   result.replaceChildren("Waiting for the answer…");
   const start = performance.now();
   try {
-    const response = await fetch(url, picture ? { method: "POST", body: picture } : {});
+    const response = await fetchWithKey(url, picture ? { method: "POST", body: picture } : {});
     const type = response.headers.get("Content-Type") ?? "";
     const blob = await response.blob();
     const about = `${response.status} ${response.statusText} · ${type || "no type"} · ${blob.size} bytes · ${duration(performance.now() - start)}`;
