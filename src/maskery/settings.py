@@ -37,6 +37,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_pixels: Annotated[int, Meta(ge=1, description="Largest picture, in pixels, read from its header.")] = 80_000_000
     concurrency: Annotated[int, Meta(ge=1, description="Pictures worked on at once.")] = 2
     max_queue: Annotated[int, Meta(ge=0, description="Requests that may wait for their turn; more get 503.")] = 64
+    max_waiting_bytes: Annotated[
+        int, Meta(ge=1, description="Bytes of pictures that wait or are at work, of all callers; more get 503.")
+    ] = 268_435_456
+    max_connections: Annotated[int, Meta(ge=1, description="Connections that may be open at once.")] = 512
     max_batch: Annotated[
         int, Meta(ge=1, description="Most like-sized pictures that run together, where that is measured to gain.")
     ] = 8

@@ -22,6 +22,7 @@ from maskery.serving.cors import cross_origin
 from maskery.serving.desk import Desk
 from maskery.serving.fetch import Fetcher
 from maskery.serving.headers import SecurityHeaders
+from maskery.serving.intake import Intake
 from maskery.serving.native import routes as native
 from maskery.serving.observe import Observe, open_tracing
 from maskery.serving.openapi import document
@@ -36,6 +37,7 @@ class Service:
 
     def __init__(self, desk: Desk) -> None:
         self.desk, self.settings, self.residents = desk, desk.settings, desk.residents
+        self.intake: Intake | None = None
         self.tracing = open_tracing(self.settings.otel_endpoint)
 
     async def livez(self, _: Request) -> Response:
@@ -96,7 +98,8 @@ def create_app(settings: Settings) -> Starlette:
     )
     # Around Starlette's own middleware, so that its answer to a crash carries these headers too. CORS is outside of
     # access: a browser asks without a key first, and a page must be able to read a 401.
-    inner = SecurityHeaders(cross_origin(Access(app.build_middleware_stack(), settings), settings))
+    service.intake = Intake(app.build_middleware_stack(), settings.max_waiting_bytes)
+    inner = SecurityHeaders(cross_origin(Access(service.intake, settings), settings))
     app.middleware_stack = RequestIds(Observe(inner, service.desk.metrics, _paths(by_protocol), service.tracing))
     app.state.service = service
     return app

@@ -9,6 +9,7 @@ import uvicorn
 
 from maskery.errors import ConfigError
 from maskery.serving.app import create_app
+from maskery.serving.connection import connection_class
 from maskery.serving.memory import settle_allocator
 from maskery.settings import Settings
 
@@ -16,20 +17,15 @@ log = logging.getLogger("maskery")
 
 
 class _Announcing(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, announce: Callable[[str], None], close: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, announce: Callable[[str], None]) -> None:
         super().__init__(config)
-        self._announce, self._close = announce, close
+        self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and self.servers:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self._announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().shutdown(sockets)
-        # Here, and not after ``serve``: that ends with the signal that it was sent.
-        self._close()
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -40,6 +36,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     app.state.service.residents.load_all()
     config = uvicorn.Config(
         app,
+        http=connection_class(settings.max_connections),
         host=settings.host,
         port=settings.port,
         log_level=settings.log_level,
@@ -52,7 +49,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         timeout_keep_alive=60,
     )
     _check_address(settings)
-    asyncio.run(_Announcing(config, announce, app.state.service.close).serve())
+    asyncio.run(_Announcing(config, announce).serve())
 
 
 def _check_address(settings: Settings) -> None:
