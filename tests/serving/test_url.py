@@ -1,4 +1,9 @@
+from contextlib import suppress
+from urllib.parse import urlsplit
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from maskery.errors import BadUrl, ConfigError
 from maskery.serving.url import AllowList, parse
@@ -67,4 +72,34 @@ def test_allow_list(entry: str, inside: list[str], outside: list[str]) -> None:
 )
 def test_an_entry_that_matches_nothing_is_an_error(entry: str) -> None:
     with pytest.raises(ConfigError, match="url_allow"):
+        AllowList((entry,))
+
+
+GOOD = "http://example.org:8080/cat.jpg?size=1"
+PIECES = ("http://", "https://", "example.org", "127.0.0.1", "[::1]", ":80", "@", "/", "?", "#", "%2e", "\\")
+TEXTS = st.one_of(
+    st.text(),
+    st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=8).map("".join),
+    st.tuples(st.integers(0, len(GOOD)), st.text(max_size=3)).map(lambda at: GOOD[: at[0]] + at[1] + GOOD[at[0] :]),
+)
+
+
+@given(TEXTS)
+def test_any_text_is_a_plain_target_or_a_bad_url(text: str) -> None:
+    try:
+        target = parse(text)
+    except BadUrl:
+        return
+    assert target.url.isascii()
+    assert target.url.isprintable()
+    assert parse(target.url) == target
+    split = urlsplit(target.url)  # a second opinion
+    assert (split.scheme, split.hostname, split.port or target.port) == (target.scheme, target.host, target.port)
+    assert split.username is None
+    assert not split.fragment
+
+
+@given(TEXTS)
+def test_any_entry_is_one_of_the_list_or_an_error(entry: str) -> None:
+    with suppress(ConfigError):
         AllowList((entry,))

@@ -20,7 +20,6 @@ from maskery.serving.access import Access
 from maskery.serving.apis.table import chosen
 from maskery.serving.cors import cross_origin
 from maskery.serving.desk import Desk
-from maskery.serving.fetch import Fetcher
 from maskery.serving.headers import SecurityHeaders
 from maskery.serving.intake import Intake
 from maskery.serving.native import routes as native
@@ -72,7 +71,7 @@ class Service:
 def create_app(settings: Settings) -> Starlette:
     """The ASGI application. Models are loaded and checked when it starts; an error there ends the start."""
     image.trust_own_pixel_limit()
-    service = Service(Desk(settings, Fetcher(settings).fetch))
+    service = Service(Desk(settings))
     by_protocol: dict[str, Sequence[BaseRoute]] = {
         "native": native.routes(service.desk),
         **{api.name: api.routes(service.desk) for api in chosen(settings)},
