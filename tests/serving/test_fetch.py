@@ -14,10 +14,12 @@ from typing import Any
 import anyio
 import pytest
 from anyio.abc import ByteStream
+from starlette.testclient import TestClient
 
 from maskery import image
 from maskery.errors import BadUrl, MaskeryError, TooLarge, UnsupportedPicture, UrlNotFetched
 from maskery.serving import fetch as fetching
+from maskery.serving.app import create_app
 from maskery.serving.fetch import Fetcher
 from maskery.serving.problems import status_of
 from maskery.settings import Settings
@@ -474,3 +476,14 @@ def test_many_at_once_wait_for_their_turn(serve: Callable[..., RawServer]) -> No
 
     anyio.run(main)
     assert most == fetching.AT_ONCE
+
+
+def test_fetched_bytes_count_as_sent_ones(serve: Callable[..., RawServer]) -> None:
+    picture = encoded(photo("chelsea"), "JPEG") + bytes(3_000_000)
+    server = serve(says(answer("200 OK", f"Content-Length: {len(picture)}", body=picture)))
+    settings = Settings(url_allow=(f"127.0.0.1:{server.port}",), max_waiting_bytes=1_000_000)
+    app = create_app(settings)
+    response = TestClient(app).get(f"/v1/segment?url=http://127.0.0.1:{server.port}/cat.jpg")
+    assert response.status_code == 503, response.text
+    assert response.json()["code"] == "busy"
+    assert app.state.service.intake.held == 0

@@ -8,6 +8,7 @@ from anyio.abc import ByteStream
 
 from maskery import __version__
 from maskery.errors import TooLarge, UrlNotFetched
+from maskery.serving.intake import hold
 from maskery.serving.url import Target
 
 RECEIVE = 65_536
@@ -22,8 +23,9 @@ _TRY_AGAIN = "Try again, or send the picture's bytes."
 async def get(stream: ByteStream, target: Target, max_bytes: int) -> bytes | str:
     """The body of a 200 answer, or where a redirect leads, percent-encoded.
 
-    Raises ``TooLarge`` (by Content-Length at once, else while reading), ``UrlNotFetched`` for any other answer, for a
-    body that is encoded although none was asked for, and where the connection ends early or does not speak HTTP.
+    Raises ``TooLarge`` (by Content-Length at once, else while reading), ``Busy`` where all callers' pictures together
+    are too large, ``UrlNotFetched`` for any other answer, for a body that is encoded although none was asked for, and
+    where the connection ends early or does not speak HTTP.
     """
     try:
         return await _Reader(stream, max_bytes).run(target)
@@ -54,6 +56,7 @@ class _Reader:
             return headers[b"location"]
         self._check(target, response.status_code, headers)
         while isinstance(event := await self._event(), h11.Data):
+            hold(len(event.data))
             self._body.append(bytes(event.data))
             self._size += len(event.data)
             self._limit(self._size)

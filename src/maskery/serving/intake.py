@@ -1,4 +1,6 @@
-"""How many bytes of bodies the server holds for all its callers together, those in the queue included."""
+"""How many bytes of pictures the server holds for all its callers together, those in the queue included."""
+
+from contextvars import ContextVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,22 +20,50 @@ class Intake:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        mine = 0
+        share = _Share(self)
+        _share.set(share)
 
         async def counted() -> Message:
-            nonlocal mine
             message = await receive()
-            size = len(message.get("body", b""))
-            if mine + size > FREE_BYTES and self.held + size > self.limit:
-                raise Busy(
-                    f"Pictures of {self.held >> 20} MiB are waiting or at work; the limit is {self.limit >> 20}.",
-                    "Try again in a moment.",
-                )
-            mine += size
-            self.held += size
+            share.add(len(message.get("body", b"")))
             return message
 
         try:
             await self.app(scope, counted, send)
         finally:
-            self.held -= mine
+            share.release()
+
+
+class _Share:
+    """What one request holds."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake: Intake | None = intake
+        self._bytes = 0
+
+    def add(self, size: int) -> None:
+        intake = self._intake
+        if intake is None:
+            return  # a task of a request that is answered already
+        if self._bytes + size > FREE_BYTES and intake.held + size > intake.limit:
+            raise Busy(
+                f"Pictures of {intake.held >> 20} MiB are waiting or at work; the limit is {intake.limit >> 20}.",
+                "Try again in a moment.",
+            )
+        self._bytes += size
+        intake.held += size
+
+    def release(self) -> None:
+        if self._intake:
+            self._intake.held -= self._bytes
+            self._intake = None
+
+
+_share: ContextVar[_Share | None] = ContextVar("share", default=None)
+
+
+def hold(size: int) -> None:
+    """Count ``size`` bytes that came from elsewhere as if the caller had sent them. Raises ``Busy``."""
+    share = _share.get()
+    if share:
+        share.add(size)

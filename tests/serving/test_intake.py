@@ -1,0 +1,86 @@
+import anyio
+import pytest
+from starlette.types import Message
+
+from maskery.errors import Busy
+from maskery.serving.intake import FREE_BYTES, Intake, hold
+
+
+def ask(intake: Intake, *bodies: int) -> None:
+    """One request with bodies of so many bytes."""
+    parts = [bytes(size) for size in bodies]
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
+
+    async def send(message: Message) -> None:
+        raise AssertionError
+
+    async def call() -> None:
+        await intake({"type": "http"}, receive, send)
+
+    anyio.run(call)
+
+
+class Reader:
+    """An application that reads all bodies, and notes what was held at most."""
+
+    def __init__(self) -> None:
+        self.intake = Intake(self, 3 * FREE_BYTES)
+        self.most = 0
+
+    async def __call__(self, scope: object, receive: object, send: object) -> None:
+        more = True
+        while more:
+            more = (await receive())["more_body"]  # type: ignore[operator]
+            self.most = max(self.most, self.intake.held)
+
+
+def test_all_callers_together_are_bounded() -> None:
+    reader = Reader()
+    ask(reader.intake, FREE_BYTES, FREE_BYTES)
+    assert (reader.most, reader.intake.held) == (2 * FREE_BYTES, 0)
+    reader.intake.held = 2 * FREE_BYTES  # by others
+    with pytest.raises(Busy):
+        ask(reader.intake, FREE_BYTES, 1)
+    assert reader.intake.held == 2 * FREE_BYTES
+
+
+def test_small_requests_are_taken_while_others_fill_the_room() -> None:
+    reader = Reader()
+    reader.intake.held = 3 * FREE_BYTES
+    ask(reader.intake, FREE_BYTES)
+    assert reader.intake.held == 3 * FREE_BYTES
+
+
+def test_bytes_from_elsewhere_count_until_the_answer() -> None:
+    async def app(scope: object, receive: object, send: object) -> None:
+        hold(FREE_BYTES)
+        assert intake.held == FREE_BYTES
+        with pytest.raises(Busy):
+            hold(3 * FREE_BYTES)
+        tasks.start_soon(late)
+
+    async def late() -> None:
+        await answered.wait()
+        hold(FREE_BYTES)  # of a request that is over
+
+    async def main() -> None:
+        nonlocal tasks
+        async with anyio.create_task_group() as tasks:
+            await intake({"type": "http"}, unused, unused)
+            assert intake.held == 0
+            answered.set()
+        assert intake.held == 0
+
+    async def unused(*_: object) -> Message:
+        raise AssertionError
+
+    tasks: anyio.abc.TaskGroup
+    answered = anyio.Event()
+    intake = Intake(app, 2 * FREE_BYTES)
+    anyio.run(main)
+
+
+def test_outside_of_a_request_nothing_is_counted() -> None:
+    hold(1 << 40)
