@@ -44,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_batch: Annotated[
         int, Meta(ge=1, description="Most like-sized pictures that run together, where that is measured to gain.")
     ] = 8
-    max_pictures: Annotated[int, Meta(ge=1, description="Most pictures in one call of `/v1/segment`.")] = 16
+    max_pictures: Annotated[int, Meta(ge=1, description="Most pictures in one request.")] = 16
     idle_unload: Annotated[
         float, Meta(ge=0, description="Seconds after which an idle model but the default is unloaded; 0 = never.")
     ] = 0.0
@@ -55,7 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     protocols: Annotated[
         tuple[str, ...],
         Meta(description="Compatible APIs that are served beside `/v1`; empty = none. Comma-separated."),
-    ] = ("max",)
+    ] = ("max", "open-inference")
     drop_in: Annotated[
         Literal["", "max"],
         Meta(description="Stand in for another server: `max` = MAX-Image-Segmenter (docs/protocols/max.md)."),

@@ -28,6 +28,7 @@ from maskery.serving.scheduler import Outcome, Scheduler
 from maskery.settings import Settings
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 DEADLINE = "X-Request-Timeout"
 
@@ -108,6 +109,24 @@ class Desk:
                         raise ClientDisconnect
             value: T = answer
             return value
+
+    async def each(self, work: Callable[[Item], Awaitable[T]], items: Sequence[Item]) -> list[T]:
+        """``work`` on all ``items`` of one request, no more of them at once than can go together. In order.
+
+        The first error ends the others.
+        """
+        turn = asyncio.Semaphore(max(self.settings.concurrency, self.settings.max_batch))
+
+        async def one(item: Item) -> T:
+            async with turn:
+                return await work(item)
+
+        tasks = [asyncio.ensure_future(one(item)) for item in items]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()  # of no effect where it is done
 
     async def card(self, name: str | None = None) -> ModelCard:
         """The card of a model that can answer, loaded or not; None = the default.

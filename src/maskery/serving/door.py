@@ -75,6 +75,15 @@ def route(path: str, handlers: Mapping[str, Handler], envelope: Envelope) -> Rou
     return Route(path, door(answer, envelope), methods=VERBS)
 
 
+def elsewhere(prefix: str, envelope: Envelope) -> Route:
+    """Every other path below ``prefix``, as the last of a protocol's routes: its clients read only their own 404."""
+
+    async def answer(request: Request) -> Response:
+        raise HTTPException(404, f"There is nothing at {request.url.path}.")
+
+    return Route(prefix + "/{path:path}", door(answer, envelope), methods=VERBS, include_in_schema=False)
+
+
 def failure_of(error: MaskeryError) -> Failure:
     """Status, code, message, cure and headers of ``error``."""
     return Failure(status_of(error), error.code, error.message, error.cure, headers_of(error))

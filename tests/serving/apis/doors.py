@@ -7,6 +7,8 @@ from typing import Any
 import httpx2
 from starlette.testclient import TestClient
 
+from tests.serving.apis.oip.wire import infer_base64, infer_bytes, infer_raw
+
 Send = Callable[[TestClient, bytes], httpx2.Response]
 
 
@@ -50,4 +52,7 @@ def _post_form(path: str, field: str) -> Send:
 # A protocol that takes pictures adds its doors here.
 DOORS = [
     Door("max", _post_form("/model/predict", "image"), _key("message")),
+    Door("open-inference", infer_bytes, _key("error")),
+    Door("open-inference JSON", infer_base64, _key("error")),
+    Door("open-inference raw", infer_raw, _key("error")),
 ]

@@ -8,6 +8,8 @@ from starlette.routing import BaseRoute
 
 from maskery.errors import ConfigError, nearest
 from maskery.serving.apis import max as max_api
+from maskery.serving.apis.oip.paths import paths as oip_paths
+from maskery.serving.apis.oip.routes import routes as oip_routes
 from maskery.serving.desk import Desk
 from maskery.settings import Settings
 
@@ -23,6 +25,7 @@ class Api:
 
 APIS: dict[str, Api] = {
     "max": Api("max", max_api.routes, max_api.paths),
+    "open-inference": Api("open-inference", oip_routes, oip_paths),
 }
 
 

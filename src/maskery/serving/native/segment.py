@@ -1,6 +1,5 @@
 """GET and POST /v1/segment."""
 
-import asyncio
 import base64
 import time
 from collections.abc import Callable, Mapping
@@ -9,7 +8,7 @@ from typing import Any
 
 import anyio.to_thread
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from maskery.encode.table import ENCODERS, encode, find
@@ -81,27 +80,17 @@ class Segment:
         return await self.desk.serve(order, finish, request)
 
     async def _several(self, request: Request, ask: Ask, pictures: list[bytes | Source]) -> Response:
-        """Each picture with its own status; no more of them in the queue at once than can go together."""
-        settings = self.desk.settings
-        turn = asyncio.Semaphore(max(settings.concurrency, settings.max_batch))
+        """Each picture with its own status."""
 
         async def one(picture: bytes | Source) -> dict[str, Any]:
             named = {"id": picture.id} if isinstance(picture, Source) and picture.id is not None else {}
             try:
-                async with turn:
-                    answer = await self._one(request, ask, await self._bytes(picture))
+                answer = await self._one(request, ask, await self._bytes(picture))
             except MaskeryError as error:
                 return named | {"status": problems.status_of(error), "problem": problems.body_of(error)}
             return named | {"status": 200, **_embedded(answer.body, ENCODERS[ask.format].media_type)}
 
-        tasks = [asyncio.ensure_future(one(picture)) for picture in pictures]
-        try:
-            results = await asyncio.gather(*tasks)
-        except ClientDisconnect:
-            for task in tasks:
-                task.cancel()
-            raise
-        body = msgspec.json.encode({"results": results})
+        body = msgspec.json.encode({"results": await self.desk.each(one, pictures)})
         return Response(body, media_type="application/json", headers={"Vary": "Accept"})
 
 

@@ -1,0 +1,47 @@
+import gzip
+import zlib
+
+import pytest
+
+from maskery.errors import BadRequest, TooLarge
+from maskery.serving.unpack import inflated, parsed
+
+TEXT = b"a picture " * 1000
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP ", "deflate", "identity", ""])
+def test_there_and_back(encoding: str) -> None:
+    packed = {"g": gzip.compress, "x": gzip.compress, "d": zlib.compress}.get(encoding[:1].lower(), bytes)(TEXT)
+    assert inflated(packed, encoding, len(TEXT)) == TEXT
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
+    with pytest.raises(TooLarge, match="limit is 70"):
+        inflated(gzip.compress(bytes(100_000_000)), "gzip", 100, 70)
+    with pytest.raises(TooLarge):
+        inflated(gzip.compress(TEXT), "gzip", len(TEXT) - 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "says"),
+    [
+        (TEXT, "br", "'br' is not read"),
+        (TEXT, "gzip, gzip", "is not read"),
+        (TEXT, "gzip", "no gzip data"),
+        (zlib.compress(TEXT), "gzip", "no gzip data"),
+        (gzip.compress(TEXT)[:-9], "gzip", "cut off"),
+        (gzip.compress(TEXT) + b"more", "gzip", "more follows"),
+        (b"", "deflate", "cut off"),
+    ],
+)
+def test_broken_data(data: bytes, encoding: str, says: str) -> None:
+    with pytest.raises(BadRequest, match=says):
+        inflated(data, encoding, 1 << 20)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[1, 2", b'{"a": "\xff"}', b"[" * 100_000, b'{"a": "x"}', b"nonsense", b"[]"]
+)
+def test_what_is_not_the_json_that_was_asked_for(data: bytes) -> None:
+    with pytest.raises(BadRequest, match="The body is not a thing"):
+        parsed(data, dict[str, int], "a thing")
