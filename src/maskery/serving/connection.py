@@ -29,6 +29,7 @@ class _Bounded(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._head_bytes, self._in_head = 0, True
+        self._messages, self._whole = 0, True
         self._late_head: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
 
@@ -56,6 +57,7 @@ class _Bounded(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_bytes, self._in_head = 0, True
+        self._messages, self._whole = self._messages + 1, False
         self._expect_head()
 
     def on_headers_complete(self) -> None:
@@ -65,11 +67,14 @@ class _Bounded(HttpToolsProtocol):
             self._late_head = None
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        self._whole = True
+        super().on_message_complete()
+
     def on_response_complete(self) -> None:
-        unfinished = self.cycle is not None and self.cycle.more_body
         super().on_response_complete()
-        if unfinished and not self.transport.is_closing():
-            self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+        if not self._whole and not self.transport.is_closing():
+            self.loop.call_later(LINGER_SECONDS, self._end_unwanted, self._messages)
         self._expect_reading(self.transport.get_write_buffer_size())
 
     def _expect_head(self) -> None:
@@ -79,6 +84,11 @@ class _Bounded(HttpToolsProtocol):
     def _end_late_head(self) -> None:
         if self._in_head and not self.transport.is_closing():
             self.send_400_response(f"The head of the request did not come within {HEAD_SECONDS:g} seconds.")
+
+    def _end_unwanted(self, message: int) -> None:
+        """End the connection if the body of ``message``, which was answered, still comes."""
+        if self._messages == message and not self._whole:
+            self.transport.abort()
 
     def _expect_reading(self, left: int) -> None:
         if self._unread:
