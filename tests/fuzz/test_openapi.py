@@ -87,7 +87,9 @@ def test_requests_made_from_the_document(server: Server) -> None:
             assert mode == GenerationMode.NEGATIVE  # nothing sent can break what has no schema to speak of
 
     share, number = -(-CASES // (2 * len(operations))), 0
-    rich = [(operation, mode) for operation in operations for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)]
+    rich = [
+        (operation, mode) for operation in operations for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+    ]
     while sum(seen.values()) < CASES:
         number += 1
         for operation, mode in list(rich):
