@@ -78,6 +78,11 @@ class Model:
     card: ModelCard
     session: Session
 
+    @property
+    def key(self) -> str:
+        """NAME@VERSION."""
+        return f"{self.card.name}@{self.card.version}"
+
     def run(self, picture: Picture, wish: Wish = PLAIN) -> Result:
         """Segment one picture.
 

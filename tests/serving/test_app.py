@@ -196,7 +196,8 @@ def test_a_broken_card_in_the_cache_hides_no_other_model(client: TestClient) -> 
 
 def test_health_and_headers(client: TestClient) -> None:
     assert client.get("/livez").json() == {"live": True}
-    assert client.get("/readyz").json() == {"ready": True, "models": {"everyday": "ok"}}
+    devices = {"everyday@1.0.0": {"asked": "cpu", "used": "cpu"}}
+    assert client.get("/readyz").json() == {"ready": True, "models": {"everyday": "ok"}, "devices": devices}
     for path in ("/", "/docs", "/static/app.js", "/v1/models", "/nowhere"):
         headers = client.get(path).headers
         assert "default-src 'self'" in headers["content-security-policy"]
@@ -210,7 +211,8 @@ def test_not_ready_when_the_stored_answer_differs(client: TestClient) -> None:
     try:
         response = client.get("/readyz")
         assert response.status_code == 503
-        assert response.json() == {"ready": False, "models": {"everyday": "person covers 0.1, expected 0.5"}}
+        assert response.json()["ready"] is False
+        assert response.json()["models"] == {"everyday": "person covers 0.1, expected 0.5"}
     finally:
         resident.state, resident.reason = "ready", ""
 
@@ -241,7 +243,7 @@ def test_openapi_matches_the_routes(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     routes = [route for route in client.app.routes if isinstance(route, Route)]  # type: ignore[attr-defined]
     served = {route.path for route in routes if route.include_in_schema}
-    assert set(document["paths"]) == {p for p in served if p not in ("/", "/docs", "/openapi.json")}
+    assert set(document["paths"]) == {p for p in served if p not in ("/", "/docs", "/status", "/openapi.json")}
     segment = document["paths"]["/v1/segment"]["post"]
     assert {p["name"] for p in segment["parameters"]} == {"model", "format", "classes", "max_side", "depth", "maps"}
     assert {"400", "404", "413", "415", "503"} <= set(segment["responses"])

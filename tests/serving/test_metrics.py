@@ -101,14 +101,14 @@ def test_a_callers_text_never_becomes_a_label(metrics: Metrics) -> None:
 
 
 def test_state_of_the_service(metrics: Metrics) -> None:
-    assert value(metrics, "maskery_queue_length", model="everyday") == 2
-    assert value(metrics, "maskery_queue_oldest_seconds", model="everyday") == 0.75
-    assert value(metrics, "maskery_running", model="everyday") == 2
-    assert value(metrics, "maskery_model_state", model="everyday", state="ready") == 1
-    assert value(metrics, "maskery_model_state", model="everyday", state="failed") == 0
-    assert value(metrics, "maskery_model_state", model="broken", state="failed") == 1
-    assert value(metrics, "maskery_device_info", model="everyday", asked="auto", used="cpu") == 1
-    assert value(metrics, "maskery_device_info", model="broken", asked="cuda", used="") == 1
+    assert value(metrics, "maskery_queue_length", model="everyday@1.0.0") == 2
+    assert value(metrics, "maskery_queue_oldest_seconds", model="everyday@1.0.0") == 0.75
+    assert value(metrics, "maskery_running", model="everyday@1.0.0") == 2
+    assert value(metrics, "maskery_model_state", model="everyday@1.0.0", state="ready") == 1
+    assert value(metrics, "maskery_model_state", model="everyday@1.0.0", state="failed") == 0
+    assert value(metrics, "maskery_model_state", model="broken@2", state="failed") == 1
+    assert value(metrics, "maskery_device_info", model="everyday@1.0.0", asked="auto", used="cpu") == 1
+    assert value(metrics, "maskery_device_info", model="broken@2", asked="cuda", used="") == 1
     assert value(metrics, "maskery_ready") == 0
     assert value(metrics, "maskery_uptime_seconds") == 12.5
     assert value(metrics, "maskery_memory_budget_bytes") == 300

@@ -13,17 +13,17 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.types import Message
 
+from maskery.serving import record
 from maskery.serving.access_log import Answered
 from maskery.serving.metrics import Metrics
 from maskery.serving.observe import Observe
-from maskery.serving.record import record_of
 
 
 async def work(request: Request) -> Response:
     await request.body()
-    record = record_of(request.scope)
-    record.worked("everyday", {"run": 3.0})
-    record.problem = "none"
+    known = record.current()
+    known.worked("everyday", {"run": 3.0})
+    known.problem = "none"
     return PlainTextResponse("done")
 
 
@@ -53,7 +53,7 @@ def answered(caplog: pytest.LogCaptureFixture) -> Callable[[], Answered]:
     caplog.set_level(logging.INFO, "maskery.access")
 
     def only() -> Answered:
-        (line,) = (record.msg for record in caplog.records if isinstance(record.msg, Answered))
+        (line,) = (entry.msg for entry in caplog.records if isinstance(entry.msg, Answered))
         return line
 
     return only

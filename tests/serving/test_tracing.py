@@ -15,9 +15,9 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from maskery.errors import ConfigError, MissingExtra
+from maskery.serving import record
 from maskery.serving.metrics import Metrics
 from maskery.serving.observe import Observe, open_tracing
-from maskery.serving.record import record_of
 from maskery.serving.request_id import RequestIds
 from tests.material import encoded, photo
 from tests.serving.live import Server
@@ -29,8 +29,8 @@ PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
 TIMINGS = {"decode": 4.0, "queue": 0.5, "run": 30.0}
 
 
-async def work(request: Request) -> Response:
-    record_of(request.scope).worked("everyday@1.0.0", TIMINGS)
+async def work(_: Request) -> Response:
+    record.current().worked("everyday@1.0.0", TIMINGS)
     return PlainTextResponse("done")
 
 

@@ -9,7 +9,6 @@ from maskery.errors import MaskeryError, RateLimited, Unauthorized
 from maskery.serving.keys import given, load_keys
 from maskery.serving.problems import refusal
 from maskery.serving.rate import Buckets
-from maskery.serving.record import record_of
 from maskery.settings import Settings
 
 # What says nothing of anybody's pictures, and what machines ask that hold no key.
@@ -40,7 +39,6 @@ class Access:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008, "reason": error.code})
                 return
-            record_of(scope).problem = error.code
             await refusal(error)(scope, receive, send)
             return
         await self.app(scope, receive, send)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio.to_thread
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -25,6 +26,7 @@ from maskery.serving.intake import Intake
 from maskery.serving.native import routes as native
 from maskery.serving.observe import Observe, open_tracing
 from maskery.serving.openapi import document
+from maskery.serving.overview import devices, overview
 from maskery.serving.request_id import RequestIds
 from maskery.settings import Settings
 
@@ -46,7 +48,18 @@ class Service:
     async def readyz(self, _: Request) -> Response:
         """GET /readyz"""
         ready = self.residents.ready
-        return _json({"ready": ready, "models": self.residents.states}, 200 if ready else 503)
+        state = {"ready": ready, "models": self.residents.states, "devices": devices(self.desk)}
+        return _json(state, 200 if ready else 503)
+
+    async def status(self, _: Request) -> Response:
+        """GET /v1/status"""
+        return _json(overview(self.desk))
+
+    async def metrics(self, request: Request) -> Response:
+        """GET /metrics"""
+        accept, now = request.headers.get("accept", ""), overview(self.desk)
+        body, content_type = await anyio.to_thread.run_sync(self.desk.metrics.render, now, accept)
+        return Response(body, headers={"Content-Type": content_type})
 
     async def openapi(self, _: Request) -> Response:
         """GET /openapi.json"""
@@ -79,9 +92,12 @@ def create_app(settings: Settings) -> Starlette:
     routes = [
         Route("/", _page("index.html")),
         Route("/docs", _page("docs.html")),
+        Route("/status", _page("status.html")),
         Route("/openapi.json", service.openapi),
         Route("/livez", service.livez),
         Route("/readyz", service.readyz),
+        Route("/metrics", service.metrics),
+        Route("/v1/status", service.status),
         *(route for routes in by_protocol.values() for route in routes),
         Mount("/static", StaticFiles(directory=WEB)),
     ]

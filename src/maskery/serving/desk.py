@@ -20,9 +20,12 @@ from maskery.image import Picture
 from maskery.model_card import ModelCard
 from maskery.pipeline import PLAIN, Model, Prepared, Wish
 from maskery.result import Result
+from maskery.serving import record
 from maskery.serving.fetch import Fetcher
 from maskery.serving.memory import room_for
 from maskery.serving.metrics import Metrics
+from maskery.serving.notes import Notes
+from maskery.serving.record import Record
 from maskery.serving.residents import Residents
 from maskery.serving.scheduler import Outcome, Scheduler
 from maskery.settings import Settings
@@ -72,14 +75,18 @@ class Job(Generic[T]):
     model: Model
     finish: Callable[[Served], T]
     entered: float
+    record: Record
+    notes: Notes
 
 
 class Desk:
     """The models, their queues and the workers behind all doors."""
 
     def __init__(self, settings: Settings, fetcher: Callable[[str], Awaitable[bytes]] | None = None) -> None:
-        self.settings, self.metrics = settings, Metrics()
-        self.residents = Residents(settings)
+        self.settings, self.began = settings, time.monotonic()
+        self.metrics = Metrics()
+        self.notes = Notes(self.metrics)
+        self.residents = Residents(settings, lambda one, change: self.notes.changed(one.key, one.card, change))
         self.scheduler = Scheduler(settings.concurrency, settings.max_queue, batch_of=self.residents.batch_of)
         self.fetcher = fetcher or Fetcher(settings).fetch
         self._headers = anyio.CapacityLimiter(4)
@@ -96,10 +103,10 @@ class Desk:
             picture = await anyio.to_thread.run_sync(self._open, order, limiter=self._headers)
             wish = order.wish if isinstance(order.wish, Wish) else order.wish(picture)
             pipeline.check(wish, model.card)
-            job = Job(order, picture, wish, model, finish, entered)
+            self.metrics.picture(picture.size_wh[0] * picture.size_wh[1], size_of(order.source))
+            job = Job(order, picture, wish, model, finish, entered, record.current(), self.notes)
             like = preprocess.place(picture.size_wh, model.card.input, wish.max_side).working_wh
-            line = f"{model.card.name}@{model.card.version}"
-            ticket = self.scheduler.enter(line, job, run_group, patience, like=like)
+            ticket = self.scheduler.enter(model.key, job, run_group, patience, like=like)
             if request is None:
                 answer = await self.scheduler.wait(ticket)
             else:
@@ -141,7 +148,11 @@ class Desk:
 
     async def fetch(self, url: str) -> bytes:
         """The bytes of a picture by its address, by the rules of docs/security.md. Raises as ``Fetcher.fetch``."""
-        return await self.fetcher(url)
+        started = time.perf_counter()
+        try:
+            return await self.fetcher(url)
+        finally:
+            record.current().fetch_ms += (time.perf_counter() - started) * 1000
 
     def _open(self, order: Order) -> Picture:
         settings = self.settings
@@ -177,6 +188,7 @@ def run_group(jobs: Sequence[Job[Any]]) -> list[Outcome]:
                 outcomes[i] = None, error
         try:
             outputs = jobs[0].model.infer(list(prepared.values())) if prepared else []
+            jobs[0].notes.ran(jobs[0].model.key, len(outputs))
         except Exception as error:
             return [(None, outcome[1] or error) for outcome in outcomes]
         for (i, one), output in zip(prepared.items(), outputs, strict=True):
@@ -189,8 +201,11 @@ def run_group(jobs: Sequence[Job[Any]]) -> list[Outcome]:
 
 def _finished(job: Job[T], prepared: Prepared, output: NDArray[np.generic]) -> T:
     result = job.model.finish(prepared, output)
-    photo = job.picture.rgb() if job.order.needs_photo else None
-    return job.finish(Served(result, job.model.card, job.picture, photo))
+    with prepared.watch.stage("encode"):
+        photo = job.picture.rgb() if job.order.needs_photo else None
+        answer = job.finish(Served(result, job.model.card, job.picture, photo))
+    job.notes.worked(job.record, job.model.key, result, prepared.watch.timings_ms)
+    return answer
 
 
 @asynccontextmanager
@@ -206,6 +221,11 @@ async def departure(request: Request) -> AsyncIterator["asyncio.Future[None]"]:
         yield gone
     finally:
         gone.cancel()
+
+
+def size_of(source: bytes | NDArray[np.uint8]) -> int:
+    """Bytes of an order's picture."""
+    return len(source) if isinstance(source, bytes) else source.nbytes
 
 
 def as_stored(picture: Picture) -> Picture:

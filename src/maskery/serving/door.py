@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from maskery.errors import MaskeryError
+from maskery.serving import record
 from maskery.serving.problems import headers_of, status_of
 
 log = logging.getLogger("maskery")
@@ -40,18 +41,22 @@ Envelope = Callable[[Failure], Response]
 def door(handler: Handler, envelope: Envelope) -> Handler:
     """``handler`` with every error answered by ``envelope``."""
 
+    def refuse(failure: Failure) -> Response:
+        record.current().problem = failure.code
+        return envelope(failure)
+
     async def answer(request: Request) -> Response:
         try:
             return await handler(request)
         except ClientDisconnect:
             raise
         except MaskeryError as error:
-            return envelope(failure_of(error))
+            return refuse(failure_of(error))
         except HTTPException as error:
-            return envelope(Failure(error.status_code, "http", str(error.detail), headers=dict(error.headers or {})))
+            return refuse(Failure(error.status_code, "http", str(error.detail), headers=dict(error.headers or {})))
         except Exception:
             log.exception("%s %s failed", request.method, request.url.path)
-            return envelope(Failure(500, "internal-error", "The server failed on this request.", "Please report it."))
+            return refuse(Failure(500, "internal-error", "The server failed on this request.", "Please report it."))
 
     return answer
 

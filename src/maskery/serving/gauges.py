@@ -21,7 +21,7 @@ def gauges_of(status: Status) -> Iterator[GaugeMetricFamily]:
 
 
 def _add_model(gauges: dict[str, GaugeMetricFamily], model: ModelStatus) -> None:
-    name, waiting = model.name, model.queue.waiting
+    name, waiting = model.key, model.queue.waiting
     gauges["queue_length"].add_metric((name,), len(waiting))
     gauges["queue_oldest_seconds"].add_metric((name,), max((one.age_seconds for one in waiting), default=0.0))
     gauges["running"].add_metric((name,), model.queue.running)

@@ -14,6 +14,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+PAGES = ("/", "/docs", "/status")
+
 
 class SecurityHeaders:
     """Pure ASGI: adds ``HEADERS`` to every HTTP response."""
@@ -30,7 +32,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
-                if scope["path"] == "/docs" or scope["path"] == "/" or scope["path"].startswith("/static/"):
+                if scope["path"] in PAGES or scope["path"].startswith("/static/"):
                     # Asked again each time (ETag): after an upgrade no old module meets a new one.
                     headers["Cache-Control"] = "no-cache"
                 else:

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from maskery.errors import MissingExtra
-from maskery.serving import access_log
+from maskery.serving import access_log, record
 from maskery.serving.metrics import Metrics
-from maskery.serving.record import record_of
+from maskery.serving.problems import CALLER_LEFT
 
 if TYPE_CHECKING:
     from maskery.serving.tracing import Tracing
-
-# What proxies, too, call a request whose caller left before an answer began.
-CALLER_LEFT = 499
 
 
 # What is asked of a path that belongs to no protocol: the pages, health, paths that are not there.
@@ -34,34 +31,34 @@ class Observe:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, record = time.perf_counter(), record_of(scope)
+        started, known = time.perf_counter(), record.begin()
         tracing = None if scope["path"] in access_log.QUIET else self.tracing
         span = tracing.begin(scope) if tracing else None
 
         async def counted_receive() -> Message:
             message = await receive()
-            record.bytes_in += len(message.get("body", b""))
+            known.bytes_in += len(message.get("body", b""))
             return message
 
         async def counted_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                record.status = message["status"]
-            record.bytes_out += len(message.get("body", b""))
+                known.status = message["status"]
+            known.bytes_out += len(message.get("body", b""))
             await send(message)
 
         try:
             await self.app(scope, counted_receive, counted_send)
         except Exception:
-            record.status = record.status or 500
+            known.status = known.status or 500
             raise
         finally:
-            record.status = record.status or CALLER_LEFT
-            record.protocol = self.protocols.get(getattr(scope.get("route"), "path", ""), OTHER)
+            known.status = known.status or CALLER_LEFT
+            known.protocol = self.protocols.get(getattr(scope.get("route"), "path", ""), OTHER)
             seconds = time.perf_counter() - started
-            self.metrics.answered(record.protocol, record.model, record.status, seconds)
-            access_log.write(scope, record, seconds)
+            self.metrics.answered(known.protocol, known.model, known.status, seconds)
+            access_log.write(scope, known, seconds)
             if tracing and span:
-                tracing.finish(span, scope, record)
+                tracing.finish(span, scope, known)
 
 
 def open_tracing(endpoint: str) -> "Tracing | None":

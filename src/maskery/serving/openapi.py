@@ -11,6 +11,7 @@ from maskery.model_card import Input, Licence, Output, Quality
 from maskery.serving.native.accept import DEFAULT_FORMAT
 from maskery.serving.native.call import Call, Source
 from maskery.serving.problems import MEDIA_TYPE, STATUS, Problem
+from maskery.serving.status import Status
 from maskery.settings import Settings
 
 Json = dict[str, Any]
@@ -29,7 +30,7 @@ SECURITY: Json = {
 def document(settings: Settings, extra_paths: Json | None = None) -> Json:
     """The whole document, as plain data. ``extra_paths``: those of the compatible APIs."""
     (_, schemas) = msgspec.json.schema_components(
-        [Problem, Licence, Input, Output, Quality, Call, Source], ref_template="#/components/schemas/{name}"
+        [Problem, Licence, Input, Output, Quality, Call, Source, Status], ref_template="#/components/schemas/{name}"
     )
     return {
         "openapi": "3.1.0",
@@ -48,6 +49,8 @@ def document(settings: Settings, extra_paths: Json | None = None) -> Json:
             "/v1/models/{name}/unload": {"post": _change("Unload a model once no request holds it.")},
             "/livez": {"get": _get("health", "The process answers.", _object({"live": {"type": "boolean"}}))},
             "/readyz": {"get": _readyz()},
+            "/metrics": {"get": _metrics()},
+            "/v1/status": {"get": _get("models", "Models, devices, queues, memory and limits now.", _ref("Status"))},
         }
         | (extra_paths or {}),
         "components": {"schemas": schemas | _schemas(), "securitySchemes": SECURITY},
@@ -155,10 +158,18 @@ def _change(summary: str) -> Json:
 
 
 def _readyz() -> Json:
-    schema = _object({"ready": {"type": "boolean"}, "models": {"type": "object", "additionalProperties": TEXT}})
+    states = {"type": "object", "additionalProperties": TEXT}
+    devices = {"type": "object", "additionalProperties": _ref("Device")}
+    schema = _object({"ready": {"type": "boolean"}, "models": states, "devices": devices})
     operation = _get("health", "Every loaded model gave its stored answer to the stored picture.", schema)
     operation["responses"]["503"] = operation["responses"]["200"] | {"description": "Some model did not."}
     return operation
+
+
+def _metrics() -> Json:
+    content = {name: {"schema": TEXT} for name in ("text/plain", "application/openmetrics-text")}
+    ok = {"description": "Prometheus' text format, or OpenMetrics where Accept names it.", "content": content}
+    return {"tags": ["health"], "summary": "Metrics for Prometheus.", "responses": {"200": ok}}
 
 
 def _problems() -> Json:

@@ -9,8 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from maskery import errors
+from maskery.serving import record
 
 MEDIA_TYPE = "application/problem+json"
+
+# What proxies, too, call a request whose caller left before an answer began.
+CALLER_LEFT = 499
 
 # The first class that matches an error decides.
 STATUS: tuple[tuple[type[errors.MaskeryError], int], ...] = (
@@ -65,7 +69,8 @@ def _problem(status: int, code: str, detail: str, cure: str, error: str = "") ->
 def problem(
     status: int, code: str, detail: str, cure: str, headers: Mapping[str, str] | None = None, error: str = ""
 ) -> Response:
-    """A response with a problem body."""
+    """A response with a problem body; the request's record takes the code."""
+    record.current().problem = code
     body = _problem(status, code, detail, cure, error)
     return Response(msgspec.json.encode(body), status, headers, media_type=MEDIA_TYPE)
 
@@ -101,8 +106,8 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def on_disconnect(_: Request, __: Exception) -> Response:
-    """The caller left while sending; nobody reads this answer."""
-    return Response(status_code=400)
+    """The caller left; nobody reads this answer, the log and the metrics have its status."""
+    return Response(status_code=CALLER_LEFT)
 
 
 async def on_crash(_: Request, __: Exception) -> Response:

@@ -1,11 +1,9 @@
 """What is known of one request while it is answered. Who learns something writes it here; log and trace read it."""
 
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
-
-KEY = "maskery.record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +18,16 @@ class Worked:
 class Record:
     """``protocol`` and ``model`` are names of ours, never a caller's text; ``problem`` is the code of an error.
 
-    ``status`` is 0 until an answer begins.
+    ``status`` is 0 until an answer begins. ``fetch_ms``: spent on fetching the picture that is worked on next.
     """
 
-    protocol: str = "other"
+    protocol: str = ""
     model: str = ""
     problem: str = ""
     status: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+    fetch_ms: float = 0.0
     pictures: list[Worked] = field(default_factory=list)
 
     def worked(self, model: str, timings_ms: Mapping[str, float]) -> None:
@@ -37,7 +36,17 @@ class Record:
         self.pictures.append(Worked(timings_ms, time.time_ns()))
 
 
-def record_of(scope: MutableMapping[str, Any]) -> Record:
-    """The record of the request with this ASGI scope; made where none was begun."""
-    record: Record = scope.setdefault(KEY, Record())
+_current: ContextVar[Record | None] = ContextVar("record", default=None)
+
+
+def begin() -> Record:
+    """The record of a request that has just come; ``current`` in all code that works for it."""
+    record = Record()
+    # Never reset: each request is a task with a context of its own.
+    _current.set(record)
     return record
+
+
+def current() -> Record:
+    """The record of the request that the running code works for; outside of requests one that nobody reads."""
+    return _current.get() or Record()

@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
 
 import anyio.to_thread
 
@@ -21,25 +20,14 @@ from maskery.model_card import ModelCard
 from maskery.pipeline import Model, load_model
 from maskery.serving.golden import check
 from maskery.serving.memory import give_back, resident_bytes
+from maskery.serving.status import Change, State
 from maskery.settings import Settings
 from maskery.zoo.store import Located, Store, is_path
 
 log = logging.getLogger("maskery")
 
-State = Literal["unloaded", "loading", "ready", "wrong", "failed"]
 # What a model takes that was never loaded: its file, the runtime's own copy, and half of it to work with.
 LOADED_PER_FILE_BYTE = 2.5
-
-
-@dataclass(frozen=True)
-class Change:
-    """One load or unload: the process's resident memory before and after, in bytes, and the seconds that it took."""
-
-    what: Literal["loaded", "unloaded"]
-    reason: str
-    rss_before: int
-    rss_after: int
-    seconds: float
 
 
 @dataclass(eq=False)
@@ -55,7 +43,6 @@ class Resident:
     reason: str = "not asked for yet"
     model: Model | None = None
     running: int = 0
-    runs: int = 0
     last_used: float = 0.0
     bytes: int = 0
     batch: int = 1

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from maskery.errors import Busy
+from maskery.serving.request_id import request_id
 
 Item = TypeVar("Item")
 T = TypeVar("T")
@@ -46,6 +47,7 @@ class Ticket(Generic[Item]):
     deadline: float
     started: float | None = None
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
+    request_id: str = field(default_factory=request_id.get)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Place:
 
     line: str
     position: int
+    request_id: str
     age: float
     patience: float
 
@@ -123,11 +126,15 @@ class Scheduler:
         """Jobs at work."""
         return sum(len(group) for group in self._running)
 
+    def running_in(self, line: str) -> int:
+        """Jobs of this line at work."""
+        return sum(len(group) for group in self._running if group[0].line == line)
+
     def waiting(self) -> list[Place]:
         """The jobs that wait, line by line."""
         now = time.monotonic()
         return [
-            Place(name, position, now - ticket.entered, ticket.deadline - now)
+            Place(name, position, ticket.request_id, now - ticket.entered, ticket.deadline - now)
             for name, line in self._lines.items()
             for position, ticket in enumerate((t for t in line if not t.answer.done()), start=1)
         ]

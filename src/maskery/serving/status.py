@@ -8,12 +8,14 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from maskery.settings import Settings
 
-State = Literal["loading", "ready", "unloaded", "failed"]
-STATES: tuple[State, ...] = ("loading", "ready", "unloaded", "failed")
+State = Literal["unloaded", "loading", "ready", "wrong", "failed"]
+"""``wrong``: it is loaded and answers, but not with the answer that its card stores."""
+
+STATES: tuple[State, ...] = get_args(State)
 
 # The settings that bound what a caller may send and how long he may wait.
 LIMITS = ("max_bytes", "max_pixels", "concurrency", "max_queue", "timeout")
@@ -58,20 +60,44 @@ class RunTimes:
 
 
 @dataclass(frozen=True)
+class Change:
+    """One load or unload: the process's resident memory before and after, in bytes, and the seconds that it took."""
+
+    what: Literal["loaded", "unloaded"]
+    reason: str
+    rss_before: int
+    rss_after: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class ModelStatus:
-    """One model. ``reason`` says why it is not ready. ``bytes``: of its file. ``idle_seconds``: None = never used."""
+    """One model. ``reason``: why it is in its state. ``memory_bytes``: what loading it last added to the process.
+
+    ``batch``: how many pictures may run together. ``idle_seconds``: None = never used. ``changes``: the last loads and
+    unloads, the newest last.
+    """
 
     name: str
     version: str
+    aliases: tuple[str, ...]
     default: bool
     state: State
     reason: str
     device: Device
     runtime: str
-    bytes: int
+    file_bytes: int
+    memory_bytes: int
+    batch: int
     idle_seconds: float | None
-    runs: RunTimes = RunTimes()
-    queue: Queue = Queue()
+    runs: RunTimes
+    queue: Queue
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """NAME@VERSION."""
+        return f"{self.name}@{self.version}"
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,9 @@ async function ask(path, options, read) {
 /** -> { default, models: [{ name, task, description, labels, palette, ... }] } */
 export const fetchModels = () => ask("v1/models", {}, (response) => response.json());
 
+/** -> { ready, version, uptime_seconds, models: [...], memory, limits } */
+export const fetchStatus = () => ask("v1/status", {}, (response) => response.json());
+
 export const fetchSamples = () => ask("static/samples/samples.json", {}, (response) => response.json());
 
 export const sampleUrl = (file) => new URL(`static/samples/${encodeURIComponent(file)}`, BASE).href;
