@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from maskery.settings import PREFIX
+from tests.browser.watch import Watch
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
@@ -88,4 +89,13 @@ def page(browser: Browser, server_url: str) -> Iterator[Page]:
     page.wait_for_selector("#ability-list li")
     page.wait_for_selector("#sample-list button")
     yield page
+    context.close()
+
+
+@pytest.fixture
+def watched(browser: Browser, server_url: str) -> Iterator[tuple[Page, Watch]]:
+    """A page that has loaded nothing yet, and what it does that it should not."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    yield page, Watch(page, server_url)
     context.close()

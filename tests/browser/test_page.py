@@ -5,18 +5,17 @@ import io
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Browser, ConsoleMessage, FilePayload, Page, Request, Route, expect
+from playwright.sync_api import FilePayload, Page, Route, expect
 
 from maskery.labels import VOC, voc_palette
+from tests.browser.watch import Watch
 
 SAMPLES = Path(__file__).parents[2] / "src/maskery/serving/web/samples"
 PERSON = VOC.index("person")
@@ -108,36 +107,6 @@ def fake_answer(page: Page, model: dict[str, Any], answer: dict[str, Any]) -> No
 
 
 # ---------------------------------------------------------------- loading
-
-
-class Watch:
-    """What a page did that it should not: ``errors`` of its console, ``foreign`` requests to other hosts."""
-
-    def __init__(self, page: Page, server_url: str) -> None:
-        self._host = urlsplit(server_url).netloc
-        self.errors: list[str] = []
-        self.foreign: list[str] = []
-        page.on("console", self._on_console)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", self._on_request)
-
-    def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.errors.append(message.text)
-
-    def _on_request(self, request: Request) -> None:
-        address = urlsplit(request.url)
-        if address.scheme not in ("blob", "data") and address.netloc != self._host:
-            self.foreign.append(request.url)
-
-
-@pytest.fixture
-def watched(browser: Browser, server_url: str) -> Iterator[tuple[Page, Watch]]:
-    """A page that has loaded nothing yet, and what it does that it should not."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    yield page, Watch(page, server_url)
-    context.close()
 
 
 def test_loads_without_errors_and_without_other_hosts(watched: tuple[Page, Watch], server_url: str) -> None:

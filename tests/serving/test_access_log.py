@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 from maskery.serving.access_log import LONGEST_PATH, JsonLines, TextLines, access, set_up_logging, write
 from maskery.serving.record import Record
 from maskery.serving.request_id import request_id
-from tests.material import encoded, photo
+from tests.material import ROOT, encoded, photo
 from tests.serving.live import Server
 
 SCOPE = {"method": "POST", "path": "/v1/segment", "raw_path": b"/v1/segment", "client": ("10.0.0.7", 5123)}
@@ -115,6 +116,19 @@ def test_other_lines_name_the_request_and_keep_the_traceback(log: io.StringIO) -
     text = log.getvalue()
     for part in ("it failed", "abc", "Traceback", "a cause"):
         assert part in text
+
+
+def test_every_field_is_documented_and_every_documented_one_exists(log: io.StringIO) -> None:
+    write(SCOPE, RECORD, 0.001)
+    try:
+        raise ValueError
+    except ValueError:
+        logging.getLogger("maskery").exception("it failed")
+    section = (ROOT / "docs" / "observability.md").read_text().split("## Log")[1].split("## ")[0]
+    names = [
+        name for row in re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    ]
+    assert sorted(names) == sorted({key for line in lines(log) for key in line})
 
 
 def test_set_up_once_for_a_process(monkeypatch: pytest.MonkeyPatch) -> None:

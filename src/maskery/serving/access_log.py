@@ -49,24 +49,24 @@ class Answered(msgspec.Struct, frozen=True):
 def write(scope: Mapping[str, Any], record: Record, seconds: float) -> None:
     """Log one request; those of ``QUIET`` at level debug."""
     level = logging.DEBUG if scope["path"] in QUIET else logging.INFO
-    if access.isEnabledFor(level):
-        client = scope.get("client")
-        access.log(
-            level,
-            Answered(
-                client[0] if client else "",
-                scope["method"],
-                _shown_path(scope),
-                record.status,
-                round(seconds * 1000, 2),
-                record.bytes_in,
-                record.bytes_out,
-                record.protocol,
-                record.model,
-                record.problem,
-                request_id.get(),
-            ),
-        )
+    if not access.isEnabledFor(level):
+        return
+    client = scope.get("client")
+    answered = Answered(
+        client=client[0] if client else "",
+        method=scope["method"],
+        path=_shown_path(scope),
+        status=record.status,
+        ms=round(seconds * 1000, 2),
+        bytes_in=record.bytes_in,
+        bytes_out=record.bytes_out,
+        protocol=record.protocol,
+        model=record.model,
+        problem=record.problem,
+        request_id=request_id.get(),
+    )
+    # Not ``access.log``: that looks for the line of code that called it, which costs as much as the rest.
+    access.handle(access.makeRecord(access.name, level, __file__, 0, answered, (), None))
 
 
 def _shown_path(scope: Mapping[str, Any]) -> str:
@@ -95,7 +95,8 @@ class TextLines(logging.Formatter):
         name = request_id.get()
         known = name == "-" or isinstance(record.msg, Answered)
         record.of_request = "" if known else f" [{name}]"
-        record.message = record.message.translate(CONTROL)
+        if not record.message.isprintable():
+            record.message = record.message.translate(CONTROL)
         return super().formatMessage(record)
 
 

@@ -6,7 +6,7 @@ import { byId, duration, make, show } from "./dom.js";
 const PAUSE = 2000; // milliseconds between two questions
 const LIMITS = {
   max_bytes: ["Largest request", bytes],
-  max_pixels: ["Largest picture", (value) => `${(value / 1e6).toFixed(1)} megapixels`],
+  max_pixels: ["Largest picture", (value) => `${(value / 1e6).toFixed(1)} MP`],
   concurrency: ["Pictures at once", String],
   max_queue: ["Waiting at most", String],
   timeout: ["Time for a request", age],
@@ -59,7 +59,8 @@ function modelRow(model) {
   return make("tr", { "data-model": `${model.name}@${model.version}` },
     make("th", { scope: "row" }, model.name, make("span", { class: "small" }, model.version),
       model.default ? make("span", { class: "tag" }, "default") : null),
-    make("td", {}, make("span", { class: `tag is-${model.state}` }, model.state), make("span", { class: "small reason" }, model.reason)),
+    make("td", {}, make("span", { class: `tag is-${model.state}` }, model.state),
+      model.state === "ready" ? null : make("span", { class: "small reason" }, model.reason)),
     make("td", {}, asked),
     make("td", { class: elsewhere ? "bad" : null }, used || "–"),
     make("td", {}, model.memory_bytes ? bytes(model.memory_bytes) : "–"),
