@@ -140,6 +140,8 @@ class Desk:
 
         Raises ``UnknownModel``, ``NotPulled``.
         """
+        if resident := self.residents.known(name):
+            return resident.card
         return await anyio.to_thread.run_sync(self.residents.card, name)
 
     async def cards(self) -> list[ModelCard]:

@@ -109,7 +109,7 @@ class Residents:
     @property
     def ready(self) -> bool:
         """Whether the models of the settings are known and give their stored answers, as far as they are loaded."""
-        residents = [self._known(name) for name in self._settings.model]
+        residents = [self.known(name) for name in self._settings.model]
         return all(resident and resident.state not in ("wrong", "failed") for resident in residents)
 
     @property
@@ -128,7 +128,7 @@ class Residents:
 
         Raises ``UnknownModel``, ``NotPulled``, ``ModelError``.
         """
-        resident = self._known(name)
+        resident = self.known(name)
         if resident is None:
             resident = await anyio.to_thread.run_sync(self._find, name)
         with self._held(resident):
@@ -240,13 +240,14 @@ class Residents:
         resident.changes = [*resident.changes[-9:], change]
         self._changed(resident, change)
 
-    def _known(self, name: str | None) -> Resident | None:
+    def known(self, name: str | None) -> Resident | None:
+        """The resident of a name, NAME@VERSION or alias that was asked for before; looks at no file."""
         wanted = self._aliases.get(name or self.default, name or self.default)
         return self._by_key.get(self._names.get(wanted, ""))
 
     def _find(self, name: str | None) -> Resident:
         """The resident of a name, NAME@VERSION or alias, found on disk where it is not known yet."""
-        if found := self._known(name):
+        if found := self.known(name):
             return found
         wanted = self._aliases.get(name or self.default, name or self.default)
         if is_path(wanted):
