@@ -242,7 +242,7 @@ def test_many_callers_each_get_their_own_answer(client: TestClient) -> None:
 def test_openapi_matches_the_routes(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     routes = [route for route in client.app.routes if isinstance(route, Route)]  # type: ignore[attr-defined]
-    served = {route.path for route in routes if route.include_in_schema}
+    served = {route.path.replace(":path}", "}") for route in routes if route.include_in_schema}
     assert set(document["paths"]) == {p for p in served if p not in ("/", "/docs", "/status", "/openapi.json")}
     segment = document["paths"]["/v1/segment"]["post"]
     assert {p["name"] for p in segment["parameters"]} == {"model", "format", "classes", "max_side", "depth", "maps"}

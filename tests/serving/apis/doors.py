@@ -1,5 +1,6 @@
 """Every protocol's way in, as a table: how a picture is sent, and what its errors look like."""
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -49,10 +50,20 @@ def _post_form(path: str, field: str) -> Send:
     return lambda client, data: client.post(path, files={field: ("photo.jpg", data, "image/jpg")})
 
 
+def _post_body(path: str) -> Send:
+    return lambda client, data: client.post(path, content=data)
+
+
+def _post_base64(path: str) -> Send:
+    return lambda client, data: client.post(path, json={"inputs": base64.b64encode(data).decode()})
+
+
 # A protocol that takes pictures adds its doors here.
 DOORS = [
     Door("max", _post_form("/model/predict", "image"), _key("message")),
     Door("open-inference", infer_bytes, _key("error")),
     Door("open-inference JSON", infer_base64, _key("error")),
     Door("open-inference raw", infer_raw, _key("error")),
+    Door("hugging-face", _post_body("/hf/everyday"), _key("error")),
+    Door("hugging-face, base64", _post_base64("/hf/everyday"), _key("error")),
 ]

@@ -1,7 +1,5 @@
 """What a native request asks for: from the query and the Accept header, a JSON body, a form or the raw body."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,19 +7,17 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 
-from maskery import strict
 from maskery.encode.options import Options
 from maskery.encode.table import named, parse_options, wanted_maps
-from maskery.errors import BadRequest, ConfigError, nearest
+from maskery.errors import BadRequest, nearest
 from maskery.pipeline import Wish
 from maskery.serving import body
+from maskery.serving.json_body import BASE64, from_base64, looks_like_json, parse_json
 from maskery.serving.native.accept import negotiate
 from maskery.settings import Settings
 
 PARAMETERS = ("model", "format", "classes", "max_side")
 URL = "url"
-# base64 is four characters for three bytes; more pictures may come than one, but not more bytes than of one.
-BASE64 = 4 / 3
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,13 +70,14 @@ async def read(request: Request, settings: Settings) -> Asked:
         cure = 'Use GET, or POST {"image": {"url": "https://..."}} as JSON.'
         raise BadRequest("A picture by URL is not asked for by POST with a query.", cure)
     ask = None if _may_be_json(request) else _ask(query, {}, request)  # what is wrong is said before the body is read
+    # More pictures may come than one, but not more bytes than of one.
     limit = int(settings.max_bytes * BASE64) if _may_be_json(request) else settings.max_bytes
     data = await body.read_body(request, limit + body.ENVELOPE_BYTES, settings.timeout, settings.max_bytes)
     if body.is_form(request):
         form = await body.parse_form(request.headers, data, max_files=settings.max_pictures)
         files = [content for name, content in form.files if name == body.FIELD] or [form.file(body.FIELD)]
         return Asked(ask or _ask(query, {}, request), [*files], len(files) > 1)
-    if data[:64].lstrip()[:1] == b"{":
+    if looks_like_json(data):
         return _from_json(data, query, request, settings)
     if not data:
         raise BadRequest("The request has no picture.", f"Send it as the body, or as the form field {body.FIELD!r}.")
@@ -89,15 +86,7 @@ async def read(request: Request, settings: Settings) -> Asked:
 
 def decoded(source: Source, max_bytes: int) -> bytes:
     """The bytes of a source with base64 text. Raises ``BadRequest``, ``TooLarge``."""
-    text = source.base64 or ""
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    if len(text) > max_bytes * BASE64 + 4:
-        raise body.too_large(int(len(text) / BASE64), max_bytes)
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BadRequest(f"The base64 text is broken: {error}.", "Send standard base64 without line breaks.") from error
+    return from_base64(source.base64 or "", max_bytes)
 
 
 def _may_be_json(request: Request) -> bool:
@@ -114,7 +103,7 @@ def _query(request: Request) -> dict[str, str]:
 
 
 def _from_json(data: bytes, query: Mapping[str, str], request: Request, settings: Settings) -> Asked:
-    call = _call(data)
+    call = parse_json(data, Call)
     if (call.image is None) == (call.images is None):
         raise BadRequest("The JSON has neither or both of image and images.", 'Give one: {"image": {"url": "..."}}.')
     sources = [call.image] if call.image else call.images or []
@@ -125,17 +114,6 @@ def _from_json(data: bytes, query: Mapping[str, str], request: Request, settings
         if (source.url is None) == (source.base64 is None):
             raise BadRequest("A picture has neither or both of url and base64.", "Give one of them.")
     return Asked(_ask(query, _texts(call), request), [*sources], call.images is not None)
-
-
-def _call(data: bytes) -> Call:
-    try:
-        raw = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
-        raise BadRequest(f"The body is not valid JSON: {error}.", "Send JSON, or the picture's bytes.") from error
-    try:
-        return strict.convert(raw, Call, "The JSON body")
-    except ConfigError as error:
-        raise BadRequest(error.message, error.cure) from error
 
 
 def _texts(call: Call) -> dict[str, str]:

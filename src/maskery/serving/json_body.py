@@ -1,0 +1,49 @@
+"""JSON that callers send, and pictures in it as base64 text."""
+
+import base64
+import binascii
+from typing import Any, TypeVar
+
+import msgspec
+
+from maskery import strict
+from maskery.errors import BadRequest, ConfigError
+from maskery.serving.body import too_large
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+# Characters of base64 for a byte.
+BASE64 = 4 / 3
+
+
+def looks_like_json(data: bytes) -> bool:
+    """Whether a body is a JSON object, by its first character; no picture begins so."""
+    return data[:64].lstrip()[:1] == b"{"
+
+
+def parse_json(data: bytes, kind: type[T]) -> T:
+    """The JSON object ``data`` as ``kind``. Raises ``BadRequest`` naming an unknown key and the nearest known one."""
+    try:
+        raw: Any = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"The body is not valid JSON: {error}.", "Send JSON, or the picture's bytes.") from error
+    except RecursionError as error:
+        raise BadRequest("The JSON is nested too deeply.", "Send what the documentation shows.") from error
+    if not isinstance(raw, dict):
+        raise BadRequest("The JSON is no object.", "Send what the documentation shows.")
+    try:
+        return strict.convert(raw, kind, "The JSON body")
+    except ConfigError as error:
+        raise BadRequest(error.message, error.cure) from error
+
+
+def from_base64(text: str, max_bytes: int) -> bytes:
+    """The bytes that ``text`` stands for; a ``data:`` URL's head is skipped. Raises ``BadRequest``, ``TooLarge``."""
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    if len(text) > max_bytes * BASE64 + 4:
+        raise too_large(int(len(text) / BASE64), max_bytes)
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadRequest(f"The base64 text is broken: {error}.", "Send standard base64 without line breaks.") from error

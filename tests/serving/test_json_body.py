@@ -1,0 +1,52 @@
+import base64
+
+import msgspec
+import pytest
+
+from maskery.errors import BadRequest, TooLarge
+from maskery.serving.json_body import from_base64, looks_like_json, parse_json
+
+
+class Call(msgspec.Struct, forbid_unknown_fields=True):
+    inputs: str
+    more: int = 0
+
+
+def test_json_becomes_what_it_should_be() -> None:
+    assert parse_json(b' {"inputs": "x", "more": 3}', Call) == Call("x", 3)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"{", "not valid JSON"),
+        (b'{"inputs": "\xff"}', "not valid JSON"),
+        (b"[1]", "no object"),
+        (b'{"a":' * 100_000, "nested too deeply"),
+        (b'{"input": "x"}', "Did you mean 'inputs'"),
+        (b'{"inputs": "x", "mre": 1}', "Did you mean 'more'"),
+        (b"{}", "missing key 'inputs'"),
+        (b'{"inputs": 3}', "Expected `str`"),
+    ],
+)
+def test_json_that_is_something_else_is_refused(data: bytes, says: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        parse_json(data, Call)
+    assert says in str(caught.value)
+
+
+def test_what_looks_like_json() -> None:
+    assert looks_like_json(b' \n{"a"')
+    assert not looks_like_json(b"\x89PNG{")
+    assert not looks_like_json(b"")
+
+
+def test_base64() -> None:
+    text = base64.b64encode(bytes(range(256))).decode()
+    assert from_base64(text, 256) == bytes(range(256))
+    assert from_base64("data:image/png;base64," + text, 256) == bytes(range(256))
+    with pytest.raises(TooLarge):
+        from_base64(text, 200)
+    for broken in ("a", "abc\nd===", "äöü=", "!!!!"):
+        with pytest.raises(BadRequest, match="broken"):
+            from_base64(broken, 100)
