@@ -1,0 +1,66 @@
+"""A batch is used where it is measured to gain, and nowhere else."""
+
+import time
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from maskery.engine.batching import measure_batch
+from maskery.engine.preprocess import Tensor
+from maskery.errors import ModelError
+from maskery.model_card import CARD_NAME, load_card
+from maskery.zoo.catalog import builtin
+
+CARD = load_card(builtin()["everyday"] / CARD_NAME)
+
+
+class Timed:
+    """A session that takes ``start`` milliseconds a run and ``each`` more a picture."""
+
+    device, runtime = "cpu", "none"
+
+    def __init__(self, start: float, each: float, batches: bool = True) -> None:
+        self.start, self.each, self.batches = start, each, batches
+        self.sizes: list[int] = []
+
+    def run(self, tensor: Tensor) -> NDArray[np.generic]:
+        self.sizes.append(len(tensor))
+        time.sleep((self.start + self.each * len(tensor)) / 1000)
+        return np.zeros(1)
+
+
+class Refusing(Timed):
+    def run(self, tensor: Tensor) -> NDArray[np.generic]:
+        if len(tensor) > 1:
+            raise ModelError("a batch of 1 only")
+        return super().run(tensor)
+
+
+def test_what_gains_is_used() -> None:
+    most, measured = measure_batch(Timed(20, 1), CARD, 8)
+    assert most == 8
+    assert measured[4] < measured[1] / 2
+
+
+def test_what_does_not_gain_is_not() -> None:
+    most, measured = measure_batch(Timed(0, 10), CARD, 8)
+    assert most == 1
+    assert measured[4] == pytest.approx(measured[1], rel=0.3)
+
+
+@pytest.mark.parametrize("session", [Timed(20, 1, batches=False), Refusing(20, 1)])
+def test_what_cannot_is_not(session: Timed) -> None:
+    assert measure_batch(session, CARD, 8) == (1, {})
+
+
+def test_nothing_is_measured_where_batches_are_switched_off() -> None:
+    session = Timed(20, 1)
+    assert measure_batch(session, CARD, 1) == (1, {})
+    assert session.sizes == []
+
+
+def test_a_slow_model_is_run_once_each() -> None:
+    session = Timed(300, 1)
+    assert measure_batch(session, CARD, 4)[0] == 4
+    assert session.sizes == [1, 4]
