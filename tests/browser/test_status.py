@@ -62,6 +62,7 @@ def test_a_model_that_failed_and_requests_that_wait(watched: Watched, server_url
         "Running for": "13 s",
         "Pictures in work": "2",
         "Requests waiting": "2",
+        "Pictures held": "1 kB",
         "Memory now": "1 kB",
         "Memory at most": "1 kB",
         "Memory budget": "1 kB",
@@ -108,6 +109,23 @@ def test_a_server_that_is_gone_and_comes_back(watched: Watched, server_url: str)
     expect(page.locator("#models tr")).to_have_count(2)
     page.unroute("**/v1/status", refuse)
     expect(page.locator("#lost")).to_be_hidden(timeout=SLOW)
+
+
+def test_a_server_with_keys_asks_once(watched: Watched, server_url: str) -> None:
+    page, _ = watched
+    asked = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=401, json={"title": "Unauthorized", "code": "unauthorized"})
+
+    page.route("**/v1/status", refuse)
+    page.goto(f"{server_url}/status")
+    page.click("dialog >> text=Cancel")
+    expect(page.locator("#lost")).to_contain_text("Reload the page", timeout=SLOW)
+    page.wait_for_timeout(2500)
+    assert len(asked) == 1
+    assert page.locator("dialog").count() == 0
 
 
 def test_narrow_screens_scroll_only_the_table(watched: Watched, server_url: str) -> None:

@@ -39,6 +39,6 @@ STATUS = Status(
     uptime_seconds=12.5,
     ready=False,
     models=(EVERYDAY, BROKEN),
-    memory=Memory(rss_bytes=100, peak_bytes=200, budget_bytes=300),
+    memory=Memory(rss_bytes=100, peak_bytes=200, budget_bytes=300, held_bytes=50),
     limits={"max_queue": 64},
 )

@@ -112,6 +112,7 @@ def test_state_of_the_service(metrics: Metrics) -> None:
     assert value(metrics, "maskery_ready") == 0
     assert value(metrics, "maskery_uptime_seconds") == 12.5
     assert value(metrics, "maskery_memory_budget_bytes") == 300
+    assert value(metrics, "maskery_held_bytes") == 50
 
 
 def test_no_budget_has_no_number(metrics: Metrics) -> None:

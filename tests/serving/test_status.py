@@ -158,12 +158,14 @@ def test_waiting_requests_have_place_age_and_deadline(client: TestClient) -> Non
         caller.start()
     try:
         queue = waited_for(client, 2)
+        held = client.get("/v1/status").json()["memory"]["held_bytes"]
         before = numbers(client)
     finally:
         hold.set()
         for caller in callers:
             caller.join()
     assert answers == [200, 200]
+    assert held == 2 * len(PICTURE)
     assert queue["running"] == desk.settings.concurrency
     assert [one["position"] for one in queue["waiting"]] == [1, 2]
     assert {one["request_id"] for one in queue["waiting"]} == {"caller-0", "caller-1"}

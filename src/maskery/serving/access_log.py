@@ -15,7 +15,10 @@ access = logging.getLogger("maskery.access")
 
 # Asked every few seconds by machines and by the status page: these lines would bury the others.
 QUIET = frozenset(
-    ("/livez", "/readyz", "/metrics", "/v1/status", "/v2/health/live", "/v2/health/ready", "/health", "/healthz")
+    (
+        *("/livez", "/readyz", "/health", "/healthz", "/ping", "/metrics", "/v1/status"),
+        *("/v2/health/live", "/v2/health/ready", "/label-studio/health"),
+    )
 )
 LONGEST_PATH = 200
 

@@ -28,6 +28,7 @@ from maskery.serving.observe import Observe, open_tracing
 from maskery.serving.openapi import document
 from maskery.serving.overview import devices, overview
 from maskery.serving.request_id import RequestIds
+from maskery.serving.status import Status
 from maskery.settings import Settings
 
 WEB = Path(__file__).parent / "web"
@@ -53,13 +54,16 @@ class Service:
 
     async def status(self, _: Request) -> Response:
         """GET /v1/status"""
-        return _json(overview(self.desk))
+        return _json(self._now())
 
     async def metrics(self, request: Request) -> Response:
         """GET /metrics"""
-        accept, now = request.headers.get("accept", ""), overview(self.desk)
-        body, content_type = await anyio.to_thread.run_sync(self.desk.metrics.render, now, accept)
+        accept = request.headers.get("accept", "")
+        body, content_type = await anyio.to_thread.run_sync(self.desk.metrics.render, self._now(), accept)
         return Response(body, headers={"Content-Type": content_type})
+
+    def _now(self) -> Status:
+        return overview(self.desk, self.intake.held if self.intake else 0)
 
     async def openapi(self, _: Request) -> Response:
         """GET /openapi.json"""

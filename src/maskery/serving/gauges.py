@@ -15,6 +15,7 @@ def gauges_of(status: Status) -> Iterator[GaugeMetricFamily]:
     gauges["ready"].add_metric((), status.ready)
     gauges["uptime_seconds"].add_metric((), status.uptime_seconds)
     gauges["memory_peak_bytes"].add_metric((), status.memory.peak_bytes)
+    gauges["held_bytes"].add_metric((), status.memory.held_bytes)
     if status.memory.budget_bytes is not None:
         gauges["memory_budget_bytes"].add_metric((), status.memory.budget_bytes)
     return iter(gauges.values())
@@ -40,6 +41,7 @@ def _families() -> dict[str, GaugeMetricFamily]:
         ("ready", "1 when /readyz answers 200.", ()),
         ("uptime_seconds", "Seconds since the service was started.", ()),
         ("memory_peak_bytes", "Most resident memory that the process ever had.", ()),
+        ("held_bytes", "Bytes of all callers' pictures that wait or are at work.", ()),
         ("memory_budget_bytes", "Resident memory that the process may take, where a budget is set.", ()),
     )
     return {name: GaugeMetricFamily(f"maskery_{name}", help, labels=labels) for name, help, labels in table}

@@ -8,14 +8,14 @@ from maskery.serving.residents import Resident
 from maskery.serving.status import Device, ModelStatus, Queue, Status, Waiting, limits, memory_now
 
 
-def overview(desk: Desk) -> Status:
-    """The status now. On the event loop only: the queues are the loop's."""
+def overview(desk: Desk, held_bytes: int = 0) -> Status:
+    """The status now. ``held_bytes``: of callers' pictures. On the event loop only: the queues are the loop's."""
     return Status(
         version=__version__,
         uptime_seconds=round(time.monotonic() - desk.began, 1),
         ready=desk.residents.ready,
         models=tuple(_model(desk, resident) for resident in desk.residents.views()),
-        memory=memory_now(),
+        memory=memory_now(held_bytes=held_bytes),
         limits=limits(desk.settings),
     )
 

@@ -17,8 +17,11 @@ State = Literal["unloaded", "loading", "ready", "wrong", "failed"]
 
 STATES: tuple[State, ...] = get_args(State)
 
-# The settings that bound what a caller may send and how long he may wait.
-LIMITS = ("max_bytes", "max_pixels", "concurrency", "max_queue", "timeout")
+# The settings that bound what a caller may send, how much at once, and how long he may wait.
+LIMITS = (
+    *("max_bytes", "max_pixels", "max_pictures", "concurrency", "max_batch", "max_queue", "max_waiting_bytes"),
+    *("max_connections", "rate_limit", "timeout", "idle_unload"),
+)
 
 KEPT_RUNS = 256
 
@@ -102,11 +105,15 @@ class ModelStatus:
 
 @dataclass(frozen=True)
 class Memory:
-    """Resident memory of the process now and at most, and what it may take: None = no budget is set."""
+    """Resident memory of the process now and at most, and what it may take: None = no budget is set.
+
+    ``held_bytes``: pictures of all callers that wait or are at work.
+    """
 
     rss_bytes: int
     peak_bytes: int
     budget_bytes: int | None = None
+    held_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,7 @@ class Status:
     ready: bool
     models: tuple[ModelStatus, ...]
     memory: Memory
-    limits: dict[str, float]
+    limits: dict[str, float | str]
 
 
 class RunClock:
@@ -146,10 +153,10 @@ def _percentile(ordered: list[float], percent: int) -> float:
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] if ordered else 0.0
 
 
-def memory_now(budget_bytes: int | None = None) -> Memory:
-    """Read from /proc; zeros where there is none."""
+def memory_now(budget_bytes: int | None = None, held_bytes: int = 0) -> Memory:
+    """The process's is read from /proc; zeros where there is none."""
     values = dict(_kilobytes(Path("/proc/self/status")))
-    return Memory(values.get("VmRSS", 0), values.get("VmHWM", 0), budget_bytes)
+    return Memory(values.get("VmRSS", 0), values.get("VmHWM", 0), budget_bytes, held_bytes)
 
 
 def _kilobytes(path: Path) -> Iterable[tuple[str, int]]:
@@ -161,6 +168,6 @@ def _kilobytes(path: Path) -> Iterable[tuple[str, int]]:
             yield name, int(value.split()[0]) * 1024
 
 
-def limits(settings: Settings) -> dict[str, float]:
+def limits(settings: Settings) -> dict[str, float | str]:
     """The settings of ``LIMITS``."""
     return {name: getattr(settings, name) for name in LIMITS}

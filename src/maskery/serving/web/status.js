@@ -1,15 +1,21 @@
 /** The page at /status: GET /v1/status for people, asked again every two seconds while the page is seen. */
 
-import { fetchStatus } from "./api.js";
+import { Problem, fetchStatus } from "./api.js";
 import { byId, duration, make, show } from "./dom.js";
 
 const PAUSE = 2000; // milliseconds between two questions
 const LIMITS = {
   max_bytes: ["Largest request", bytes],
   max_pixels: ["Largest picture", (value) => `${(value / 1e6).toFixed(1)} MP`],
+  max_pictures: ["Pictures a request", String],
   concurrency: ["Pictures at once", String],
+  max_batch: ["Pictures a batch", String],
   max_queue: ["Waiting at most", String],
-  timeout: ["Time for a request", age],
+  max_waiting_bytes: ["Bytes waiting", bytes],
+  max_connections: ["Connections", String],
+  rate_limit: ["Requests a caller", (value) => value || "no limit"],
+  timeout: ["Time a request", age],
+  idle_unload: ["Unloaded when idle", (value) => (value ? age(value) : "never")],
 };
 
 async function refresh() {
@@ -18,8 +24,12 @@ async function refresh() {
       render(await fetchStatus());
       show(byId("lost"), false);
     } catch (problem) {
-      byId("lost").textContent = `${problem.title}. What is shown is old; asking again.`;
+      if (!(problem instanceof Problem)) throw problem;
+      byId("lost").textContent = problem.code === "unauthorized"
+        ? "The status is shown to those who give a key. Reload the page to give one."
+        : `${problem.title}. What is shown is old; asking again.`;
       show(byId("lost"), true);
+      if (problem.code === "unauthorized") return;
     }
     byId("state").removeAttribute("aria-busy");
   }
@@ -37,6 +47,7 @@ function render(status) {
     tile("Running for", age(status.uptime_seconds)),
     tile("Pictures in work", running),
     tile("Requests waiting", waiting.length),
+    tile("Pictures held", bytes(status.memory.held_bytes)),
     tile("Memory now", bytes(status.memory.rss_bytes)),
     tile("Memory at most", bytes(status.memory.peak_bytes)),
     tile("Memory budget", status.memory.budget_bytes === null ? "none" : bytes(status.memory.budget_bytes)));
