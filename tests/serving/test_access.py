@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message
 
 from maskery.errors import ConfigError
 from maskery.serving.access import OPEN, Access, address_of
+from maskery.serving.apis.table import APIS
 from maskery.serving.app import create_app
 from maskery.settings import Settings
 
@@ -57,7 +58,7 @@ def test_a_key_lets_in() -> None:
 
 
 def test_all_but_the_open_paths_ask_for_a_key() -> None:
-    inside = client(api_keys=(KEY,))
+    inside = client(api_keys=(KEY,), protocols=tuple(APIS))
     app = inside.app
     assert isinstance(app, Starlette)
     for route in app.routes:
