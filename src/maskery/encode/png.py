@@ -1,17 +1,18 @@
-"""A PNG writer for label maps and photos, several times faster than Pillow's on the same zlib.
+"""A PNG writer for label maps and photos, many times faster than Pillow's.
 
 One filter per picture, computed by numpy in bands, instead of the best of five per row: "Up" makes a label map almost
-all zeros, "Average" suits photos. Zlib's run-length strategy then finds what there is to find, in one pass. Compression
-and numpy both release the GIL. Nothing but the necessary chunks is written, and the ``extra`` ones that a caller gives.
+all zeros, "Average" suits photos. The run-length strategy then finds what there is to find, in one pass; zlib-ng packs
+it as zlib does, in a quarter of the time. Compression and numpy both release the GIL. Nothing but the necessary chunks
+is written, and the ``extra`` ones that a caller gives.
 """
 
 import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from zlib_ng import zlib_ng
 
 Bytes = NDArray[np.uint8]
 Integers = NDArray[np.integer[Any]]
@@ -24,7 +25,7 @@ UP, AVERAGE = 2, 3  # PNG's filter types
 def indexed(ids: Bytes, palette: Bytes, extra: bytes = b"") -> bytes:
     """(H, W) uint8 and (<= 256, 3) uint8 RGB -> an 8-bit palette PNG whose pixel values are ``ids``."""
     chunks = _header(ids.shape[1], ids.shape[0], 8, INDEXED) + extra + _chunk(b"PLTE", palette.tobytes())
-    return _finish(chunks, _up(bands(ids)), zlib.Z_RLE)
+    return _finish(chunks, _up(bands(ids)), zlib_ng.Z_RLE)
 
 
 def grey(pixels: NDArray[np.uint8] | NDArray[np.uint16], extra: bytes = b"") -> bytes:
@@ -32,20 +33,20 @@ def grey(pixels: NDArray[np.uint8] | NDArray[np.uint16], extra: bytes = b"") -> 
     height, width = pixels.shape
     header = _header(width, height, 8 * pixels.itemsize, GREY) + extra
     rows = (band.astype(band.dtype.newbyteorder(">"), copy=False).view(np.uint8) for band in bands(pixels))
-    return _finish(header, _up(rows), zlib.Z_RLE)
+    return _finish(header, _up(rows), zlib_ng.Z_RLE)
 
 
 def flat_colours(pixels: Iterable[Bytes], size_wh: tuple[int, int], extra: bytes = b"") -> bytes:
     """Bands (h, W, 3) uint8 of large areas of one colour, from top to bottom -> an RGB PNG."""
     rows = (band.reshape(len(band), -1) for band in pixels)
-    return _finish(_header(*size_wh, 8, RGB) + extra, _up(rows), zlib.Z_DEFAULT_STRATEGY)
+    return _finish(_header(*size_wh, 8, RGB) + extra, _up(rows), zlib_ng.Z_DEFAULT_STRATEGY, level=2)
 
 
 def photo(pixels: Iterable[Bytes], size_wh: tuple[int, int], channels: int, extra: bytes = b"") -> bytes:
     """Bands (h, W, 3 or 4) uint8 of a photo, from top to bottom -> an RGB or RGBA PNG."""
     rows = (band.reshape(len(band), -1) for band in pixels)
     header = _header(*size_wh, 8, RGB if channels == 3 else RGBA) + extra
-    return _finish(header, _average(rows, channels), zlib.Z_RLE)
+    return _finish(header, _average(rows, channels), zlib_ng.Z_RLE)
 
 
 def text(keyword: str, value: str) -> bytes:
@@ -103,17 +104,17 @@ def _header(width: int, height: int, depth: int, colour_type: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", fields)
 
 
-def _finish(head: bytes, filtered: Iterable[Bytes], strategy: int) -> bytes:
+def _finish(head: bytes, filtered: Iterable[Bytes], strategy: int, level: int = 1) -> bytes:
     """Compress band by band into IDAT chunks of their own: the whole is put together once, not three times."""
-    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, strategy)
+    packer = zlib_ng.compressobj(level, zlib_ng.DEFLATED, zlib_ng.MAX_WBITS, zlib_ng.DEF_MEM_LEVEL, strategy)
     chunks = [head]
     for band in filtered:
-        if packed := packer.compress(band):  # type: ignore[arg-type]
+        if packed := packer.compress(band):
             chunks.append(_chunk(b"IDAT", packed))
     chunks += [_chunk(b"IDAT", packer.flush()), _chunk(b"IEND", b"")]
     return b"".join(chunks)
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
-    check = zlib.crc32(content, zlib.crc32(name))
+    check = zlib_ng.crc32(content, zlib_ng.crc32(name))
     return b"".join((struct.pack(">I", len(content)), name, content, struct.pack(">I", check)))
