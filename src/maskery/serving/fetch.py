@@ -67,7 +67,7 @@ class Fetcher:
         """The bytes at a URL, whatever their type: ``image.open_picture`` says what they are.
 
         Raises ``BadUrl`` for a URL that is not fetched, ``UrlNotFetched`` when its server does not give the picture
-        in time, ``TooLarge`` beyond ``max_bytes``.
+        in time, ``TooLarge`` beyond ``max_bytes``, ``Busy`` where all callers' pictures together are too large.
         """
         if self._mode == "off":
             raise BadUrl("This server fetches no pictures by URL.", "Send the picture's bytes.")
@@ -129,9 +129,11 @@ class Fetcher:
         listed = self._allowed.has(target)
         for text in found:
             how = address.reach(text)
-            if (how == "public" and (listed or not address.is_own(text))) or (how == "private" and listed):
+            own = how == "public" and address.is_own(text)
+            if (how == "public" and not own) or (how != "closed" and listed):
                 continue
-            log.info("a picture by URL was refused: %s is at %s, which is %s", target.netloc, text, how)
+            what = "this machine" if own else how
+            log.info("a picture by URL was refused: %s is at %s, which is %s", target.netloc, text, what)
             raise BadUrl(f"{target.host} is not a public host.", "Send the picture's bytes.")
         return found[:ADDRESSES_TRIED]
 
