@@ -89,7 +89,7 @@ class Unchanged(InputError):
 
     code = "unchanged"
 
-    def __init__(self, message: str, cure: str, etag: str) -> None:
+    def __init__(self, message: str, cure: str = "", etag: str = "") -> None:
         super().__init__(message, cure)
         self.etag = etag
 

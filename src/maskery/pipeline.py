@@ -1,7 +1,7 @@
 """THE ROAD: picture -> tensor -> session -> task -> result. Every door comes through here."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,10 +42,10 @@ REDUCE_TO = 2
 
 
 class Stopwatch:
-    """Milliseconds by stage, in the order in which the stages ran."""
+    """Milliseconds by stage, in the order in which the stages ran; ``before``: those of earlier stages."""
 
-    def __init__(self) -> None:
-        self.timings_ms: dict[str, float] = {}
+    def __init__(self, before: Mapping[str, float] | None = None) -> None:
+        self.timings_ms: dict[str, float] = dict(before or {})
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -92,9 +92,9 @@ class Model:
         prepared = self.prepare(picture, wish)
         return self.finish(prepared, self.infer([prepared])[0])
 
-    def prepare(self, picture: Picture, wish: Wish = PLAIN) -> Prepared:
+    def prepare(self, picture: Picture, wish: Wish = PLAIN, watch: Stopwatch | None = None) -> Prepared:
         """Decode and fit one picture. Raises ``BadRequest`` and ``PictureError`` as ``run`` does."""
-        watch, spec = Stopwatch(), self.card.input
+        watch, spec = watch or Stopwatch(), self.card.input
         check(wish, self.card)
         placement = preprocess.place(picture.size_wh, spec, wish.max_side)
         with watch.stage("decode"):

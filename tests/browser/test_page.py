@@ -144,7 +144,7 @@ def test_facts_of_the_answer_are_shown(page: Page) -> None:
     expect(page.locator("#facts")).to_contain_text("451 × 300 px")
     expect(page.locator("#facts")).to_contain_text(page.input_value("#model"))
     stages = page.locator("#stages li span:first-child").all_text_contents()
-    assert stages == ["decode", "preprocess", "run", "postprocess"]
+    assert stages == ["queue", "decode", "preprocess", "run", "postprocess"]
     assert page.locator("#total").inner_text().endswith(("ms", "s"))
 
 

@@ -18,7 +18,7 @@ from maskery.engine import preprocess
 from maskery.errors import BadRequest
 from maskery.image import Picture
 from maskery.model_card import ModelCard
-from maskery.pipeline import PLAIN, Model, Prepared, Wish
+from maskery.pipeline import PLAIN, Model, Prepared, Stopwatch, Wish
 from maskery.result import Result
 from maskery.serving import record
 from maskery.serving.fetch import Fetcher
@@ -184,8 +184,8 @@ def run_group(jobs: Sequence[Job[Any]]) -> list[Outcome]:
     with room_for(heavy):
         for i, job in enumerate(jobs):
             try:
-                prepared[i] = job.model.prepare(job.picture, job.wish)
-                prepared[i].watch.timings_ms["queue"] = round((began - job.entered) * 1000, 3)
+                watch = Stopwatch({"queue": round((began - job.entered) * 1000, 3)})
+                prepared[i] = job.model.prepare(job.picture, job.wish, watch)
             except Exception as error:
                 outcomes[i] = None, error
         try:

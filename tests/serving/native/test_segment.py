@@ -180,7 +180,7 @@ def test_deadline_and_server_timing(client: TestClient) -> None:
         assert response.status_code == 400
     timing = client.post("/v1/segment", content=CAT, headers={"x-request-timeout": "30"}).headers["server-timing"]
     assert [part.partition(";")[0] for part in timing.split(", ")] == [
-        "decode", "preprocess", "queue", "run", "postprocess", "encode",
+        "queue", "decode", "preprocess", "run", "postprocess", "encode",
     ]  # fmt: skip
 
 
