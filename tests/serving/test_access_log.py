@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import re
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from tests.material import ROOT, encoded, photo
 from tests.serving.live import Server
 
 SCOPE = {"method": "POST", "path": "/v1/segment", "raw_path": b"/v1/segment", "client": ("10.0.0.7", 5123)}
-RECORD = Record("native", "everyday", "", 200, 1234, 567)
+RECORD = Record("native", "everyday", "mask", "", 200, 1234, 567)
 
 
 @pytest.fixture
@@ -60,6 +61,7 @@ def test_a_request_as_json(log: io.StringIO) -> None:
         "bytes_out": 567,
         "protocol": "native",
         "model": "everyday",
+        "format": "mask",
         "problem": "",
         "request_id": "abc",
     }
@@ -68,7 +70,7 @@ def test_a_request_as_json(log: io.StringIO) -> None:
 @pytest.mark.parametrize("log", [TextLines], indirect=True)
 def test_a_request_as_text(log: io.StringIO) -> None:
     write(SCOPE, RECORD, 0.0421)
-    expected = "10.0.0.7 POST /v1/segment 200 42.1 ms, 1234 bytes in, 567 out, native everyday - -\n"
+    expected = "10.0.0.7 POST /v1/segment 200 42.1 ms, 1234 bytes in, 567 out, native everyday mask - -\n"
     assert log.getvalue().endswith(f" INFO maskery.access: {expected}")
 
 
@@ -148,20 +150,24 @@ def test_a_server_logs_requests_and_no_picture_query_or_key(format: str) -> None
     server = Server(MASKERY_LOG_FORMAT=format, MASKERY_LOG_LEVEL="debug")
     status, _ = server.post(picture, "?classes=cat&format=json")
     refused, _ = server.post(picture, "?secret=hunter2")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as leaver:
+        leaver.sendall(b"POST /v1/segment HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\nonly this")
     server.raw(b"GET /livez HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer hunter3\r\nConnection: close\r\n\r\n")
     end = time.monotonic() + 10
-    while sum("/v1/segment" in line for line in list(server.lines)) < 2 and time.monotonic() < end:
+    while sum("/v1/segment" in line for line in list(server.lines)) < 3 and time.monotonic() < end:
         time.sleep(0.05)
     server.stop()
     assert (status, refused) == (200, 400)
     text = "".join(server.lines)
     answered = [line for line in text.splitlines() if "/v1/segment" in line]
-    assert len(answered) == 2
+    assert len(answered) == 3
     assert "hunter" not in text
     assert "classes" not in text
     assert base64.b64encode(picture)[:40].decode() not in text
     assert max(len(line) for line in text.splitlines()) < 1000
     if format == "json":
-        one = json.loads(answered[0])
-        assert one["bytes_in"] == len(picture)
-        assert (one["status"], one["protocol"], one["client"]) == (200, "native", "127.0.0.1")
+        good, bad, left = sorted(map(json.loads, answered), key=lambda line: line["status"])
+        assert good["bytes_in"] == len(picture)
+        assert (good["status"], good["protocol"], good["client"]) == (200, "native", "127.0.0.1")
+        assert (bad["status"], bad["problem"]) == (400, "bad-request")
+        assert (left["status"], left["bytes_in"]) == (499, len(b"only this"))

@@ -22,7 +22,8 @@ from maskery.serving.observe import Observe
 async def work(request: Request) -> Response:
     await request.body()
     known = record.current()
-    known.worked("everyday", {"run": 3.0})
+    known.model = "everyday"
+    known.worked({"run": 3.0})
     known.problem = "none"
     return PlainTextResponse("done")
 

@@ -92,7 +92,7 @@ def test_a_request_shows_everywhere(client: TestClient, caplog: pytest.LogCaptur
     assert client.post("/v1/segment?format=overlay", content=PICTURE).status_code == 200
     (line,) = (record.msg for record in caplog.records if isinstance(record.msg, Answered))
     assert (line.protocol, line.model, line.status, line.problem) == ("native", MODEL, 200, "")
-    assert (line.bytes_in, line.path) == (len(PICTURE), "/v1/segment")
+    assert (line.bytes_in, line.path, line.format) == (len(PICTURE), "/v1/segment", "overlay")
     answered = {"protocol": "native", "model": MODEL, "status": "200"}
     assert moved(client, before, "maskery_requests_total", **answered) == 1
     for stage in ("queue", "decode", "preprocess", "run", "postprocess", "encode"):
@@ -109,22 +109,22 @@ def test_a_request_shows_everywhere(client: TestClient, caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize(
-    ("body", "query", "status", "code"),
+    ("body", "query", "status", "code", "model"),
     [
-        (b"no picture at all", "", 415, "unsupported-picture"),
-        (PICTURE, "?format=nonsense", 400, "bad-request"),
-        (PICTURE, "?model=invented-by-a-caller", 404, "unknown-model"),
+        (b"no picture at all", "", 415, "unsupported-picture", MODEL),
+        (PICTURE, "?format=nonsense", 400, "bad-request", ""),
+        (PICTURE, "?model=invented-by-a-caller", 404, "unknown-model", ""),
     ],
 )
 def test_a_refused_request(
-    client: TestClient, caplog: pytest.LogCaptureFixture, body: bytes, query: str, status: int, code: str
+    client: TestClient, caplog: pytest.LogCaptureFixture, body: bytes, query: str, status: int, code: str, model: str
 ) -> None:
     caplog.set_level(logging.INFO, "maskery.access")
     before = numbers(client)
     assert client.post(f"/v1/segment{query}", content=body).status_code == status
     (line,) = (record.msg for record in caplog.records if isinstance(record.msg, Answered))
-    assert (line.protocol, line.model, line.status, line.problem) == ("native", "", status, code)
-    answered = {"protocol": "native", "model": "", "status": str(status)}
+    assert (line.protocol, line.model, line.status, line.problem) == ("native", model, status, code)
+    answered = {"protocol": "native", "model": model, "status": str(status)}
     assert moved(client, before, "maskery_requests_total", **answered) == 1
     assert moved(client, before, "maskery_class_pictures_total", model=MODEL) == 0
     assert "invented" not in client.get("/metrics").text

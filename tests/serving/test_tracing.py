@@ -30,7 +30,9 @@ TIMINGS = {"decode": 4.0, "queue": 0.5, "run": 30.0}
 
 
 async def work(_: Request) -> Response:
-    record.current().worked("everyday@1.0.0", TIMINGS)
+    known = record.current()
+    known.model = "everyday@1.0.0"
+    known.worked(TIMINGS)
     return PlainTextResponse("done")
 
 
@@ -68,6 +70,7 @@ def test_a_span_for_the_request_and_one_for_each_stage(client: TestClient, expor
         "http.response.body.size": 4,
         "maskery.protocol": "native",
         "maskery.model": "everyday@1.0.0",
+        "maskery.format": "",
         "maskery.problem": "",
         "maskery.request_id": name,
     }

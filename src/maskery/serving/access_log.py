@@ -38,14 +38,16 @@ class Answered(msgspec.Struct, frozen=True):
     bytes_out: int
     protocol: str
     model: str
+    format: str
     problem: str
     request_id: str
 
     def __str__(self) -> str:
         """As a line of text; what is not known is a dash."""
+        words = (self.protocol, self.model, self.format, self.problem, self.request_id)
         return (
             f"{self.client or '-'} {self.method} {self.path} {self.status} {self.ms:.1f} ms, {self.bytes_in} bytes in, "
-            f"{self.bytes_out} out, {self.protocol or '-'} {self.model or '-'} {self.problem or '-'} {self.request_id}"
+            f"{self.bytes_out} out, {' '.join(word or '-' for word in words)}"
         )
 
 
@@ -65,6 +67,7 @@ def write(scope: Mapping[str, Any], record: Record, seconds: float) -> None:
         bytes_out=record.bytes_out,
         protocol=record.protocol,
         model=record.model,
+        format=record.format,
         problem=record.problem,
         request_id=request_id.get(),
     )

@@ -99,12 +99,15 @@ class Desk:
         ``NotPulled``, ``ModelError``, ``Busy``.
         """
         entered, patience = time.perf_counter(), self._patience(request)
+        known = record.current()
+        known.protocol, known.format = order.protocol, order.format
         async with self.residents.lease(order.model) as model:
+            known.model = model.key
             picture = await anyio.to_thread.run_sync(self._open, order, limiter=self._headers)
             wish = order.wish if isinstance(order.wish, Wish) else order.wish(picture)
             pipeline.check(wish, model.card)
             self.metrics.picture(picture.size_wh[0] * picture.size_wh[1], size_of(order.source))
-            job = Job(order, picture, wish, model, finish, entered, record.current(), self.notes)
+            job = Job(order, picture, wish, model, finish, entered, known, self.notes)
             like = preprocess.place(picture.size_wh, model.card.input, wish.max_side).working_wh
             ticket = self.scheduler.enter(model.key, job, run_group, patience, like=like)
             if request is None:

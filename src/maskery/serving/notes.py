@@ -39,7 +39,7 @@ class Notes:
         times = {"fetch": record.fetch_ms} | dict(timings_ms) if record.fetch_ms else timings_ms
         record.fetch_ms = 0.0
         ordered = {stage: times[stage] for stage in STAGES if stage in times}
-        record.worked(model, ordered)
+        record.worked(ordered)
         self.metrics.stages(model, ordered)
         self._clocks[model].add(timings_ms["run"])
         shares = shares_of(result)

@@ -53,7 +53,8 @@ class Observe:
             raise
         finally:
             known.status = known.status or CALLER_LEFT
-            known.protocol = self.protocols.get(getattr(scope.get("route"), "path", ""), OTHER)
+            path = getattr(scope.get("route"), "path", "")
+            known.protocol = known.protocol or self.protocols.get(path, OTHER)
             seconds = time.perf_counter() - started
             self.metrics.answered(known.protocol, known.model, known.status, seconds)
             access_log.write(scope, known, seconds)

@@ -16,13 +16,15 @@ class Worked:
 
 @dataclass(slots=True)
 class Record:
-    """``protocol`` and ``model`` are names of ours, never a caller's text; ``problem`` is the code of an error.
+    """``protocol``, ``model`` and ``format`` (of the answer) are names of ours, never a caller's text.
 
-    ``status`` is 0 until an answer begins. ``fetch_ms``: spent on fetching the picture that is worked on next.
+    ``problem`` is the code of an error. ``status`` is 0 until an answer begins. ``fetch_ms``: spent on fetching the
+    picture that is worked on next.
     """
 
     protocol: str = ""
     model: str = ""
+    format: str = ""
     problem: str = ""
     status: int = 0
     bytes_in: int = 0
@@ -30,9 +32,8 @@ class Record:
     fetch_ms: float = 0.0
     pictures: list[Worked] = field(default_factory=list)
 
-    def worked(self, model: str, timings_ms: Mapping[str, float]) -> None:
+    def worked(self, timings_ms: Mapping[str, float]) -> None:
         """A picture is done, now."""
-        self.model = model
         self.pictures.append(Worked(timings_ms, time.time_ns()))
 
 

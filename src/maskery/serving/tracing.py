@@ -54,6 +54,7 @@ class Tracing:
                 "http.response.body.size": record.bytes_out,
                 "maskery.protocol": record.protocol,
                 "maskery.model": record.model,
+                "maskery.format": record.format,
                 "maskery.problem": record.problem,
                 "maskery.request_id": request_id.get(),
             }
