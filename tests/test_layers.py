@@ -8,9 +8,9 @@ import maskery
 ROOT = Path(maskery.__file__).parent
 LAYERS = [
     {"errors"},
-    {"settings", "strict", "labels", "metrics", "blocks", "rows"},
+    {"settings", "strict", "labels", "metrics", "blocks", "rows", "plan"},
     {"image", "result", "model_card"},
-    {"streaming"},
+    {"streaming", "banded"},
     {"engine", "tasks", "encode", "zoo", "datasets"},
     {"pipeline"},
     {"evaluation", "api", "training"},

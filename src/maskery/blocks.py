@@ -114,3 +114,33 @@ def png_chunk(data: bytes, name: bytes) -> bytes | None:
             return data[position + 8 : position + 8 + length]
         position += length + 12
     return None
+
+
+def jpeg_coefficient_bytes(data: bytes) -> int:
+    """What a decoder must hold of the whole JPEG whatever its reduction: 0 where it is read from top to bottom.
+
+    Progressive files, and those whose colours come one after another, are held as coefficients of 2 bytes.
+    """
+    position, frame = 2, b""
+    while found := _JPEG_MARKER.search(data, position):
+        marker, position = data[found.end() - 1], found.end()
+        if marker in (0x01, 0xD8, 0xD9):
+            continue
+        length = int.from_bytes(data[position : position + 2], "big")
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            frame, kind = data[position + 2 : position + length], marker
+        if marker == 0xDA:
+            together = len(frame) >= 6 and data[position + 2] == frame[5]
+            whole = frame and (kind in (0xC2, 0xC6, 0xCA, 0xCE) or not together)
+            return _coefficient_bytes(frame) if whole else 0
+        position += length
+    return 0
+
+
+def _coefficient_bytes(frame: bytes) -> int:
+    """Of a frame header: bits, height, width, components, and 3 bytes a component with its sampling factors."""
+    height, width, components = struct.unpack(">HHB", frame[1:6])
+    factors = [(byte >> 4, byte & 15) for byte in frame[7 : 6 + 3 * components : 3]]
+    across, down = max(x for x, _ in factors), max(y for _, y in factors)
+    share = sum(x * y for x, y in factors) / max(1, across * down)
+    return int(2 * share * height * width)

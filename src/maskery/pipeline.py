@@ -1,7 +1,7 @@
 """THE ROAD: picture -> tensor -> session -> task -> result. Every door comes through here."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,13 +9,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.engine import preprocess
+from maskery.banded import BandedResult
+from maskery.engine import preprocess, source
+from maskery.engine.facts import facts_of
+from maskery.engine.memory_plan import PLAIN_DEMAND, UNMEASURED, Demand, Footprint, Wanted, choose, tiles_of
 from maskery.engine.runtimes import open_session
 from maskery.engine.session import Session
 from maskery.errors import BadRequest, nearest
 from maskery.image import Picture
 from maskery.model_card import ModelCard
-from maskery.result import MAPS, Result, SemanticResult
+from maskery.plan import Plan
+from maskery.result import MAPS, Frame, Result, SemanticResult
+from maskery.tasks import huge
 from maskery.tasks.base import Reading
 from maskery.tasks.table import TASKS
 
@@ -24,6 +29,7 @@ from maskery.tasks.table import TASKS
 class Wish:
     """What a caller may ask of a run: only these classes, another working size, these of ``result.MAPS``.
 
+    ``tile``: side in pixels of the picture of the tiles that it is cut into; 0 = none, None = only where it is huge.
     ``answer_wh``: (width, height) of the answer's grid instead of the upright picture's own pixels; classes are decided
     there from the same scores. For doors whose contract has another size, and for summaries.
     """
@@ -32,13 +38,13 @@ class Wish:
     max_side: int | None = None
     maps: tuple[str, ...] = ()
     answer_wh: tuple[int, int] | None = None
+    tile: int | None = None
 
 
 PLAIN = Wish()
 
-# A large JPEG is decoded at not less than this many times the working size. The mask then differs from a full
-# decode's in about 1 % of the pixels, along borders (docs/benchmarks.md); at 1 it would be 4 ms faster and differ more.
-REDUCE_TO = 2
+NOTHING = np.empty(0, np.float32)
+"""The output of tiles, which is looked at tile by tile."""
 
 
 class Stopwatch:
@@ -68,15 +74,17 @@ class Prepared:
     placement: preprocess.Placement
     orientation: int
     wish: Wish
+    plan: Plan
     watch: Stopwatch
 
 
 @dataclass(frozen=True)
 class Model:
-    """A card with its loaded session. Thread-safe: nothing of a run is kept here."""
+    """A card with its loaded session. Thread-safe: nothing of a run is kept here. ``footprint``: what a run takes."""
 
     card: ModelCard
     session: Session
+    footprint: Footprint = UNMEASURED
 
     @property
     def key(self) -> str:
@@ -89,20 +97,49 @@ class Model:
         Raises ``BadRequest`` for a wish that this model cannot fulfil, ``PictureError`` for damaged pixels,
         ``ModelError`` where the model does not do what its card says.
         """
-        prepared = self.prepare(picture, wish)
+        result = self.follow(self.plan(picture, wish), picture, wish)
+        return result.whole() if isinstance(result, BandedResult) else result
+
+    def plan(
+        self, picture: Picture, wish: Wish = PLAIN, demand: Demand = PLAIN_DEMAND, budget: int | None = None
+    ) -> Plan:
+        """How this picture is to be worked on, so that all of it, the writing of the answer included, takes ``budget``
+        bytes at most; None = whatever it takes.
+
+        Raises ``BadRequest`` as ``run`` does, ``TooLarge`` where it cannot be done.
+        """
+        check(wish, self.card)
+        facts = facts_of(picture)
+        wanted = Wanted(
+            facts, self.card, demand, self.footprint, wish.max_side, wish.tile, wish.answer_wh, len(wish.maps)
+        )
+        return choose(wanted, budget)
+
+    def follow(
+        self, plan: Plan, picture: Picture, wish: Wish = PLAIN, heed: Callable[[], None] = lambda: None
+    ) -> Result | BandedResult:
+        """Segment as ``plan`` says: in bands where it is ``banded``. Raises as ``run`` does.
+
+        ``heed`` is called before each tile; what it raises ends the work.
+        """
+        if plan.tiles:
+            return self._tiled(plan, picture, wish, heed)
+        prepared = self.prepare(picture, wish, plan=plan)
         return self.finish(prepared, self.infer([prepared])[0])
 
-    def prepare(self, picture: Picture, wish: Wish = PLAIN, watch: Stopwatch | None = None) -> Prepared:
-        """Decode and fit one picture. Raises ``BadRequest`` and ``PictureError`` as ``run`` does."""
+    def prepare(
+        self, picture: Picture, wish: Wish = PLAIN, watch: Stopwatch | None = None, plan: Plan | None = None
+    ) -> Prepared:
+        """Decode and fit one picture, not in tiles. Raises as ``run`` does."""
         watch, spec = watch or Stopwatch(), self.card.input
+        plan = plan or self.plan(picture, replace(wish, tile=0))
         check(wish, self.card)
-        placement = preprocess.place(picture.size_wh, spec, wish.max_side)
+        placement = preprocess.place(picture.size_wh, spec, plan.max_side)
         with watch.stage("decode"):
-            width, height = placement.content_wh
-            pixels = picture.pixels(at_least_wh=(REDUCE_TO * width, REDUCE_TO * height))
+            pixels = source.in_one_piece(picture, placement.content_wh, plan)
         with watch.stage("preprocess"):
             tensor = preprocess.to_tensor(pixels, placement, spec)
-        return Prepared(tensor, placement, picture.orientation, wish, watch)
+        return Prepared(tensor, placement, picture.orientation, wish, plan, watch)
 
     def infer(self, group: Sequence[Prepared]) -> list[NDArray[np.generic]]:
         """The output of each, with a batch axis of 1. Several must have tensors of one shape: they run as one batch."""
@@ -116,17 +153,40 @@ class Model:
             one.watch.note("run", started)
         return outputs
 
-    def finish(self, prepared: Prepared, output: NDArray[np.generic]) -> Result:
-        """The result of one picture from its output."""
-        wish, placement = prepared.wish, prepared.placement
+    def finish(self, prepared: Prepared, output: NDArray[np.generic]) -> Result | BandedResult:
+        """The result of one picture from its output; in bands where its plan says so."""
+        wish, plan = prepared.wish, prepared.plan
         with prepared.watch.stage("postprocess"):
-            frame = placement.frame(prepared.orientation)
-            if wish.answer_wh:
-                frame = replace(frame, answer_wh=wish.answer_wh)
-                placement = replace(placement, original_wh=wish.answer_wh)
-            timings = prepared.watch.timings_ms
-            reading = Reading(output, placement, frame, self.card, timings, wish.maps)
-            return _keep(TASKS[self.card.task](reading), wish.classes)
+            frame = prepared.placement.frame(prepared.orientation)
+            reading = self._reading(output, prepared.placement, frame, wish, plan, prepared.watch)
+            read = huge.read if plan.banded else TASKS[self.card.task]
+            return _keep(read(reading), wish.classes)
+
+    def _tiled(self, plan: Plan, picture: Picture, wish: Wish, heed: Callable[[], None]) -> Result | BandedResult:
+        assert plan.tiles is not None
+        watch, turn = Stopwatch(), picture.orientation if plan.decode == "bands" else 1
+        grid = tiles_of(facts_of(picture), self.card, plan.decode, plan.tiles.asked, plan.max_side)
+        with watch.stage("tiles"):
+            placement = grid.placement(turn)
+            reading = self._reading(NOTHING, placement, placement.frame(picture.orientation), wish, plan, watch)
+            rows = source.for_tiles(picture, plan, grid)
+            result = _keep(huge.read_tiles(rows, grid, turn, self.session, reading, heed), wish.classes)
+        assert isinstance(result, BandedResult)
+        return result if plan.banded else result.whole()
+
+    def _reading(
+        self,
+        output: NDArray[np.generic],
+        placement: preprocess.Placement,
+        frame: Frame,
+        wish: Wish,
+        plan: Plan,
+        watch: Stopwatch,
+    ) -> Reading:
+        if wish.answer_wh:
+            frame = replace(frame, answer_wh=wish.answer_wh)
+            placement = replace(placement, original_wh=wish.answer_wh)
+        return Reading(output, placement, frame, self.card, watch.timings_ms, wish.maps, plan)
 
 
 def load_model(card: ModelCard, path: Path, device: str = "cpu", threads: int = 0) -> Model:
@@ -146,11 +206,16 @@ def check(wish: Wish, card: ModelCard) -> None:
             )
     if wish.classes and card.task == "classification":
         raise BadRequest(f"{card.name} is a classifier: it has no mask to restrict.", "Leave classes out.")
+    if wish.tile and card.task == "classification":
+        raise BadRequest(f"{card.name} is a classifier: it looks at a picture as a whole.", "Leave tile out.")
+    if wish.tile and wish.maps:
+        raise BadRequest("A picture in tiles has no maps beside the classes.", "Ask without maps, or with tile=0.")
     choices = card.labels[1:] if card.task == "foreground" else card.labels
     for name in wish.classes:
         if name not in choices:
             raise BadRequest(f"{card.name} has no class {name!r}.", nearest(name, choices))
 
 
-def _keep(result: Result, classes: Sequence[str]) -> Result:
-    return result.keep(classes) if classes and isinstance(result, SemanticResult) else result
+def _keep(result: Result | BandedResult, classes: Sequence[str]) -> Result | BandedResult:
+    semantic = isinstance(result, SemanticResult) or (isinstance(result, BandedResult) and not result.soft)
+    return result.keep(classes) if classes and semantic else result  # type: ignore[union-attr]

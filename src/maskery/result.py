@@ -1,6 +1,6 @@
 """What a task answers: frozen objects that check themselves when made."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.errors import BadRequest, nearest
+from maskery.plan import Plan
 
 Colour = tuple[int, int, int]
 MAPS = ("confidence", "entropy", "margin")  # what ``SemanticResult.maps`` may hold
@@ -59,13 +60,16 @@ class ClassShare:
 
 @dataclass(frozen=True)
 class Answer:
-    """What all results have. ``timings_ms``: milliseconds by stage, in the order in which the stages ran."""
+    """What all results have. ``timings_ms``: milliseconds by stage, in the order in which the stages ran. ``plan``: how
+    the picture was worked on.
+    """
 
     labels: tuple[str, ...]
     palette: tuple[Colour, ...]
     frame: Frame
     model: ModelInfo
     timings_ms: dict[str, float] = field(compare=False)
+    plan: Plan | None = field(default=None, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.palette):
@@ -148,6 +152,10 @@ class SemanticResult(Answer):
         ]
         return tuple(sorted(found, key=lambda item: -item.pixels))
 
+    def rows(self) -> Iterator[NDArray[np.uint8] | NDArray[np.uint16]]:
+        """Bands (h, W) of class ids, from top to bottom, as ``BandedResult`` has them: here, one."""
+        yield self.class_map
+
     def keep(self, names: Sequence[str]) -> "SemanticResult":
         """Only the classes of these names; the rest becomes background, or ``unlabelled`` where there is none."""
         kept = self.class_ids(names)
@@ -170,6 +178,11 @@ class ForegroundResult(Answer):
             raise ValueError(f"a foreground result has 2 labels, not {len(self.labels)}")
         _expect_map("alpha", self.alpha, self.frame, ("uint8",))
 
+    @staticmethod
+    def opaque_from(threshold: float = 0.5) -> int:
+        """The least ``alpha`` that counts as foreground."""
+        return round(threshold * 255)
+
     @cached_property
     def as_semantic(self) -> SemanticResult:
         """The hard decision at ``threshold`` as a two-class map."""
@@ -179,7 +192,8 @@ class ForegroundResult(Answer):
             frame=self.frame,
             model=self.model,
             timings_ms=self.timings_ms,
-            class_map=(self.alpha >= round(self.threshold * 255)).astype(np.uint8),
+            plan=self.plan,
+            class_map=(self.alpha >= self.opaque_from(self.threshold)).astype(np.uint8),
             decided_by=f"interpolated probability >= {self.threshold}",
         )
 

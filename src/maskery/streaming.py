@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from maskery.banded import turned_wh
 from maskery.errors import MissingExtra
 from maskery.image import Picture, array_rgb, decoder_errors, flat, open_lazily
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import pyvips
 
 BAND_BYTES = 1 << 20
+FIXED_BYTES = 12 << 20  # of libvips itself, when it is first used
+COLUMN_BYTES = 7_500  # of the rows that libvips keeps, a pixel of the width
 STRIP_BYTES_AT_MOST = 1 << 26  # of a TIFF's strip or row of tiles, which is decoded as one
 
 _LOADERS = {"JPEG": "jpegload_source", "MPO": "jpegload_source", "PNG": "pngload_source", "TIFF": "tiffload_source"}
@@ -30,7 +33,7 @@ _CLASSES = ("VipsForeignLoadJpeg", "VipsForeignLoadPng", "VipsForeignLoadTiff")
 
 def stored_wh(picture: Picture) -> tuple[int, int]:
     """(width, height) in pixels before the EXIF orientation is applied."""
-    return picture.size_wh[::-1] if picture.orientation >= 5 else picture.size_wh
+    return turned_wh(picture.size_wh, picture.orientation)
 
 
 def why_whole(picture: Picture) -> str:
@@ -53,6 +56,11 @@ def available() -> bool:
     except MissingExtra:
         return False
     return True
+
+
+def held_bytes(format: str, width: int) -> float:
+    """What ``rows`` holds of a file that is ``width`` pixels wide, the file itself aside: libvips keeps many rows."""
+    return FIXED_BYTES + width * COLUMN_BYTES if format in _LOADERS else 4 * BAND_BYTES
 
 
 def rows(picture: Picture, reduce: int = 1) -> Iterator[NDArray[np.uint8]]:

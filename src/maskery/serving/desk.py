@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from starlette.requests import ClientDisconnect, Request
 
 from maskery import image, pipeline
+from maskery.banded import BandedResult
 from maskery.engine import preprocess
 from maskery.errors import BadRequest
 from maskery.image import Picture
@@ -206,6 +207,7 @@ def run_group(jobs: Sequence[Job[Any]]) -> list[Outcome]:
 
 def _finished(job: Job[T], prepared: Prepared, output: NDArray[np.generic]) -> T:
     result = job.model.finish(prepared, output)
+    assert not isinstance(result, BandedResult)  # of a plan without a demand for bands
     with prepared.watch.stage("encode"):
         photo = job.picture.rgb() if job.order.needs_photo else None
         answer = job.finish(Served(result, job.model.card, job.picture, photo))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from maskery.engine.preprocess import Placement
 from maskery.errors import ModelError
 from maskery.model_card import ModelCard
+from maskery.plan import Plan
 from maskery.result import Colour, Frame, ModelInfo
 
 
@@ -20,6 +21,7 @@ class Common(TypedDict):
     frame: Frame
     model: ModelInfo
     timings_ms: dict[str, float]
+    plan: Plan | None
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Reading:
     card: ModelCard
     timings_ms: dict[str, float]
     maps: tuple[str, ...] = ()
+    plan: Plan | None = None
 
     @property
     def common(self) -> Common:
@@ -46,6 +49,7 @@ class Reading:
             "frame": self.frame,
             "model": ModelInfo(card.name, card.version, card.sha256),
             "timings_ms": self.timings_ms,
+            "plan": self.plan,
         }
 
 

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from maskery.engine import resample
 from maskery.errors import ModelError
+from maskery.model_card import ModelCard
 from maskery.result import SemanticResult
 from maskery.tasks.base import Reading, planes, softmax
 from maskery.tasks.certainty import CERTAINTY
@@ -12,32 +13,40 @@ from maskery.tasks.certainty import CERTAINTY
 
 def read(reading: Reading) -> SemanticResult:
     """Decide the class of every original pixel from interpolated scores, or from the model's own class map."""
-    card = reading.card
-    if card.output.kind == "class-map":
-        return _from_class_map(reading)
-    scores = planes(reading)
-    if len(scores) != len(card.labels):
-        raise ModelError(
-            f"{card.name} gave {len(scores)} classes, its card has {len(card.labels)} labels.", "Correct the labels."
-        )
+    if reading.card.output.kind == "class-map":
+        class_map = resample.nearest_map(class_ids(reading), reading.placement)
+        return SemanticResult(**reading.common, class_map=class_map, decided_by=decided_by(reading.card))
+    scores = class_scores(reading)
     return SemanticResult(
         **reading.common,
         class_map=resample.class_map(scores, reading.placement),
-        decided_by="interpolated scores",
+        decided_by=decided_by(reading.card),
         maps=_maps(scores, reading),
     )
 
 
-def _from_class_map(reading: Reading) -> SemanticResult:
+def decided_by(card: ModelCard) -> str:
+    """How the classes at the picture's pixels come from what the model gives."""
+    nearest = "nearest neighbour of the model's own class map"
+    return nearest if card.output.kind == "class-map" else "interpolated scores"
+
+
+def class_scores(reading: Reading) -> NDArray[np.float32]:
+    """The output as (C, h, w), a plane a label. Raises ``ModelError`` where it does not fit the card."""
+    scores, card = planes(reading), reading.card
+    if len(scores) != len(card.labels):
+        raise ModelError(
+            f"{card.name} gave {len(scores)} classes, its card has {len(card.labels)} labels.", "Correct the labels."
+        )
+    return scores
+
+
+def class_ids(reading: Reading) -> resample.ClassMap:
+    """The output as (h, w) class ids, of a model that gives only these. Raises as ``class_scores`` does."""
     labels, card = _flat(reading.output), reading.card
     if labels.ndim != 2 or labels.min() < 0 or labels.max() >= len(card.labels):
         raise ModelError(f"{card.name} gave class ids or a shape outside its card.", "Correct labels or output.layout.")
-    small: resample.ClassMap = labels.astype(np.uint8) if len(card.labels) <= 255 else labels.astype(np.uint16)
-    return SemanticResult(
-        **reading.common,
-        class_map=resample.nearest_map(small, reading.placement),
-        decided_by="nearest neighbour of the model's own class map",
-    )
+    return labels.astype(np.uint8) if len(card.labels) <= 255 else labels.astype(np.uint16)
 
 
 def _flat(output: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -1,0 +1,264 @@
+"""What working on one picture will take, estimated from its header before it is decoded, and a way that fits.
+
+``need`` is the largest of five moments: decoding, the model's run, the decision at the picture's pixels, reading the
+photo that the answer is drawn on, writing the answer. ``tests/engine/test_memory_plan.py`` holds it against what
+processes really took.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from maskery import streaming
+from maskery.banded import turned_wh
+from maskery.engine import preprocess
+from maskery.engine.facts import Facts
+from maskery.engine.grid import Grid, lay_out
+from maskery.engine.shrink import BAND_ROWS
+from maskery.errors import TooLarge
+from maskery.model_card import ModelCard
+from maskery.plan import Decode, Plan, Tiles, mib
+
+# A picture of more pixels is cut into tiles, unless the caller says otherwise.
+HUGE_PIXELS = 100_000_000
+# A large JPEG is decoded at not less than this many times the working size. The mask then differs from a full
+# decode's in about 1 % of the pixels, along borders (docs/benchmarks.md); at 1 it would be 4 ms faster and differ more.
+REDUCE_TO = 2
+# Bytes a working pixel that a run takes where it was not measured: three times what the built-in models take.
+RUN_BYTES = 500.0
+# Working copies of bands, small objects, and what the allocator rounds up.
+SLACK = 10 << 20
+# Of a map in compressed bands, a pixel: several times what photographs take.
+BANDED_BYTES = 0.05
+SMALLEST_STEP = 16
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What the answer takes beside the result.
+
+    ``photo``: it is drawn on the upright picture. ``bands``: it can be written band by band. ``held``: bytes a pixel
+    that its writer holds at its end, beside result and photo.
+    """
+
+    photo: bool = False
+    bands: bool = False
+    held: float = 2.0
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes a working pixel: ``run``, the peak of a run with its output; ``output``, the output alone."""
+
+    run: float = RUN_BYTES
+    output: float = 84.0
+
+
+PLAIN_DEMAND, UNMEASURED = Demand(), Footprint()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is known of a run before it, and asked of it: the wish's ``max_side``, ``tile``, ``answer_wh``, and how many
+    ``maps`` beside the classes.
+    """
+
+    facts: Facts
+    card: ModelCard
+    demand: Demand = PLAIN_DEMAND
+    footprint: Footprint = UNMEASURED
+    max_side: int | None = None
+    tile: int | None = None
+    answer_wh: tuple[int, int] | None = None
+    maps: int = 0
+
+    @property
+    def answer_pixels(self) -> int:
+        width, height = self.answer_wh or self.facts.size_wh
+        return width * height
+
+    @property
+    def tiled(self) -> bool:
+        """Whether it is cut into tiles: where that is asked for, or where it is huge and nothing was said."""
+        if self.card.task == "classification" or self.maps:
+            return False
+        return self.facts.pixels > HUGE_PIXELS if self.tile is None else self.tile > 0
+
+
+def choose(wanted: Wanted, budget: int | None = None) -> Plan:
+    """The plan that is nearest to what is wanted and needs at most ``budget`` bytes; None = whatever it takes.
+
+    Raises ``TooLarge`` where nothing fits, saying which size would; ``BadRequest`` as ``preprocess.place`` and
+    ``grid.lay_out`` do.
+    """
+    first = None
+    for plan in _candidates(wanted):
+        if budget is None or plan.need_bytes <= budget:
+            return replace(plan, budget_bytes=budget, changed=_changes(first or plan, plan))
+        first = first or plan
+    assert first is not None
+    assert budget is not None
+    raise TooLarge(
+        f"This picture would take {mib(first.need_bytes)} MiB, and there are {mib(budget)} MiB for it.",
+        _cure(wanted, budget),
+    )
+
+
+def reduction(stored_wh: tuple[int, int], content_wh: tuple[int, int]) -> int:
+    """By how much a JPEG of ``stored_wh`` may be reduced, 1, 2, 4 or 8, for ``content_wh`` working pixels."""
+    spare = min(stored // (REDUCE_TO * content) for stored, content in zip(stored_wh, content_wh, strict=True))
+    return next(scale for scale in (8, 4, 2, 1) if spare >= scale or scale == 1)
+
+
+def tiles_of(facts: Facts, card: ModelCard, decode: Decode, side: int | None, max_side: int | None) -> Grid:
+    """The tiles of ``side`` pixels of the picture, None = as the working size suggests; of what ``decode`` gives: bands
+    come as the picture is stored, the whole comes upright.
+    """
+    stored = decode == "bands"
+    size, turned = (facts.stored_wh, facts.orientation >= 5) if stored else (facts.size_wh, False)
+    return lay_out(size, turned, card.input, side, max_side)
+
+
+def _candidates(wanted: Wanted) -> Iterator[Plan]:
+    """Ways to work, what is asked for first: read in bands, larger tiles, smaller working sides."""
+    if wanted.tiled:
+        side = wanted.tile
+        while True:
+            for decode in _decodes(wanted, streamed_first=True):
+                grid = tiles_of(wanted.facts, wanted.card, decode, side, wanted.max_side)
+                yield from _tiled(wanted, grid, decode, side)
+            if grid.count == 1:
+                break
+            side = 2 * grid.side
+    for max_side in _sides(wanted):
+        for decode in _decodes(wanted, streamed_first=wanted.facts.pixels > HUGE_PIXELS):
+            yield from _in_one(wanted, max_side, decode)
+
+
+def _decodes(wanted: Wanted, streamed_first: bool) -> list[Decode]:
+    streamed = not wanted.facts.why_whole and streaming.available()
+    if not streamed:
+        return ["whole"]
+    return ["bands", "whole"] if streamed_first else ["whole", "bands"]
+
+
+def _sides(wanted: Wanted) -> Iterator[int | None]:
+    """The wished working side, then smaller ones: none for a model of fixed size."""
+    yield wanted.max_side
+    spec = wanted.card.input
+    if spec.fixed:
+        return
+    step = -(-SMALLEST_STEP // spec.multiple) * spec.multiple
+    longest = max(preprocess.place(wanted.facts.size_wh, spec, wanted.max_side).working_wh)
+    yield from range((longest - 1) // step * step, max(spec.min_side, step) - 1, -step)
+
+
+def _in_one(wanted: Wanted, max_side: int | None, decode: Decode) -> Iterator[Plan]:
+    place = preprocess.place(wanted.facts.size_wh, wanted.card.input, max_side)
+    content = turned_wh(place.content_wh, wanted.facts.orientation)
+    reduce = reduction(wanted.facts.stored_wh, content) if wanted.facts.jpeg else 1
+    way: Decode = "reduced" if decode == "whole" and reduce > 1 else decode
+    reading = _reading(wanted, way, reduce, content)
+    running = place.working_wh[0] * place.working_wh[1] * (_tensor(wanted) + wanted.footprint.run)
+    output = place.working_wh[0] * place.working_wh[1] * wanted.footprint.output
+    for banded in _bandings(wanted, first=wanted.facts.pixels > HUGE_PIXELS):
+        need, photo = _need(wanted, decode, [reading, running], 2 * output, banded)
+        yield Plan(way, reduce, place.working_wh, max_side, None, banded, photo, need)
+
+
+def _tiled(wanted: Wanted, grid: Grid, decode: Decode, asked: int | None) -> Iterator[Plan]:
+    jpeg = wanted.facts.jpeg and decode == "bands"
+    reduce = reduction(wanted.facts.stored_wh, grid.content_wh) if jpeg else 1
+    tile_pixels = grid.tile_wh[0] * grid.tile_wh[1]
+    row_pixels = grid.whole_wh[0] * grid.tile_wh[1]
+    reading = _reading(wanted, decode, reduce, grid.content_wh) + 6 * row_pixels
+    if decode == "whole":
+        reading += 3 * wanted.facts.pixels  # it stays while the tiles are read
+    scores = row_pixels * wanted.footprint.output * 2.5
+    running = reading + scores + tile_pixels * (_tensor(wanted) + wanted.footprint.run)
+    for banded in _bandings(wanted, first=True):
+        need, photo = _need(wanted, decode, [running], reading + scores, banded)
+        tiles = Tiles(grid.side, grid.overlap, grid.count, asked)
+        working = turned_wh(grid.tile_wh, wanted.facts.orientation if decode == "bands" else 1)
+        yield Plan(decode, reduce, working, wanted.max_side, tiles, banded, photo, need)
+
+
+def _bandings(wanted: Wanted, first: bool) -> list[bool]:
+    if not wanted.demand.bands or wanted.maps or wanted.card.task == "classification":
+        return [False]
+    return [True, False] if first else [False, True]
+
+
+def _need(
+    wanted: Wanted, decode: Decode, before: list[float], deciding: float, banded: bool
+) -> tuple[int, Decode | None]:
+    """The peak in bytes, and how the photo is read. ``before``: moments before there is a map; ``deciding``: what is
+    held beside the map while it is made.
+    """
+    demand, answer = wanted.demand, wanted.answer_pixels
+    depth = 1 if len(wanted.card.labels) <= 255 else 2
+    held = answer * (BANDED_BYTES if banded else depth + 4 * wanted.maps)
+    copy = 0 if banded else answer * depth
+    moments = [*before, held + copy + deciding]
+    photo: Decode | None = None
+    if demand.photo:
+        photo = "bands" if banded and decode == "bands" and wanted.facts.orientation == 1 else "whole"
+        shown = 3.0 * wanted.facts.pixels if photo == "whole" else wanted.facts.streaming_bytes()
+        reading = max(wanted.facts.decoding_bytes(), (wanted.facts.pillow + 3.0) * wanted.facts.pixels)
+        moments.append(held + (reading if photo == "whole" else shown))
+        held += shown
+    moments.append(held + copy + demand.held * answer)
+    return int(wanted.facts.source_bytes + max(moments) + SLACK), photo
+
+
+def _reading(wanted: Wanted, decode: Decode, reduce: int, content_wh: tuple[int, int]) -> float:
+    """The moment in which the picture is decoded and brought to ``content_wh``, as it is stored."""
+    height = -(-wanted.facts.stored_wh[1] // reduce)
+    if decode == "bands":
+        window = (BAND_ROWS + 4) * max(1.0, height / content_wh[1]) * content_wh[0] * 3
+        return wanted.facts.streaming_bytes(reduce) + 10 * window
+    return wanted.facts.decoding_bytes(reduce) + 4 * height * content_wh[0]
+
+
+def _tensor(wanted: Wanted) -> float:
+    """Bytes a working pixel of the tensor and of what it is made of."""
+    return 3 + 2 * (12 if wanted.card.input.dtype == "float32" else 3)
+
+
+def _changes(first: Plan, plan: Plan) -> str:
+    """What ``plan`` does otherwise than ``first``, the one that was asked for."""
+    words = []
+    if plan.decode != first.decode and plan.decode == "bands":
+        words.append("read in bands of rows")
+    if plan.banded and not first.banded:
+        words.append("the map is kept compressed")
+    if first.tiles and plan.tiles != first.tiles:
+        words.append(f"tiles of {plan.tiles.side} pixels instead of {first.tiles.side}" if plan.tiles else "no tiles")
+    elif plan.working_wh != first.working_wh:
+        words.append("worked at {} x {} pixels instead of {} x {}".format(*plan.working_wh, *first.working_wh))
+    return f"To fit the memory: {', '.join(words)}." if words else ""
+
+
+def _cure(wanted: Wanted, budget: int) -> str:
+    """The size that would fit, and what else would help."""
+    size = _fitting(wanted, budget)
+    cures = [f"One of {size[0]} x {size[1]} pixels would fit." if size else "No picture fits: give the server more."]
+    if not wanted.facts.why_whole and not streaming.available():
+        cures.append("Or let it be read in bands of rows: pip install 'maskery[huge]'.")
+    elif wanted.facts.why_whole:
+        cures.append(f"Or save it as a plain PNG or JPEG: {wanted.facts.why_whole}.")
+    elif not wanted.demand.bands:
+        cures.append("Or ask for format mask, color or json, which are written in bands.")
+    return " ".join(cures)
+
+
+def _fitting(wanted: Wanted, budget: int) -> tuple[int, int] | None:
+    """The largest size of the picture's shape, format and compression that fits, to the pixel of its longer side."""
+    width, height = wanted.facts.size_wh
+    low, high = 0, max(width, height)
+    while high - low > 1:
+        middle = (low + high) // 2
+        smaller = replace(wanted, facts=wanted.facts.scaled(middle / max(width, height)))
+        fits = any(plan.need_bytes <= budget for plan in _candidates(smaller))
+        low, high = (middle, high) if fits else (low, middle)
+    scale = low / max(width, height)
+    return (max(1, int(width * scale)), max(1, int(height * scale))) if low else None

@@ -1,0 +1,85 @@
+"""Results in bands: of one run, or of many tiles, whose scores are put together before they are decided."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskery.banded import BandedMap, BandedResult, pack, turned, turned_wh
+from maskery.engine import preprocess, resample
+from maskery.engine.grid import Grid
+from maskery.engine.preprocess import Placement
+from maskery.engine.resample import Axis
+from maskery.engine.session import Session
+from maskery.engine.tiling import Ids, ScoreBand, Scores, decided, score_bands
+from maskery.model_card import ModelCard
+from maskery.tasks import foreground, semantic
+from maskery.tasks.base import Reading
+
+BACK = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}  # EXIF orientation -> the one that undoes it
+
+
+def read(reading: Reading) -> BandedResult:
+    """One run's output -> the result in bands."""
+    scores = _scores(reading)
+    band = ScoreBand(scores, (scores.shape[2], scores.shape[1]))
+    return _result(reading, pack(decided([band], reading.placement, _decide(reading.card))))
+
+
+def read_tiles(
+    rows: Iterable[NDArray[np.uint8]],
+    grid: Grid,
+    orientation: int,
+    session: Session,
+    reading: Reading,
+    heed: Callable[[], None],
+) -> BandedResult:
+    """Bands (h, W, 3) of a picture at ``grid.content_wh`` -> the upright result in bands.
+
+    ``orientation``: the EXIF tag that turns the bands upright. ``reading``: what the result takes over; its output is
+    not looked at, of its placement only the answer's size. ``heed`` is called before each tile, and may raise.
+    """
+    card = reading.card
+    tile_wh = turned_wh(grid.tile_wh, orientation)
+    tile = Placement(tile_wh, tile_wh, tile_wh, (0, 0))
+    whole = Placement(turned_wh(reading.placement.original_wh, orientation), grid.whole_wh, grid.content_wh, (0, 0))
+
+    def look(pixels: NDArray[np.uint8]) -> Scores:
+        heed()
+        upright = np.ascontiguousarray(turned(pixels, orientation))
+        output = session.run(preprocess.to_tensor(upright, tile, card.input))
+        scores = _scores(replace(reading, output=output, placement=tile))
+        return turned(scores.transpose(1, 2, 0), BACK[orientation]).transpose(2, 0, 1)
+
+    bands = score_bands(rows, grid, look, blend=card.output.kind != "class-map")
+    return _result(reading, pack(decided(bands, whole, _decide(card))).upright(orientation))
+
+
+def _scores(reading: Reading) -> Scores:
+    """What is decided from, (C, h, w): scores of classes, class ids as one plane, or the foreground's probability."""
+    if reading.card.task == "foreground":
+        return foreground.probability(reading)
+    if reading.card.output.kind == "class-map":
+        return semantic.class_ids(reading)[None].astype(np.float32)
+    return semantic.class_scores(reading)
+
+
+def _decide(card: ModelCard) -> Callable[[Scores, Axis, Axis], Ids]:
+    if card.task == "foreground":
+        return _alpha
+    if card.output.kind == "class-map":
+        dtype = np.uint8 if len(card.labels) <= 255 else np.uint16
+        return lambda ids, x, y: resample.nearest(ids[0].astype(dtype), x, y)
+    return resample.decide
+
+
+def _alpha(probability: Scores, x: Axis, y: Axis) -> Ids:
+    alpha: Ids = np.rint(resample.BandReader(probability, x, y).read()[0] * 255).astype(np.uint8)
+    return alpha
+
+
+def _result(reading: Reading, packed: BandedMap) -> BandedResult:
+    soft = reading.card.task == "foreground"
+    by = f"interpolated probability >= {0.5}" if soft else semantic.decided_by(reading.card)
+    return BandedResult(**reading.common, packed=packed, decided_by=by, soft=soft)
