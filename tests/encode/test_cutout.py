@@ -30,7 +30,7 @@ def test_foreground_keeps_its_soft_edge() -> None:
 def test_without_background_classes_must_have_been_chosen() -> None:
     result = semantic(halves(), SCENE, PALETTE)
     picture = photo((12, 16))
-    with pytest.raises(BadRequest, match=r"no background class.*Say which classes to keep.*sky, cat, dog"):
+    with pytest.raises(BadRequest, match=r"all would be kept.*Say which classes.*sky, cat, dog"):
         encode_cutout(result, picture)
     rgba = np.asarray(opened(encode_cutout(result.keep(["cat"]), picture)))
     np.testing.assert_array_equal(rgba[..., 3], np.where(halves() == 1, 255, 0))

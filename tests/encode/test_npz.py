@@ -11,8 +11,8 @@ from maskery.result import MAPS, Result
 from tests.encode.results import LABELS, classification, foreground, halves, semantic, with_maps
 
 
-def loaded(result: Result) -> dict[str, np.ndarray]:
-    with np.load(io.BytesIO(encode_npz(result, PLAIN_OPTIONS)), allow_pickle=False) as file:
+def loaded(result: Result, options: Options = PLAIN_OPTIONS) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(encode_npz(result, options)), allow_pickle=False) as file:
         return dict(file)
 
 
@@ -25,6 +25,7 @@ def test_class_map_maps_labels_and_provenance() -> None:
     for name in MAPS:
         np.testing.assert_array_equal(found[name], result.maps[name])
     assert tuple(found["labels"]) == LABELS
+    assert set(loaded(result, Options(maps=("margin",)))) == {"class_map", "margin", "labels", "provenance"}
     assert json.loads(str(found["provenance"]))["model"]["name"] == "tiny"
 
 

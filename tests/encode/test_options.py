@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import pytest
 
-from maskery.encode.options import HELP, PLAIN_OPTIONS, Options, from_text
+from maskery.encode.options import HELP, PLAIN_OPTIONS, Options, check_shape, from_text
 from maskery.errors import BadRequest
 
 TEXTS = {
@@ -10,6 +10,7 @@ TEXTS = {
     "gap_free": ("True", True),
     "min_area": ("20", 20),
     "strength": ("9", 9),
+    "outside": ("yes", True),
     "color": ("#ff8000", (255, 128, 0)),
     "depth": ("16", 16),
     "maps": ("entropy, margin", ("entropy", "margin")),
@@ -43,6 +44,8 @@ def test_every_option_is_read_from_text_and_explained() -> None:
         ("min_area", "1.5", "whole number"),
         ("min_area", "9" * 400, "whole number"),
         ("strength", "٣", "whole number"),
+        ("strength", "1", "2 or more"),
+        ("outside", "2", "outside=true"),
         ("color", "red", "hexadecimal"),
         ("color", "#ff80001", "hexadecimal"),
         ("depth", "12", "depth=8 or depth=16"),
@@ -62,3 +65,10 @@ def test_bad_values_say_a_cure(name: str, text: str, cure: str) -> None:
 def test_options_made_in_python_check_themselves(wrong: dict[str, object]) -> None:
     with pytest.raises(BadRequest, match="Option"):
         Options(**wrong)  # type: ignore[arg-type]
+
+
+def test_simplified_masks_make_no_sense() -> None:
+    check_shape(Options(shape="polygon", tolerance=1.0, gap_free=True))
+    for options in (Options(tolerance=1.0), Options(shape="box", gap_free=True)):
+        with pytest.raises(BadRequest, match="Add shape=polygon"):
+            check_shape(options)

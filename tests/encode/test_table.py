@@ -14,9 +14,29 @@ RESULTS: list[Result] = [with_maps(halves()), foreground(halves() * 100), classi
 FIRST_BYTES = {
     "image/png": b"\x89PNG",
     "image/jpeg": b"\xff\xd8",
+    "image/svg+xml": b"<?xml",
     "application/json": b"{",
+    "application/geo+json": b"{",
+    "application/xml": b"<?xml",
     "application/x-npy": b"\x93NUMPY",
     "application/x-npz": b"PK",
+    "text/plain": b"1 0",
+}
+
+
+CHOICES = {
+    "tolerance": "1.5",
+    "gap_free": "true",
+    "min_area": "50",
+    "strength": "5",
+    "outside": "true",
+    "color": "ff8000",
+    "depth": "16",
+    "maps": "entropy",
+    "shape": "polygon",
+    "file_name": "cat.jpg",
+    "from_name": "tag",
+    "to_name": "img",
 }
 
 
@@ -30,7 +50,27 @@ def test_every_format_of_every_task(name: str, result: Result) -> None:
             encode(result, name)
         return
     data = encode(result, name, photo((12, 16)) if encoder.needs_photo else None)
-    assert data.startswith(FIRST_BYTES[encoder.media_type])
+    assert data.removeprefix(b"[").startswith(FIRST_BYTES[encoder.media_type])
+    assert encode(result, name, photo((12, 16)) if encoder.needs_photo else None) == data
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("result", RESULTS, ids=task_of)
+def test_a_format_takes_every_option_that_it_names(name: str, result: Result) -> None:
+    encoder = ENCODERS[name]
+    if task_of(result) not in encoder.tasks or (encoder.options == {"maps"} and task_of(result) != "semantic"):
+        return
+    options = parse_options({option: CHOICES[option] for option in encoder.options}, name)
+    picture = photo((12, 16)) if encoder.needs_photo else None
+    assert (encode(result, name, picture, options) == encode(result, name, picture)) == (not encoder.options)
+
+
+@pytest.mark.parametrize("name", [n for n, e in ENCODERS.items() if "json" in e.media_type])
+def test_every_json_says_where_it_comes_from(name: str) -> None:
+    text = encode(RESULTS[0], name).decode()
+    assert f'"software":"Maskery {__version__}"' in text
+    assert f'"model":{{"name":"tiny","version":"1.2","sha256":"{"ab" * 32}"}}' in text
+    assert '"frame":{"original":{"width":16,"height":12}' in text
 
 
 def test_unknown_format_names_the_nearest() -> None:
@@ -48,7 +88,9 @@ def test_a_photo_that_is_missing_or_does_not_fit(name: str, picture: np.ndarray 
 
 
 def test_suffixes() -> None:
-    found = {suffix: for_suffix(suffix) for suffix in (".png", ".jpg", ".JPEG", ".json", ".npy", ".npz")}
+    found = {
+        suffix: for_suffix(suffix) for suffix in (".png", ".jpg", ".JPEG", ".json", ".npy", ".npz", ".geojson", ".svg")
+    }
     assert found == {
         ".png": "mask",
         ".jpg": "overlay-jpeg",
@@ -56,6 +98,8 @@ def test_suffixes() -> None:
         ".json": "json",
         ".npy": "npy",
         ".npz": "npz",
+        ".geojson": "geojson",
+        ".svg": "svg",
     }
     for suffix, name in found.items():
         assert ENCODERS[name].suffix[:3] == suffix[:3].lower()
@@ -75,7 +119,7 @@ def test_an_option_reaches_only_a_format_that_understands_it() -> None:
 
 
 def test_every_option_is_understood_somewhere_and_no_other() -> None:
-    assert set().union(*(encoder.options for encoder in ENCODERS.values())) <= set(HELP)
+    assert set().union(*(encoder.options for encoder in ENCODERS.values())) == set(HELP) == set(CHOICES)
 
 
 def test_maps_that_a_result_must_have() -> None:

@@ -1,10 +1,13 @@
 """Which classes a format is about."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.encode.runs import without_small
 from maskery.errors import BadRequest
-from maskery.result import SemanticResult
+from maskery.result import ClassShare, SemanticResult
 
 BACKGROUND = "background"
 
@@ -18,6 +21,12 @@ def drawn(result: SemanticResult) -> NDArray[np.bool_]:
     return table
 
 
+def shown(result: SemanticResult) -> list[ClassShare]:
+    """The classes that occur and are ``drawn``, most pixels first."""
+    table = drawn(result)
+    return [share for share in result.classes if table[share.id]]
+
+
 def subject(result: SemanticResult, deed: str) -> NDArray[np.bool_]:
     """(256 or 65536,) by id: True for the chosen classes, or for every class but background where none was chosen.
 
@@ -28,3 +37,12 @@ def subject(result: SemanticResult, deed: str) -> NDArray[np.bool_]:
         cure = f"Say which classes; this picture has {names}."
         raise BadRequest(f"{result.model.name} has no background class, so all would be {deed}.", cure)
     return drawn(result)
+
+
+def without_small_pieces(result: SemanticResult, min_area: int) -> tuple[SemanticResult, dict[str, int]]:
+    """Pieces of fewer pixels than ``min_area`` become background, or no class; and what an answer says about that."""
+    if min_area <= 1:
+        return result, {"pieces": 0, "pixels": 0}
+    rest = result.labels.index(BACKGROUND) if BACKGROUND in result.labels else result.unlabelled
+    class_map, pieces, pixels = without_small(result.class_map, min_area, rest)
+    return replace(result, class_map=class_map), {"pieces": pieces, "pixels": pixels}

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.encode import png
+from maskery.encode.chosen import subject
 from maskery.encode.provenance import png_text
-from maskery.errors import BadRequest
 from maskery.result import ForegroundResult, SemanticResult
 
 
@@ -38,12 +38,5 @@ def _bands(alpha: NDArray[np.uint8], photo: NDArray[np.uint8]) -> Iterator[NDArr
 
 def _opaque(result: SemanticResult) -> NDArray[np.uint8]:
     """(H, W) uint8: 255 where a class is, 0 on background and pixels of no class."""
-    table = np.zeros(result.unlabelled + 1, np.uint8)
-    table[: len(result.labels)] = 255
-    if "background" in result.labels:
-        table[result.labels.index("background")] = 0
-    elif not result.kept:
-        names = ", ".join(c.name for c in result.classes)
-        cure = f"Say which classes to keep; this picture has {names}."
-        raise BadRequest(f"{result.model.name} has no background class, so a cutout would keep everything.", cure)
+    table = np.where(subject(result, "kept"), np.uint8(255), np.uint8(0))
     return table[result.class_map]  # np.take would widen the ids to 64 bits

@@ -9,21 +9,20 @@ from numpy.typing import NDArray
 from maskery.encode.certainty import asked_map
 from maskery.encode.options import Options
 from maskery.encode.provenance import provenance_text
-from maskery.result import ClassificationResult, ForegroundResult, Result
+from maskery.result import ClassificationResult, ForegroundResult, Result, SemanticResult
 
 
 def encode_npz(result: Result, options: Options) -> bytes:
     """.npz bytes: ids are packed, numbers of 32 bits are stored as they are, for they hardly pack.
 
     ``class_map`` (H, W) uint8 or uint16, and of a foreground model ``alpha`` (H, W) uint8; of a classifier ``scores``
-    (C,) float32. ``confidence``, ``entropy``, ``margin`` (H, W) float32: all that the result has.
-    ``labels`` (C,) and ``provenance``, a line of JSON, as text. Raises ``BadRequest`` where one of ``options.maps`` is
-    missing.
+    (C,) float32. ``confidence``, ``entropy``, ``margin`` (H, W) float32: those of ``options.maps``, or all that the
+    result has. ``labels`` (C,) and ``provenance``, a line of JSON, as text. Raises ``BadRequest`` for a map that the
+    result does not have.
     """
-    for name in options.maps:
-        asked_map(result, name)
     file = io.BytesIO()
-    arrays = _arrays(result) | {"labels": np.array(result.labels), "provenance": np.array(provenance_text(result))}
+    texts = {"labels": np.array(result.labels), "provenance": np.array(provenance_text(result))}
+    arrays = _arrays(result) | _maps(result, options) | texts
     with zipfile.ZipFile(file, "w", compresslevel=1) as archive:
         for name, array in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy")  # without the time: the same result, the same bytes
@@ -38,4 +37,9 @@ def _arrays(result: Result) -> dict[str, NDArray[np.generic]]:
         return {"scores": result.scores}
     if isinstance(result, ForegroundResult):
         return {"class_map": result.as_semantic.class_map, "alpha": result.alpha}
-    return {"class_map": result.class_map, **result.maps}
+    return {"class_map": result.class_map}
+
+
+def _maps(result: Result, options: Options) -> dict[str, NDArray[np.generic]]:
+    every = tuple(result.maps) if isinstance(result, SemanticResult) else ()
+    return {name: asked_map(result, name) for name in options.maps or every}

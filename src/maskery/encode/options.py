@@ -31,6 +31,7 @@ class Options:
     strength: int = field(
         default=0, metadata=_about("Blur radius, or side of a block, in pixels; 0 = by the picture's size.")
     )
+    outside: bool = field(default=False, metadata=_about("Change everything but the classes."))
     color: Colour = field(default=(0, 0, 0), metadata=_about("The colour that fills, #rrggbb."))
     depth: int = field(default=8, metadata=_about("Bits of a grey pixel, 8 or 16."))
     maps: tuple[str, ...] = field(
@@ -47,6 +48,8 @@ class Options:
         for name in ("min_area", "strength"):
             if getattr(self, name) < 0:
                 raise _bad(name, getattr(self, name), f"Give a whole number from 0, {name}=20 say.")
+        if self.strength == 1:
+            raise _bad("strength", 1, "Blocks of one pixel hide nothing: give 2 or more.")
         if len(self.color) != 3 or not all(0 <= value <= 255 for value in self.color):
             raise _bad("color", self.color, "Give red, green and blue from 0 to 255.")
         if self.depth not in (8, 16):
@@ -69,6 +72,13 @@ class Options:
 
 PLAIN_OPTIONS = Options()
 HELP = {f.name: str(f.metadata["help"]) for f in fields(Options)}
+
+
+def check_shape(options: Options) -> None:
+    """Raises ``BadRequest`` where outlines shall be simplified although ``shape`` needs none."""
+    for name in sorted(options.given & {"tolerance", "gap_free"}):
+        if options.shape != "polygon":
+            raise BadRequest(f"Option {name} says nothing about shape={options.shape}.", "Add shape=polygon.")
 
 
 def from_text(pairs: Mapping[str, str]) -> Options:
@@ -123,6 +133,7 @@ def _list(_: str, text: str) -> tuple[str, ...]:
 _PARSERS: dict[str, Callable[[str, str], object]] = {
     "tolerance": _number,
     "gap_free": _switch,
+    "outside": _switch,
     "min_area": _whole,
     "strength": _whole,
     "color": _colour,

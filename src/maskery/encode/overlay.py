@@ -3,19 +3,16 @@
 Background and pixels of no class stay exactly as in the photo.
 """
 
-import io
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from maskery.encode import png
+from maskery.encode import jpeg, png
 from maskery.encode.mask import as_semantic, colour_table
 from maskery.encode.provenance import png_text
 from maskery.result import ForegroundResult, SemanticResult
 
-JPEG_QUALITY = 90
 WIDE_LINE_FROM = 1000  # pixels of the longer side from which border lines are 2 pixels wide, not 1
 
 
@@ -27,10 +24,7 @@ def encode_overlay(result: SemanticResult | ForegroundResult, photo: NDArray[np.
 
 def encode_overlay_jpeg(result: SemanticResult | ForegroundResult, photo: NDArray[np.uint8]) -> bytes:
     """The same as JPEG bytes: a tenth of the size, the photo not exactly as it was."""
-    blended = np.concatenate(list(_bands(as_semantic(result), photo)))
-    file = io.BytesIO()
-    Image.fromarray(blended).save(file, "JPEG", quality=JPEG_QUALITY)
-    return file.getvalue()
+    return jpeg.photo(_bands(as_semantic(result), photo))
 
 
 def _bands(result: SemanticResult, photo: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:

@@ -1,5 +1,6 @@
 """Where an answer comes from: Maskery's version, the model and its hash, and how the picture lay before the model."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -18,9 +19,9 @@ def provenance(result: Answer) -> dict[str, Any]:
     return {"software": SOFTWARE, "model": model, "frame": _frame(result.frame)}
 
 
-def provenance_text(result: Answer) -> str:
-    """``provenance`` as one line of JSON."""
-    return msgspec.json.encode(provenance(result)).decode()
+def provenance_text(result: Answer, more: Mapping[str, Any] | None = None) -> str:
+    """``provenance``, and ``more``, as one line of JSON."""
+    return msgspec.json.encode(provenance(result) | dict(more or {})).decode()
 
 
 def png_text(result: Answer) -> bytes:

@@ -10,7 +10,7 @@ import msgspec
 
 from maskery.encode.provenance import provenance
 from maskery.encode.runs import piece_counts, runs
-from maskery.result import ClassificationResult, ClassShare, ForegroundResult, Result, SemanticResult
+from maskery.result import ClassificationResult, ClassShare, Colour, ForegroundResult, Result, SemanticResult
 
 TOP = 5  # classes in a classification
 
@@ -53,12 +53,17 @@ def classes(result: SemanticResult) -> list[dict[str, Any]]:
     return [_class(share, scale) for share in result.classes]
 
 
+def colour_text(colour: Colour) -> str:
+    """#rrggbb."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
 def _class(share: ClassShare, scale: tuple[float, float]) -> dict[str, Any]:
     (x, y), (left, top, right, bottom) = scale, share.box_xyxy
     return {
         "id": share.id,
         "name": share.name,
-        "color": "#{:02x}{:02x}{:02x}".format(*share.colour),
+        "color": colour_text(share.colour),
         "pixels": round(share.pixels * x * y),
         "share": share.share,
         "box": [math.floor(left * x), math.floor(top * y), math.ceil(right * x), math.ceil(bottom * y)],

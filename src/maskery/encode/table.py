@@ -7,15 +7,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.encode.certainty import encode_confidence, encode_entropy, encode_margin
+from maskery.encode.coco import encode_coco, encode_coco_rle
 from maskery.encode.color import encode_color
 from maskery.encode.cutout import encode_cutout
+from maskery.encode.cvat import encode_cvat
+from maskery.encode.geojson import encode_geojson
 from maskery.encode.json import encode_json
+from maskery.encode.label_studio_task import encode_label_studio
+from maskery.encode.labelme import encode_labelme
 from maskery.encode.mask import encode_mask, encode_mask16
 from maskery.encode.npy import encode_npy
 from maskery.encode.npz import encode_npz
 from maskery.encode.options import PLAIN_OPTIONS, Options, from_text
 from maskery.encode.overlay import encode_overlay, encode_overlay_jpeg
+from maskery.encode.polygons import encode_polygons
+from maskery.encode.privacy import (
+    encode_blur,
+    encode_blur_jpeg,
+    encode_pixelate,
+    encode_pixelate_jpeg,
+    encode_replace,
+    encode_replace_jpeg,
+)
 from maskery.encode.summary import encode_summary
+from maskery.encode.svg import encode_svg
+from maskery.encode.yolo import encode_yolo
 from maskery.errors import BadRequest, nearest
 from maskery.result import ClassificationResult, ForegroundResult, Result
 
@@ -43,6 +59,14 @@ class Encoder:
     map: str | None = None
 
 
+DEPTH = frozenset({"depth"})
+OUTLINES = frozenset({"tolerance", "gap_free", "min_area"})
+NAMED = OUTLINES | {"file_name"}
+SHAPED = NAMED | {"shape"}
+COARSE = frozenset({"strength", "outside"})
+FILL = frozenset({"color", "outside"})
+LABEL_STUDIO = SHAPED | {"from_name", "to_name"}
+
 _LIST = (
     Encoder("overlay", "image/png", ".png", True, MASKS, encode_overlay),
     Encoder("overlay-jpeg", "image/jpeg", ".jpg", True, MASKS, encode_overlay_jpeg),
@@ -50,15 +74,28 @@ _LIST = (
     Encoder("mask16", "image/png", ".png", False, MASKS, encode_mask16),
     Encoder("color", "image/png", ".png", False, MASKS, encode_color),
     Encoder("cutout", "image/png", ".png", True, MASKS, encode_cutout),
-    Encoder(
-        "confidence", "image/png", ".png", False, SEMANTIC, encode_confidence, frozenset({"depth"}), map="confidence"
-    ),
-    Encoder("entropy", "image/png", ".png", False, SEMANTIC, encode_entropy, frozenset({"depth"}), map="entropy"),
-    Encoder("margin", "image/png", ".png", False, SEMANTIC, encode_margin, frozenset({"depth"}), map="margin"),
+    Encoder("blur", "image/png", ".png", True, MASKS, encode_blur, COARSE),
+    Encoder("blur-jpeg", "image/jpeg", ".jpg", True, MASKS, encode_blur_jpeg, COARSE),
+    Encoder("pixelate", "image/png", ".png", True, MASKS, encode_pixelate, COARSE),
+    Encoder("pixelate-jpeg", "image/jpeg", ".jpg", True, MASKS, encode_pixelate_jpeg, COARSE),
+    Encoder("replace", "image/png", ".png", True, MASKS, encode_replace, FILL),
+    Encoder("replace-jpeg", "image/jpeg", ".jpg", True, MASKS, encode_replace_jpeg, FILL),
+    Encoder("confidence", "image/png", ".png", False, SEMANTIC, encode_confidence, DEPTH, "confidence"),
+    Encoder("entropy", "image/png", ".png", False, SEMANTIC, encode_entropy, DEPTH, "entropy"),
+    Encoder("margin", "image/png", ".png", False, SEMANTIC, encode_margin, DEPTH, "margin"),
     Encoder("json", "application/json", ".json", False, ALL, encode_json),
     Encoder("summary", "application/json", ".json", False, ALL, encode_summary),
     Encoder("npy", "application/x-npy", ".npy", False, ALL, encode_npy),
     Encoder("npz", "application/x-npz", ".npz", False, ALL, encode_npz, frozenset({"maps"})),
+    Encoder("polygons", "application/json", ".json", False, MASKS, encode_polygons, OUTLINES),
+    Encoder("geojson", "application/geo+json", ".geojson", False, MASKS, encode_geojson, OUTLINES),
+    Encoder("svg", "image/svg+xml", ".svg", False, MASKS, encode_svg, OUTLINES),
+    Encoder("coco", "application/json", ".json", False, MASKS, encode_coco, SHAPED),
+    Encoder("coco-rle", "application/json", ".json", False, MASKS, encode_coco_rle, frozenset({"min_area"})),
+    Encoder("yolo", "text/plain", ".txt", False, MASKS, encode_yolo, OUTLINES),
+    Encoder("labelme", "application/json", ".json", False, MASKS, encode_labelme, NAMED),
+    Encoder("cvat", "application/xml", ".xml", False, MASKS, encode_cvat, SHAPED),
+    Encoder("label-studio", "application/json", ".json", False, MASKS, encode_label_studio, LABEL_STUDIO),
 )
 ENCODERS = {encoder.name: encoder for encoder in _LIST}
 
@@ -69,6 +106,8 @@ BY_SUFFIX = {
     ".json": "json",
     ".npy": "npy",
     ".npz": "npz",
+    ".geojson": "geojson",
+    ".svg": "svg",
 }
 
 
