@@ -144,3 +144,12 @@ def test_importing_maskery_is_light() -> None:
     heavy = ("numpy", "PIL", "onnxruntime", "starlette", "msgspec", "torch")
     done = subprocess.run([sys.executable, "-c", code.format(heavy)], capture_output=True, check=True)
     assert done.stdout.strip() == b"[]"
+
+
+def test_formats_that_name_their_picture(pictures: Path, tmp_path: Path) -> None:
+    done = run("segment", pictures / "cat.jpg", "--format", "coco", "--option", "min_area=5")
+    assert json.loads(done.stdout)["images"][0] == {"id": 1, "file_name": "cat.jpg", "width": 120, "height": 80}
+    done = run("segment", pictures / "cat.jpg", "--format", "coco", "--option", "file_name=a/b.jpg")
+    assert json.loads(done.stdout)["images"][0]["file_name"] == "a/b.jpg"
+    assert run("segment", pictures / "deep", "--format", "yolo", "-o", tmp_path).returncode == 0
+    assert (tmp_path / "astronaut.txt").exists()

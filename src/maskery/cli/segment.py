@@ -3,7 +3,7 @@
 import glob
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from maskery.encode.options import Options
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
-LINES = ("json", "summary")  # formats of which one line a picture is printed
+LINES = ("json", "summary", "polygons", "coco-rle")  # formats of which one line a picture is printed
+BESIDE = ("yolo", "labelme")  # formats whose files must have the picture's own name
 STDIN = Path("-")
 
 
@@ -60,7 +61,8 @@ def segment(
 
     from maskery import image
     from maskery.api import open_segmenter
-    from maskery.encode.table import wanted_maps
+    from maskery.encode.options import Options
+    from maskery.encode.table import named, wanted_maps
     from maskery.settings import load_settings
 
     image.trust_own_pixel_limit()
@@ -68,10 +70,15 @@ def segment(
     segmenter = open_segmenter(model or settings.model[0], settings)
     wanted = tuple(name.strip() for name in classes.split(",") if name.strip())
 
+    def own(job: Job) -> Options:
+        """The options for one picture: formats that name it get its name."""
+        unnamed = "file_name" in named(chosen).options and "file_name" not in options.given and job.source != STDIN
+        return replace(options, file_name=job.source.name) if unnamed else options
+
     def work(job: Job) -> None:
         source = sys.stdin.buffer.read(settings.max_bytes + 1) if job.source == STDIN else job.source
         maps = wanted_maps(chosen, options)
-        data = segmenter.segment(source, classes=wanted, max_side=max_side, maps=maps).encode(chosen, options)
+        data = segmenter.segment(source, classes=wanted, max_side=max_side, maps=maps).encode(chosen, own(job))
         write(job, _named(data, job.source) if several and chosen in LINES else data)
 
     if several:
@@ -151,7 +158,7 @@ def _writer(output: Path | None, format: str, several: bool) -> Callable[[Job, b
     taken: dict[Path, Path] = {}
 
     def write(job: Job, data: bytes) -> None:
-        target = folder / job.stem.with_name(f"{job.stem.name}-{format}{suffix}")
+        target = folder / job.stem.with_name(f"{job.stem.name}{'' if format in BESIDE else f'-{format}'}{suffix}")
         if taken.setdefault(target, job.source) != job.source:
             raise BadRequest(f"{target} is already the answer to {taken[target]}.", "Rename one of the pictures.")
         _to_file(target)(job, data)
