@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.errors import BadRequest, nearest
+from maskery.occurrence import Occurrence, occurrences
 from maskery.plan import Plan
 
 Colour = tuple[int, int, int]
@@ -118,7 +119,7 @@ class SemanticResult(Answer):
             self._expect_known_ids()
 
     def _expect_known_ids(self) -> None:
-        stray = [c for c in np.flatnonzero(self._histogram) if c >= len(self.labels) and c != self.unlabelled]
+        stray = [item.id for item in self._occurrences if item.id >= len(self.labels) and item.id != self.unlabelled]
         if stray:
             raise ValueError(f"class_map has id {stray[0]}, but there are {len(self.labels)} labels")
 
@@ -128,27 +129,23 @@ class SemanticResult(Answer):
         return int(np.iinfo(self.class_map.dtype).max)
 
     @cached_property
-    def _histogram(self) -> NDArray[np.int64]:
-        """Pixels per id, (256,) or (65536,). By bands: ``bincount`` widens its input eight-fold."""
-        total = np.zeros(256 if self.class_map.dtype == np.uint8 else 65_536, dtype=np.int64)
-        for band in np.array_split(self.class_map.reshape(-1), max(1, self.class_map.size >> 20)):
-            total += np.bincount(band, minlength=len(total))
-        return total
+    def _occurrences(self) -> tuple[Occurrence, ...]:
+        return occurrences(self.class_map)
 
     @cached_property
     def classes(self) -> tuple[ClassShare, ...]:
         """The classes that occur, most pixels first."""
-        present = [int(c) for c in np.flatnonzero(self._histogram[: len(self.labels)])]
         found = [
             ClassShare(
-                c,
-                self.labels[c],
-                self.palette[c],
-                int(self._histogram[c]),
-                float(self._histogram[c] / self.class_map.size),
-                _box(self.class_map == c),
+                item.id,
+                self.labels[item.id],
+                self.palette[item.id],
+                item.pixels,
+                item.pixels / self.class_map.size,
+                item.box_xyxy,
             )
-            for c in present
+            for item in self._occurrences
+            if item.id < len(self.labels)
         ]
         return tuple(sorted(found, key=lambda item: -item.pixels))
 
@@ -160,7 +157,7 @@ class SemanticResult(Answer):
         """Only the classes of these names; the rest becomes background, or ``unlabelled`` where there is none."""
         kept = self.class_ids(names)
         rest = self.labels.index("background") if "background" in self.labels else self.unlabelled
-        table = np.full(len(self._histogram), rest, dtype=self.class_map.dtype)
+        table = np.full(self.unlabelled + 1, rest, dtype=self.class_map.dtype)
         table[kept] = kept
         return replace(self, class_map=table[self.class_map], kept=tuple(names))
 
@@ -216,9 +213,3 @@ class ClassificationResult(Answer):
 
 
 Result = SemanticResult | ForegroundResult | ClassificationResult
-
-
-def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """The tight box of a mask that is not empty."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
