@@ -5,6 +5,7 @@ import threading
 import time
 from typing import Any
 
+import anyio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
@@ -128,6 +129,26 @@ def test_a_refused_request(
     assert moved(client, before, "maskery_requests_total", **answered) == 1
     assert moved(client, before, "maskery_class_pictures_total", model=MODEL) == 0
     assert "invented" not in client.get("/metrics").text
+
+
+def test_fetching_a_picture_is_a_stage(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fetch(_: str) -> bytes:
+        await anyio.sleep(0.05)
+        return PICTURE
+
+    monkeypatch.setattr(service_of(client).desk, "fetcher", fetch)
+    before = numbers(client)
+    assert client.get("/v1/segment", params={"url": "http://pictures.example/cat.jpg"}).status_code == 200
+    assert moved(client, before, "maskery_stage_seconds_sum", model=MODEL, stage="fetch") > 0.04
+    client.post("/v1/segment", content=PICTURE)
+    assert moved(client, before, "maskery_stage_seconds_count", model=MODEL, stage="fetch") == 1
+    assert moved(client, before, "maskery_stage_seconds_count", model=MODEL, stage="run") == 2
+
+
+def test_pictures_that_cannot_be_decoded_ran_in_no_batch(client: TestClient) -> None:
+    before = numbers(client)
+    assert client.post("/v1/segment", content=PICTURE[: len(PICTURE) // 2]).status_code == 400
+    assert moved(client, before, "maskery_batch_size_count", model=MODEL) == 0
 
 
 def test_chosen_classes_do_not_count_for_drift(client: TestClient) -> None:

@@ -194,7 +194,8 @@ def run_group(jobs: Sequence[Job[Any]]) -> list[Outcome]:
                 outcomes[i] = None, error
         try:
             outputs = jobs[0].model.infer(list(prepared.values())) if prepared else []
-            jobs[0].notes.ran(jobs[0].model.key, len(outputs))
+            if outputs:
+                jobs[0].notes.ran(jobs[0].model.key, len(outputs))
         except Exception as error:
             return [(None, outcome[1] or error) for outcome in outcomes]
         for (i, one), output in zip(prepared.items(), outputs, strict=True):

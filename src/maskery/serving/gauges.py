@@ -42,6 +42,6 @@ def _families() -> dict[str, GaugeMetricFamily]:
         ("uptime_seconds", "Seconds since the service was started.", ()),
         ("memory_peak_bytes", "Most resident memory that the process ever had.", ()),
         ("held_bytes", "Bytes of all callers' pictures that wait or are at work.", ()),
-        ("memory_budget_bytes", "Resident memory that the process may take, where a budget is set.", ()),
+        ("memory_budget_bytes", "Bytes that loaded models may take together, where a budget is set.", ()),
     )
     return {name: GaugeMetricFamily(f"maskery_{name}", help, labels=labels) for name, help, labels in table}

@@ -105,9 +105,10 @@ class ModelStatus:
 
 @dataclass(frozen=True)
 class Memory:
-    """Resident memory of the process now and at most, and what it may take: None = no budget is set.
+    """Resident memory of the process now and at most.
 
-    ``held_bytes``: pictures of all callers that wait or are at work.
+    ``budget_bytes``: what loaded models may take together, None = no budget is set. ``held_bytes``: pictures of all
+    callers that wait or are at work.
     """
 
     rss_bytes: int
