@@ -100,7 +100,7 @@ class Metrics:
         """Let ``model`` and its ``classes`` be labels. A model that was not made known is counted as ``""``."""
         self._classes[model] = frozenset(classes)
         self._shared[(model,)]
-        for name in self._classes[model]:
+        for name in classes:
             self._shares[(model, name)]
 
     def answered(self, protocol: str, model: str, status: int, seconds: float) -> None:
