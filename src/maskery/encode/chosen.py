@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.encode.rowwise import Decided
 from maskery.encode.runs import without_small
 from maskery.errors import BadRequest
 from maskery.result import ClassShare, SemanticResult
@@ -12,7 +13,7 @@ from maskery.result import ClassShare, SemanticResult
 BACKGROUND = "background"
 
 
-def drawn(result: SemanticResult) -> NDArray[np.bool_]:
+def drawn(result: Decided) -> NDArray[np.bool_]:
     """(256 or 65536,) by id: True for every class but background; for background only where it was chosen."""
     table = np.zeros(result.unlabelled + 1, np.bool_)
     table[: len(result.labels)] = True
@@ -27,7 +28,7 @@ def shown(result: SemanticResult) -> list[ClassShare]:
     return [share for share in result.classes if table[share.id]]
 
 
-def subject(result: SemanticResult, deed: str) -> NDArray[np.bool_]:
+def subject(result: Decided, deed: str) -> NDArray[np.bool_]:
     """(256 or 65536,) by id: True for the chosen classes, or for every class but background where none was chosen.
 
     Raises ``BadRequest`` where the model has no background and no class was chosen: ``deed`` would be done everywhere.

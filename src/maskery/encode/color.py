@@ -3,14 +3,14 @@
 import numpy as np
 
 from maskery.encode import png
-from maskery.encode.mask import as_semantic, colour_table
+from maskery.encode.mask import colour_table
 from maskery.encode.provenance import png_text
-from maskery.result import ForegroundResult, SemanticResult
+from maskery.encode.rowwise import Drawn, decided, id_rows
 
 
-def encode_color(result: SemanticResult | ForegroundResult) -> bytes:
+def encode_color(result: Drawn) -> bytes:
     """PNG bytes, 8-bit RGB; black where no class is."""
-    semantic = as_semantic(result)
-    table = colour_table(semantic)
-    coloured = (np.take(table, band, axis=0) for band in png.bands(semantic.class_map))
-    return png.flat_colours(coloured, semantic.frame.size_wh, png_text(result))
+    ids, size = decided(result), result.frame.size_wh
+    table = colour_table(ids)
+    coloured = (np.take(table, band, axis=0) for band in id_rows(ids, png.band_rows(size[0])))
+    return png.flat_colours(coloured, size, png_text(result))

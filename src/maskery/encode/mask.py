@@ -5,25 +5,27 @@ from numpy.typing import NDArray
 
 from maskery.encode import png
 from maskery.encode.provenance import png_text
+from maskery.encode.rowwise import Decided, Drawn, decided, id_rows
 from maskery.result import ForegroundResult, SemanticResult
 
 
-def encode_mask(result: SemanticResult | ForegroundResult) -> bytes:
+def encode_mask(result: Drawn) -> bytes:
     """PNG bytes. Pixel value = class id; 255 (65535 in 16 bits) = no class, black in the palette."""
-    semantic = as_semantic(result)
-    if semantic.class_map.dtype == np.uint16:
-        return png.grey(semantic.class_map, png_text(result))
-    return png.indexed(semantic.class_map.astype(np.uint8, copy=False), colour_table(semantic), png_text(result))
+    ids = decided(result)
+    size, depth = result.frame.size_wh, ids.unlabelled.bit_length()
+    rows = id_rows(ids, png.band_rows(size[0] * depth // 8))
+    if depth == 16:
+        return png.grey_rows(rows, size, 16, png_text(result))
+    return png.indexed_rows(rows, size, colour_table(ids), png_text(result))
 
 
-def encode_mask16(result: SemanticResult | ForegroundResult) -> bytes:
+def encode_mask16(result: Drawn) -> bytes:
     """PNG bytes, 16-bit grey whatever the number of classes. Pixel value = class id; 65535 = no class."""
-    semantic = as_semantic(result)
-    ids = semantic.class_map
-    if ids.dtype == np.uint8:
-        ids = ids.astype(np.uint16)
-        ids[semantic.class_map == semantic.unlabelled] = 65535
-    return png.grey(ids, png_text(result))
+    ids = decided(result)
+    table = np.arange(ids.unlabelled + 1, dtype=np.uint16)
+    table[ids.unlabelled] = 65535
+    rows = (table[band] for band in id_rows(ids, png.band_rows(2 * result.frame.size_wh[0])))
+    return png.grey_rows(rows, result.frame.size_wh, 16, png_text(result))
 
 
 def as_semantic(result: SemanticResult | ForegroundResult) -> SemanticResult:
@@ -31,7 +33,7 @@ def as_semantic(result: SemanticResult | ForegroundResult) -> SemanticResult:
     return result.as_semantic if isinstance(result, ForegroundResult) else result
 
 
-def colour_table(result: SemanticResult) -> NDArray[np.uint8]:
+def colour_table(result: Decided) -> NDArray[np.uint8]:
     """(256 or 65536, 3) uint8 RGB: the colour of every id; black where an id has no label."""
     table = np.zeros((result.unlabelled + 1, 3), np.uint8)
     table[: len(result.palette)] = result.palette

@@ -9,36 +9,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.encode import jpeg, png
-from maskery.encode.mask import as_semantic, colour_table
+from maskery.encode.mask import colour_table
 from maskery.encode.provenance import png_text
+from maskery.encode.rowwise import Decided, Drawn, decided, photo_rows
+from maskery.engine.source import Photo
 from maskery.result import ForegroundResult, SemanticResult
+from maskery.rows import Window, steps
 
 WIDE_LINE_FROM = 1000  # pixels of the longer side from which border lines are 2 pixels wide, not 1
 
 
-def encode_overlay(result: SemanticResult | ForegroundResult, photo: NDArray[np.uint8]) -> bytes:
+def encode_overlay(result: Drawn, photo: Photo) -> bytes:
     """PNG bytes, RGB. ``photo``: the upright picture, (H, W, 3) uint8 RGB, of the result's size."""
-    semantic = as_semantic(result)
-    return png.photo(_bands(semantic, photo), semantic.frame.size_wh, channels=3, extra=png_text(result))
+    return png.photo(_bands(decided(result), photo), result.frame.size_wh, channels=3, extra=png_text(result))
 
 
 def encode_overlay_jpeg(result: SemanticResult | ForegroundResult, photo: NDArray[np.uint8]) -> bytes:
     """The same as JPEG bytes: a tenth of the size, the photo not exactly as it was."""
-    return jpeg.photo(_bands(as_semantic(result), photo))
+    return jpeg.photo(_bands(decided(result), photo))
 
 
-def _bands(result: SemanticResult, photo: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+def _bands(result: Decided, photo: Photo) -> Iterator[NDArray[np.uint8]]:
     """Bands (h, W, 3) uint8 of the overlay, from top to bottom."""
-    ids, table, plain = result.class_map, colour_table(result), _plain_table(result)
-    height, width = ids.shape
+    table, plain = colour_table(result), _plain_table(result)
+    width, height = result.frame.size_wh
     reach = 2 if max(height, width) >= WIDE_LINE_FROM else 1
-    rows = png.band_rows(3 * width)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        colours, original = np.take(table, ids[top:bottom], axis=0), photo[top:bottom]
+    rows, around = png.band_rows(3 * width), Window(result.rows())
+    for (top, bottom), original in zip(steps(height, rows), photo_rows(photo, rows), strict=True):
+        first = max(0, top - reach)
+        window = around.rows(first, bottom + reach)
+        ids = window[top - first : bottom - first]
+        colours = np.take(table, ids, axis=0)
         blended = png.mean(colours, original)
-        np.copyto(blended, colours, where=_thrice(_borders(ids, top, bottom, reach)))
-        np.copyto(blended, original, where=_thrice(np.take(plain, ids[top:bottom])))
+        np.copyto(blended, colours, where=_thrice(_borders(window, top - first, bottom - first, reach)))
+        np.copyto(blended, original, where=_thrice(np.take(plain, ids)))
         yield blended
 
 
@@ -47,7 +51,7 @@ def _thrice(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.repeat(mask, 3, axis=1).reshape(*mask.shape, 3)
 
 
-def _plain_table(result: SemanticResult) -> NDArray[np.bool_]:
+def _plain_table(result: Decided) -> NDArray[np.bool_]:
     """(256 or 65536,): True for the ids that are not drawn."""
     plain = np.zeros(result.unlabelled + 1, np.bool_)
     plain[len(result.labels) :] = True

@@ -24,16 +24,24 @@ UP, AVERAGE = 2, 3  # PNG's filter types
 
 def indexed(ids: Bytes, palette: Bytes, extra: bytes = b"") -> bytes:
     """(H, W) uint8 and (<= 256, 3) uint8 RGB -> an 8-bit palette PNG whose pixel values are ``ids``."""
-    chunks = _header(ids.shape[1], ids.shape[0], 8, INDEXED) + extra + _chunk(b"PLTE", palette.tobytes())
-    return _finish(chunks, _up(bands(ids)), zlib_ng.Z_RLE)
+    return indexed_rows(bands(ids), (ids.shape[1], ids.shape[0]), palette, extra)
+
+
+def indexed_rows(ids: Iterable[Integers], size_wh: tuple[int, int], palette: Bytes, extra: bytes = b"") -> bytes:
+    """The same of bands (h, W) uint8, from top to bottom."""
+    chunks = _header(*size_wh, 8, INDEXED) + extra + _chunk(b"PLTE", palette.tobytes())
+    return _finish(chunks, _up(ids), zlib_ng.Z_RLE)
 
 
 def grey(pixels: NDArray[np.uint8] | NDArray[np.uint16], extra: bytes = b"") -> bytes:
     """(H, W) uint8 or uint16 -> a grey PNG of 8 or 16 bits."""
-    height, width = pixels.shape
-    header = _header(width, height, 8 * pixels.itemsize, GREY) + extra
-    rows = (band.astype(band.dtype.newbyteorder(">"), copy=False).view(np.uint8) for band in bands(pixels))
-    return _finish(header, _up(rows), zlib_ng.Z_RLE)
+    return grey_rows(bands(pixels), (pixels.shape[1], pixels.shape[0]), 8 * pixels.itemsize, extra)
+
+
+def grey_rows(pixels: Iterable[Integers], size_wh: tuple[int, int], depth: int, extra: bytes = b"") -> bytes:
+    """The same of bands (h, W) uint8 or uint16, from top to bottom; ``depth``: 8 or 16 bits."""
+    rows = (band.astype(band.dtype.newbyteorder(">"), copy=False).view(np.uint8) for band in pixels)
+    return _finish(_header(*size_wh, depth, GREY) + extra, _up(rows), zlib_ng.Z_RLE)
 
 
 def flat_colours(pixels: Iterable[Bytes], size_wh: tuple[int, int], extra: bytes = b"") -> bytes:

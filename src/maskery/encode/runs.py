@@ -3,6 +3,7 @@
 A photograph's map of 12 megapixels has some hundred thousand runs, so what is said about runs is said quickly.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,18 @@ def runs(class_map: ClassMap) -> Runs:
     np.not_equal(class_map[:, 1:], class_map[:, :-1], out=first[:, 1:])
     starts = np.flatnonzero(first)
     return Runs(starts, np.diff(starts, append=class_map.size), class_map.reshape(-1)[starts], (width, height))
+
+
+def runs_of_bands(bands: Iterable[ClassMap]) -> Runs:
+    """Bands (h, W) of a map, from top to bottom -> its runs."""
+    parts, width, top = [], 0, 0
+    for band in bands:
+        part, width = runs(band), band.shape[1]
+        part.starts[:] += top * width
+        parts.append(part)
+        top += len(band)
+    starts, lengths = (np.concatenate([getattr(p, name) for p in parts]) for name in ("starts", "lengths"))
+    return Runs(starts, lengths, np.concatenate([p.ids for p in parts]), (width, top))
 
 
 def pieces(parts: Runs) -> NDArray[np.int64]:

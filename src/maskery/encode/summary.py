@@ -8,19 +8,21 @@ from typing import Any
 
 import msgspec
 
+from maskery.banded import BandedResult
 from maskery.encode.provenance import provenance
-from maskery.encode.runs import piece_counts, runs
-from maskery.result import ClassificationResult, ClassShare, Colour, ForegroundResult, Result, SemanticResult
+from maskery.encode.rowwise import Decided, decided, soft
+from maskery.encode.runs import piece_counts, runs_of_bands
+from maskery.result import ClassificationResult, ClassShare, Colour, Result
 
 TOP = 5  # classes in a classification
 
 
-def encode_summary(result: Result) -> bytes:
+def encode_summary(result: Result | BandedResult) -> bytes:
     """UTF-8 JSON: ``summary``."""
     return msgspec.json.encode(summary(result))
 
 
-def summary(result: Result) -> dict[str, Any]:
+def summary(result: Result | BandedResult) -> dict[str, Any]:
     """Provenance, task, what was found, and timings in milliseconds, as plain dicts, lists, strings and numbers.
 
     Of each class: id, name, color, ``pixels`` and ``box`` [left, top, right, bottom] in pixels of the upright picture,
@@ -29,26 +31,32 @@ def summary(result: Result) -> dict[str, Any]:
     if isinstance(result, ClassificationResult):
         top = [{"name": name, "score": score} for name, score in result.top(TOP)]
         return head(result) | {"top": top, "timings_ms": dict(result.timings_ms)}
-    semantic = result.as_semantic if isinstance(result, ForegroundResult) else result
-    components = piece_counts(runs(semantic.class_map), len(semantic.labels))
-    height, width = semantic.class_map.shape
+    ids = decided(result)
+    components = piece_counts(runs_of_bands(ids.rows()), len(ids.labels))
     return head(result) | {
-        "decided_by": semantic.decided_by,
-        "measured_on": {"width": width, "height": height},
-        "classes": [found | {"components": int(components[found["id"]])} for found in classes(semantic)],
+        "decided_by": ids.decided_by,
+        "measured_on": dict(zip(("width", "height"), result.frame.size_wh, strict=True)),
+        "classes": [found | {"components": int(components[found["id"]])} for found in classes(ids)],
         "timings_ms": dict(result.timings_ms),
     }
 
 
-def head(result: Result) -> dict[str, Any]:
-    """What every JSON answer of ours begins with: provenance and task."""
-    kinds = {ClassificationResult: "classification", ForegroundResult: "foreground", SemanticResult: "semantic"}
-    return provenance(result) | {"task": kinds[type(result)]}
+def head(result: Result | BandedResult) -> dict[str, Any]:
+    """What every JSON answer of ours begins with: provenance, task, and the plan that was followed."""
+    plan = {"plan": result.plan.document()} if result.plan else {}
+    return provenance(result) | {"task": task_of(result)} | plan
 
 
-def classes(result: SemanticResult) -> list[dict[str, Any]]:
+def task_of(result: Result | BandedResult) -> str:
+    """The name of the task that gave ``result``."""
+    if isinstance(result, ClassificationResult):
+        return "classification"
+    return "foreground" if soft(result) else "semantic"
+
+
+def classes(result: Decided) -> list[dict[str, Any]]:
     """The classes that occur, most pixels first, in pixels of the upright picture."""
-    height, width = result.class_map.shape
+    width, height = result.frame.size_wh
     scale = (result.frame.original_wh[0] / width, result.frame.original_wh[1] / height)
     return [_class(share, scale) for share in result.classes]
 

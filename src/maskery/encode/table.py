@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from maskery.banded import BandedResult
 from maskery.encode.certainty import encode_confidence, encode_entropy, encode_margin
 from maskery.encode.coco import encode_coco, encode_coco_rle
 from maskery.encode.color import encode_color
@@ -30,10 +30,13 @@ from maskery.encode.privacy import (
     encode_replace_jpeg,
 )
 from maskery.encode.summary import encode_summary
+from maskery.encode.summary import task_of as task_of
 from maskery.encode.svg import encode_svg
 from maskery.encode.yolo import encode_yolo
+from maskery.engine.memory_plan import Demand
+from maskery.engine.source import Photo, PhotoRows
 from maskery.errors import BadRequest, nearest
-from maskery.result import ClassificationResult, ForegroundResult, Result
+from maskery.result import Result
 
 SEMANTIC = frozenset({"semantic"})
 MASKS = SEMANTIC | {"foreground"}
@@ -46,7 +49,9 @@ class Encoder:
     """One format. ``function``: (result[, photo][, options]) -> bytes, as ``needs_photo`` and ``options`` say.
 
     ``tasks``: the tasks whose results ``function`` takes; ``encode`` sees to it that it gets no others. ``options``:
-    the names of the ``Options`` that it understands. ``map``: the one of ``result.MAPS`` that it draws.
+    the names of the ``Options`` that it understands. ``map``: the one of ``result.MAPS`` that it draws. ``bands``:
+    whether ``function`` also takes a ``BandedResult`` and ``PhotoRows``. ``held``: bytes a pixel that it holds at its
+    end beside result and photo, the answer included: what photographs were measured to take, and a little more.
     """
 
     name: str
@@ -57,6 +62,13 @@ class Encoder:
     function: Callable[..., bytes]
     options: frozenset[str] = NONE
     map: str | None = None
+    bands: bool = False
+    held: float = 6.0
+
+    @property
+    def demand(self) -> Demand:
+        """What writing this format takes."""
+        return Demand(self.needs_photo, self.bands, self.held)
 
 
 DEPTH = frozenset({"depth"})
@@ -68,12 +80,12 @@ FILL = frozenset({"color", "outside"})
 LABEL_STUDIO = SHAPED | {"from_name", "to_name"}
 
 _LIST = (
-    Encoder("overlay", "image/png", ".png", True, MASKS, encode_overlay),
+    Encoder("overlay", "image/png", ".png", True, MASKS, encode_overlay, bands=True, held=4.0),
     Encoder("overlay-jpeg", "image/jpeg", ".jpg", True, MASKS, encode_overlay_jpeg),
-    Encoder("mask", "image/png", ".png", False, MASKS, encode_mask),
-    Encoder("mask16", "image/png", ".png", False, MASKS, encode_mask16),
-    Encoder("color", "image/png", ".png", False, MASKS, encode_color),
-    Encoder("cutout", "image/png", ".png", True, MASKS, encode_cutout),
+    Encoder("mask", "image/png", ".png", False, MASKS, encode_mask, bands=True, held=0.3),
+    Encoder("mask16", "image/png", ".png", False, MASKS, encode_mask16, bands=True, held=0.5),
+    Encoder("color", "image/png", ".png", False, MASKS, encode_color, bands=True, held=0.5),
+    Encoder("cutout", "image/png", ".png", True, MASKS, encode_cutout, bands=True, held=4.0),
     Encoder("blur", "image/png", ".png", True, MASKS, encode_blur, COARSE),
     Encoder("blur-jpeg", "image/jpeg", ".jpg", True, MASKS, encode_blur_jpeg, COARSE),
     Encoder("pixelate", "image/png", ".png", True, MASKS, encode_pixelate, COARSE),
@@ -83,8 +95,8 @@ _LIST = (
     Encoder("confidence", "image/png", ".png", False, SEMANTIC, encode_confidence, DEPTH, "confidence"),
     Encoder("entropy", "image/png", ".png", False, SEMANTIC, encode_entropy, DEPTH, "entropy"),
     Encoder("margin", "image/png", ".png", False, SEMANTIC, encode_margin, DEPTH, "margin"),
-    Encoder("json", "application/json", ".json", False, ALL, encode_json),
-    Encoder("summary", "application/json", ".json", False, ALL, encode_summary),
+    Encoder("json", "application/json", ".json", False, ALL, encode_json, bands=True, held=1.5),
+    Encoder("summary", "application/json", ".json", False, ALL, encode_summary, bands=True, held=2.0),
     Encoder("npy", "application/x-npy", ".npy", False, ALL, encode_npy),
     Encoder("npz", "application/x-npz", ".npz", False, ALL, encode_npz, frozenset({"maps"})),
     Encoder("polygons", "application/json", ".json", False, MASKS, encode_polygons, OUTLINES),
@@ -112,16 +124,19 @@ BY_SUFFIX = {
 
 
 def encode(
-    result: Result, name: str, photo: NDArray[np.uint8] | None = None, options: Options = PLAIN_OPTIONS
+    result: Result | BandedResult, name: str, photo: Photo | None = None, options: Options = PLAIN_OPTIONS
 ) -> bytes:
     """``result`` in the format ``name``.
 
     ``photo``: the upright picture, (H, W, 3) uint8 RGB, of the result's size; needed where the format's
-    ``needs_photo``. Raises ``BadRequest`` for an unknown format, one that does not fit the task, or an option that the
-    format does not understand.
+    ``needs_photo``. Raises ``BadRequest`` for an unknown format, one that does not fit the task, an option that the
+    format does not understand, and for bands that it cannot be written from.
     """
     encoder = find(name, task_of(result))
     _check_understood(encoder, options.given)
+    if isinstance(result, BandedResult) and not encoder.bands:
+        fitting = ", ".join(e.name for e in ENCODERS.values() if e.bands)
+        raise BadRequest(f"{name} is not written in bands.", f"Formats that are: {fitting}.")
     arguments: list[object] = [result]
     if encoder.needs_photo:
         arguments.append(_fitting(photo, result, name))
@@ -168,13 +183,6 @@ def for_suffix(suffix: str) -> str:
     return BY_SUFFIX[suffix.lower()]
 
 
-def task_of(result: Result) -> str:
-    """The name of the task that gave ``result``."""
-    if isinstance(result, ClassificationResult):
-        return "classification"
-    return "foreground" if isinstance(result, ForegroundResult) else "semantic"
-
-
 def _check_understood(encoder: Encoder, names: Mapping[str, str] | frozenset[str]) -> None:
     for name in sorted(names):
         if name not in encoder.options:
@@ -182,9 +190,11 @@ def _check_understood(encoder: Encoder, names: Mapping[str, str] | frozenset[str
             raise BadRequest(f"The format {encoder.name} has no option {name!r}.", cure)
 
 
-def _fitting(photo: NDArray[np.uint8] | None, result: Result, name: str) -> NDArray[np.uint8]:
+def _fitting(photo: Photo | None, result: Result | BandedResult, name: str) -> Photo:
     expected = (*result.frame.size_wh[::-1], 3)
-    if photo is None or photo.shape != expected or photo.dtype != np.uint8:
-        given = "no photo" if photo is None else f"a photo {photo.shape} {photo.dtype}"
-        raise BadRequest(f"{name} got {given}.", f"Give the upright picture, {expected} uint8 RGB.")
-    return photo
+    if isinstance(photo, PhotoRows) and photo.size_wh == result.frame.size_wh:
+        return photo
+    if isinstance(photo, np.ndarray) and photo.shape == expected and photo.dtype == np.uint8:
+        return photo
+    given = f"a photo {photo.shape} {photo.dtype}" if isinstance(photo, np.ndarray) else "no photo of its size"
+    raise BadRequest(f"{name} got {given}.", f"Give the upright picture, {expected} uint8 RGB.")
