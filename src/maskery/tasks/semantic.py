@@ -7,8 +7,8 @@ from maskery.engine import resample
 from maskery.errors import ModelError
 from maskery.model_card import ModelCard
 from maskery.result import SemanticResult
-from maskery.tasks.base import Reading, planes, softmax
-from maskery.tasks.certainty import CERTAINTY
+from maskery.tasks.base import Reading, planes
+from maskery.tasks.certainty import certainty_maps
 
 
 def read(reading: Reading) -> SemanticResult:
@@ -21,7 +21,7 @@ def read(reading: Reading) -> SemanticResult:
         **reading.common,
         class_map=resample.class_map(scores, reading.placement),
         decided_by=decided_by(reading.card),
-        maps=_maps(scores, reading),
+        maps=certainty_maps(scores, reading.placement, reading.maps, reading.card.output.kind == "logits"),
     )
 
 
@@ -54,17 +54,3 @@ def _flat(output: NDArray[np.generic]) -> NDArray[np.generic]:
     while output.ndim > 2 and output.shape[0] == 1:
         output = output[0]
     return output[..., 0] if output.ndim == 3 and output.shape[2] == 1 else output
-
-
-def _maps(scores: NDArray[np.float32], reading: Reading) -> dict[str, NDArray[np.float32]]:
-    """The maps asked for, each (H, W) float32, from interpolated scores, band by band."""
-    width, height = reading.placement.original_wh
-    maps = {name: np.empty((height, width), np.float32) for name in reading.maps}
-    if not maps:
-        return {}
-    for rows, band in resample.interpolated_bands(scores, reading.placement):
-        values = band.read()
-        probabilities = softmax(values) if reading.card.output.kind == "logits" else values
-        for name, whole in maps.items():
-            whole[rows] = CERTAINTY[name](probabilities)
-    return maps
