@@ -5,15 +5,17 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 MIRROR ?= $(or $(MASKERY_MIRROR),$(wildcard ../shared/models))
 ARGS ?=
+MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types bench train-everyday clean
+.PHONY: help serve test lint types bench soak train-everyday clean
 
 help:
 	@echo "make serve           install and serve on http://127.0.0.1:8000 (ARGS='--port 9000' for options)"
 	@echo "make test            install everything the tests need and run them"
 	@echo "make lint | types    ruff | mypy --strict"
 	@echo "make bench           times, memory and peers, to docs/benchmarks.md (MIRROR=folder of the catalogue's files)"
+	@echo "make soak            mixed traffic on a real server for MINUTES=10; fails if it errs, hangs or grows"
 	@echo "make train-everyday  train the built-in model anew (DATA=folder of the data sets)"
 
 # A stamp records what an environment holds; it is older than pyproject.toml when that has changed.
@@ -45,6 +47,9 @@ types: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py --mirror "$(MIRROR)" $(ARGS)
+
+soak: $(VENV)/.test
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) --mirror "$(MIRROR)" $(ARGS)
 
 train-everyday: $(VENV)/.test
 	$(BIN)/maskery train recipes/everyday.toml --data $(DATA) $(ARGS)

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +97,7 @@ def serving(model: str = "everyday", cache: Path | None = None) -> Iterator[Serv
             env=environment(str(cache or empty)),
         )
         try:
-            port = _announced_port(process)
+            port = announced_port(process)
             _wait_until_ready(port, started + START_SECONDS)
             yield Server(process.pid, port, (time.perf_counter() - started) * 1000)
         finally:
@@ -105,21 +105,24 @@ def serving(model: str = "everyday", cache: Path | None = None) -> Iterator[Serv
             process.wait(timeout=30)
 
 
-def _announced_port(process: "subprocess.Popen[str]") -> int:
+def announced_port(process: "subprocess.Popen[str]", hear: Callable[[str], None] = lambda _: None) -> int:
+    """The port that a starting server says; ``hear`` gets every line of its log, also of those that follow."""
     assert process.stderr is not None
     said = []
     for line in process.stderr:
         said.append(line)
+        hear(line)
         if found := _READY.search(line):
             # What it says later must be read, or its pipe would fill up and it would stand still.
-            threading.Thread(target=_drain, args=(process.stderr,), daemon=True).start()
+            threading.Thread(target=_drain, args=(process.stderr, hear), daemon=True).start()
             return int(found[1])
     raise RuntimeError("the server ended before it was ready: " + "".join(said[-5:]))
 
 
-def _drain(pipe: IO[str]) -> None:
+def _drain(pipe: IO[str], hear: Callable[[str], None]) -> None:
     with pipe:
-        pipe.read()
+        for line in pipe:
+            hear(line)
 
 
 def _wait_until_ready(port: int, until: float) -> None:

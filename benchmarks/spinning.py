@@ -28,6 +28,7 @@ class Bare:
     tensor: str
     device: str = "cpu"
     runtime: str = "onnxruntime"
+    batches: bool = False
 
     def run(self, tensor: Tensor) -> NDArray[np.generic]:
         scores: NDArray[np.generic] = self.session.run(None, {self.tensor: tensor})[0]
