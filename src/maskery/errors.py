@@ -7,7 +7,10 @@
     |   +-- TooLarge                too many bytes or pixels
     |   +-- BadRequest              an unknown format, class, parameter ...
     |   |   +-- BadUrl                  a picture's URL that is not fetched: its form, its host, its address
+    |   |       +-- PrivateHost             a host that is not on the public internet
     |   +-- UrlNotFetched           a picture's URL whose server does not give the picture
+    |   |   +-- UnknownHost             a host that there is not
+    |   |   +-- TooManyRedirects
     |   +-- NotAcceptable           an Accept header that no format satisfies
     |   +-- SlowRequest             a body that did not arrive in time
     |   +-- Unchanged               an answer that the caller has already
@@ -72,8 +75,20 @@ class BadUrl(BadRequest):
     code = "bad-url"
 
 
+class PrivateHost(BadUrl):
+    pass
+
+
 class UrlNotFetched(InputError):
     code = "url-not-fetched"
+
+
+class UnknownHost(UrlNotFetched):
+    pass
+
+
+class TooManyRedirects(UrlNotFetched):
+    pass
 
 
 class NotAcceptable(InputError):

@@ -23,22 +23,25 @@ def encode_cutout(result: Drawn, photo: Photo) -> bytes:
     """
     size = result.frame.size_wh
     rows = png.band_rows(4 * size[0])
-    bands = map(_rgba, _alpha(result, rows), photo_rows(photo, rows))
+    bands = map(rgba, alpha_bands(result, rows), photo_rows(photo, rows))
     return png.photo(bands, size, channels=4, extra=png_text(result))
 
 
-def _rgba(alpha: NDArray[np.uint8], photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def rgba(alpha: NDArray[np.uint8], photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(h, W) and (h, W, 3) -> (h, W, 4)."""
     visible = (alpha > 0).view(np.uint8)
-    rgba = np.empty((*alpha.shape, 4), np.uint8)
+    band = np.empty((*alpha.shape, 4), np.uint8)
     for channel in range(3):
-        np.multiply(photo[:, :, channel], visible, out=rgba[:, :, channel])
-    rgba[:, :, 3] = alpha
-    return rgba
+        np.multiply(photo[:, :, channel], visible, out=band[:, :, channel])
+    band[:, :, 3] = alpha
+    return band
 
 
-def _alpha(result: Drawn, rows: int) -> Iterator[NDArray[np.uint8]]:
-    """Bands (h, W) uint8: the soft mask; else 255 where a class is, 0 on background and pixels of no class."""
+def alpha_bands(result: Drawn, rows: int) -> Iterator[NDArray[np.uint8]]:
+    """Bands (h, W) uint8: the soft mask; else 255 where a class is, 0 on background and pixels of no class.
+
+    Raises ``BadRequest`` as ``encode_cutout`` does.
+    """
     if isinstance(result, ForegroundResult) or (isinstance(result, BandedResult) and result.soft):
         return alpha_rows(result, rows)
     table = np.where(subject(result, "kept"), np.uint8(255), np.uint8(0))

@@ -8,7 +8,14 @@ from maskery.serving.url import is_origin
 from maskery.settings import Settings
 
 # What a page may read of an answer besides its body.
-EXPOSED = ("X-Request-ID", "Retry-After", "WWW-Authenticate", "Content-Disposition", "Inference-Header-Content-Length")
+EXPOSED = (
+    "X-Request-ID",
+    "X-Maskery-Model",
+    "Retry-After",
+    "WWW-Authenticate",
+    "Content-Disposition",
+    "Inference-Header-Content-Length",
+)
 
 
 def cross_origin(app: ASGIApp, settings: Settings) -> ASGIApp:

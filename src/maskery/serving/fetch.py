@@ -18,7 +18,7 @@ from urllib.request import getproxies
 import anyio
 from anyio.abc import ByteStream
 
-from maskery.errors import BadUrl, UrlNotFetched
+from maskery.errors import BadUrl, PrivateHost, TooManyRedirects, UnknownHost, UrlNotFetched
 from maskery.serving import address, exchange, url
 from maskery.serving.url import AllowList, Target
 from maskery.settings import Settings
@@ -88,7 +88,7 @@ class Fetcher:
             if isinstance(answer, bytes):
                 return answer
             target = self._redirected(target, answer)
-        raise UrlNotFetched(f"The URL redirects more than {REDIRECTS} times.", "Give the picture's final address.")
+        raise TooManyRedirects(f"The URL redirects more than {REDIRECTS} times.", "Give the picture's final address.")
 
     def _admit(self, target: Target) -> Target:
         """Raises ``BadUrl`` for what is refused before any look-up."""
@@ -100,7 +100,7 @@ class Fetcher:
             ports = ", ".join(map(str, url.PORTS))
             raise BadUrl(f"Port {target.port} is not allowed; allowed are {ports}.", "Send the picture's bytes.")
         if not target.is_address and "." not in target.host:
-            raise BadUrl(f"{target.host} is not a public name.", "Give the host's full name.")
+            raise PrivateHost(f"{target.host} is not a public name.", "Give the host's full name.")
         return target
 
     def _redirected(self, target: Target, location: str) -> Target:
@@ -115,7 +115,7 @@ class Fetcher:
                 "The URL redirects to something that is no URL.", "Give the picture's final address."
             ) from error
         except BadUrl as error:
-            raise BadUrl(f"The URL redirects to a forbidden one. {error.message}", error.cure) from error
+            raise type(error)(f"The URL redirects to a forbidden one. {error.message}", error.cure) from error
         if target.scheme == "https" and following.scheme == "http":
             raise BadUrl("The URL redirects from https to http.", "Give an address that stays with https.")
         return following
@@ -125,7 +125,7 @@ class Fetcher:
         try:
             found = [target.host] if target.is_address else await self._resolve(target.host, target.port)
         except OSError as error:
-            raise UrlNotFetched(f"There is no host {target.host}.", "Check the URL.") from error
+            raise UnknownHost(f"There is no host {target.host}.", "Check the URL.") from error
         listed = self._allowed.has(target)
         for text in found:
             how = address.reach(text)
@@ -134,7 +134,7 @@ class Fetcher:
                 continue
             what = "this machine" if own else how
             log.info("a picture by URL was refused: %s is at %s, which is %s", target.netloc, text, what)
-            raise BadUrl(f"{target.host} is not a public host.", "Send the picture's bytes.")
+            raise PrivateHost(f"{target.host} is not a public host.", "Send the picture's bytes.")
         return found[:ADDRESSES_TRIED]
 
     @asynccontextmanager

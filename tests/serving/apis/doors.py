@@ -58,6 +58,22 @@ def _post_base64(path: str) -> Send:
     return lambda client, data: client.post(path, json={"inputs": base64.b64encode(data).decode()})
 
 
+def _get_by_url(path: str) -> Send:
+    def send(client: TestClient, data: bytes) -> httpx2.Response:
+        desk = client.app.state.service.desk  # type: ignore[attr-defined]
+
+        async def fetched(_: str) -> bytes:
+            return data
+
+        before, desk.fetcher = desk.fetcher, fetched
+        try:
+            return client.get(path, params={"url": "https://photos.example/photo.jpg"})
+        finally:
+            desk.fetcher = before
+
+    return send
+
+
 # A protocol that takes pictures adds its doors here.
 DOORS = [
     Door("max", _post_form("/model/predict", "image"), _key("message")),
@@ -66,4 +82,6 @@ DOORS = [
     Door("open-inference raw", infer_raw, _key("error")),
     Door("hugging-face", _post_body("/hf/everyday"), _key("error")),
     Door("hugging-face, base64", _post_base64("/hf/everyday"), _key("error")),
+    Door("rembg", _post_form("/api/remove", "file"), _key("detail")),
+    Door("rembg, URL", _get_by_url("/api/remove"), _key("detail")),
 ]

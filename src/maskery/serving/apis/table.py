@@ -7,7 +7,7 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from maskery.errors import ConfigError, nearest
-from maskery.serving.apis import hf
+from maskery.serving.apis import hf, rembg, rembg_paths
 from maskery.serving.apis import max as max_api
 from maskery.serving.apis.oip.paths import paths as oip_paths
 from maskery.serving.apis.oip.routes import routes as oip_routes
@@ -28,6 +28,7 @@ APIS: dict[str, Api] = {
     "max": Api("max", max_api.routes, max_api.paths),
     "open-inference": Api("open-inference", oip_routes, oip_paths),
     "hugging-face": Api("hugging-face", hf.routes, hf.paths),
+    "rembg": Api("rembg", rembg.routes, rembg_paths.paths),
 }
 
 

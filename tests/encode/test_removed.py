@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from maskery.encode.backdrop import over
+from maskery.encode.cutout import encode_cutout
+from maskery.encode.removed import Look, encode_removed, encode_removed_mask
+from maskery.encode.smooth import smoothed
+from maskery.errors import BadRequest
+from tests.encode.results import foreground, halves, opened, photo, pixels, semantic
+
+SOFT = np.random.default_rng(4).integers(0, 256, (300, 400), np.uint8)
+
+
+def test_without_a_look_it_is_the_cutout() -> None:
+    for result in (semantic(halves()), foreground(SOFT)):
+        picture = photo(result.frame.size_wh[::-1])
+        assert encode_removed(result, picture, Look()) == encode_cutout(result, picture)
+
+
+def test_the_mask_alone() -> None:
+    ids = halves()
+    assert opened(encode_removed_mask(semantic(ids), Look())).mode == "L"
+    assert np.array_equal(pixels(encode_removed_mask(semantic(ids), Look())), np.where(ids != 0, 255, 0))
+    assert np.array_equal(pixels(encode_removed_mask(foreground(SOFT), Look())), SOFT)
+    assert np.array_equal(pixels(encode_removed_mask(foreground(SOFT), Look(smooth=True))), smoothed(SOFT))
+
+
+def test_a_smooth_mask_and_a_colour_behind() -> None:
+    picture, colour = photo(SOFT.shape), (250, 0, 3, 77)
+    found = pixels(encode_removed(foreground(SOFT), picture, Look(colour=colour)))
+    assert np.array_equal(found, over(SOFT, picture, colour))
+    found = pixels(encode_removed(foreground(SOFT), picture, Look(True, colour)))
+    assert np.array_equal(found, over(smoothed(SOFT), picture, colour))
+
+
+def test_a_model_without_background_needs_a_choice() -> None:
+    result = semantic(np.zeros((4, 5), np.uint8), labels=("road", "sky", "car"))
+    with pytest.raises(BadRequest, match="no background"):
+        encode_removed_mask(result, Look())
