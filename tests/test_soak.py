@@ -20,7 +20,7 @@ from maskery.errors import InputError
 
 MINUTES = 1.0
 MASK = next(kind for kind in KINDS if kind.name == "mask")
-STILL, CALM = Growth(0, 0, 0), Calm(200, 10, 9, 2)
+STILL, CALM = Growth(0, 0, 0, 600), Calm(200, 10, 9, 2)
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +43,10 @@ def test_good_pictures_open_and_broken_files_do_not(small: Material) -> None:
 
 
 def test_the_traffic_is_what_the_server_has_paths_for() -> None:
-    here, missing = served(["/v1/segment", "/v2/models/{model_name}/infer", "/unknown"])
+    here, missing = served(["/v1/segment", "/v2/models/{model_name}/infer", "/unknown"], ["everyday"])
     assert {kind.route for kind in here} == {"/v1/segment", "/v2/models/{name}/infer"}
     assert len(here) + len(missing) == len(KINDS)
-    assert all(kind.route == MASK.route for kind in here if "v2" not in kind.name)
+    assert all(kind.model in ("", "everyday") for kind in here)
 
 
 def test_names_are_unique_and_every_kind_makes_a_request_of_each_of_its_files(small: Material) -> None:
@@ -119,9 +119,11 @@ def test_growth_is_told_from_noise() -> None:
         (Calm(200, 10, 14, 2), STILL, "threads: 14"),
         (Calm(200, 10, 9, 4), STILL, "tasks: 4"),
         (Calm(230, 10, 9, 2), STILL, None),
-        (Calm(200, 10, 9, 2), Growth(5, 6, 0.1), None),
-        (Calm(230, 10, 9, 2), Growth(5, 6, 0.1), "resident memory grew"),
-        (Calm(230, 10, 9, 2), Growth(5, 6, 5.0), None),
+        (Calm(200, 10, 9, 2), Growth(5, 6, 0.1, 600), None),
+        (Calm(230, 10, 9, 2), Growth(5, 6, 0.1, 600), "resident memory grew"),
+        (Calm(230, 10, 9, 2), Growth(5, 6, 5.0, 600), None),
+        (Calm(230, 10, 9, 2), Growth(5, 6, 0.1, 60), None),
+        (Calm(240, 10, 9, 2), Growth(18, 20, 0.1, 60), "resident memory grew"),
     ],
 )
 def test_what_is_left_is_judged(after: Calm, found: Growth, words: str | None) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.models import candidates
 from benchmarks.server import announced_port, environment
@@ -70,7 +71,8 @@ def main() -> int:
 def soak(seconds: float, mirror: str = "") -> Outcome:
     """Serve, warm up, call for ``seconds``, be quiet, ask it to end while it works; then judge."""
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), mirror) as server:
-        kinds, missing = served(openapi_paths(server.port))
+        models = [model["name"] for model in _asked(server.port, "/v1/models")["models"]]
+        kinds, missing = served(_asked(server.port, "/openapi.json")["paths"], models)
         site = Site(server.port, kinds, material(), float(SETTINGS["MASKERY_TIMEOUT"]), CROWD_OF, Book())
         call(site, seconds / 5, seed=1)
         before = calm(server.living_pid(), server.tasks)
@@ -115,12 +117,12 @@ def _is_error(line: str) -> bool:
     return json.loads(line)["level"] in ("error", "critical")
 
 
-def openapi_paths(port: int) -> list[str]:
+def _asked(port: int, path: str) -> dict[str, Any]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    connection.request("GET", "/openapi.json")
-    paths = list(json.loads(connection.getresponse().read())["paths"])
+    connection.request("GET", path)
+    found: dict[str, Any] = json.loads(connection.getresponse().read())
     connection.close()
-    return paths
+    return found
 
 
 def is_ready(port: int) -> bool:

@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from benchmarks.models import FIRST
 from benchmarks.soak.material import File, Material
+from maskery.encode.table import ENCODERS
 
 BOUNDARY = "----soak"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -41,7 +43,7 @@ class Kind:
     ``weight``: how often, beside the others. ``statuses``: of the answers that are right; 503 with Retry-After always
     is. ``files``: which files it sends, ``"good"``, ``"broken"`` or ``"small"`` (good ones up to a megapixel, for
     answers that grow with the picture). ``steady``: the part of an answer that must stay the same, byte for byte; None:
-    nothing is compared.
+    nothing is compared. ``model``: one that must be there for it.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Kind:
     statuses: Collection[int] = OK
     files: str = "good"
     steady: Callable[[bytes], bytes] | None = bytes
+    model: str = ""
 
     def shot(self, material: Material, draw: random.Random) -> Shot:
         return self.make(draw.choice(self.choices(material)))
@@ -116,6 +119,19 @@ def _tasks(encoded: str) -> object:
     return {"tasks": [task], "project": "1.1700000000", "label_config": LABELS, "params": {"context": None}}
 
 
+def _several(path: str, count: int = 3) -> Maker:
+    def make(file: File) -> Shot:
+        end = f"--{BOUNDARY}--\r\n".encode()
+        body = form("image", file).removesuffix(end) * count + end
+        return Shot(file.name, path, body, {"Content-Type": FORM})
+
+    return make
+
+
+def _post(path: str) -> Maker:
+    return lambda _: Shot("", path)
+
+
 SEGMENT, MODELS = "/v1/segment", "/v1/models"
 MAX, OIP, HF, LABEL_STUDIO, REMBG = (
     "/model/predict",
@@ -125,6 +141,7 @@ MAX, OIP, HF, LABEL_STUDIO, REMBG = (
     "/api/remove",
 )
 INFER = "/v2/models/everyday/infer"
+OTHER, LOAD, UNLOAD = FIRST, "/v1/models/{name}/load", "/v1/models/{name}/unload"
 
 KINDS: tuple[Kind, ...] = (
     Kind("mask", SEGMENT, 6, _raw(f"{SEGMENT}?format=mask")),
@@ -138,7 +155,14 @@ KINDS: tuple[Kind, ...] = (
     Kind("wrong model", SEGMENT, 1, _raw(f"{SEGMENT}?model=nothing"), NOT_FOUND, "small", None),
     Kind("model by path", SEGMENT, 0.5, _raw(f"{SEGMENT}?model=..%2F..%2Fetc"), NOT_FOUND, "small", None),
     Kind("wrong format", SEGMENT, 0.5, _raw(f"{SEGMENT}?format=gif"), frozenset({400}), "small", None),
+    Kind("several", SEGMENT, 0.5, _several(f"{SEGMENT}?format=mask"), files="small"),
+    Kind("base64", SEGMENT, 1, _json(f"{SEGMENT}?format=mask", lambda encoded: {"image": {"base64": encoded}})),
     Kind("models", MODELS, 1, _get(MODELS), steady=None),
+    Kind("status", "/v1/status", 0.5, _get("/v1/status"), steady=None),
+    Kind("metrics", "/metrics", 0.5, _get("/metrics"), steady=None),
+    Kind("another model", SEGMENT, 2, _raw(f"{SEGMENT}?model={OTHER}&format=mask"), model=OTHER),
+    Kind("load", LOAD, 0.3, _post(f"/v1/models/{OTHER}/load"), steady=None, model=OTHER),
+    Kind("unload", UNLOAD, 0.3, _post(f"/v1/models/{OTHER}/unload"), steady=None, model=OTHER),
     Kind("MAX", MAX, 3, _form(MAX)),
     Kind("MAX, broken", MAX, 1, _form(MAX), NO_PICTURE, "broken", None),
     Kind("v2 infer, binary", OIP, 3, _infer_binary(INFER)),
@@ -150,13 +174,18 @@ KINDS: tuple[Kind, ...] = (
     Kind("Label Studio", LABEL_STUDIO, 1, _json(LABEL_STUDIO, _tasks), files="small", steady=None),
     Kind("rembg", REMBG, 1, _form(REMBG, "file")),
     Kind("rembg, broken", REMBG, 0.5, _form(REMBG, "file"), NO_PICTURE, "broken", None),
+    *(
+        Kind(f"format {name}", SEGMENT, 0.1, _raw(f"{SEGMENT}?format={name}"), files="small", steady=without_times)
+        for name, encoder in ENCODERS.items()
+        if "semantic" in encoder.tasks
+    ),
 )
 
 
-def served(paths: Collection[str]) -> tuple[list[Kind], list[Kind]]:
-    """Kinds whose route is among the OpenAPI document's ``paths``, and those that are not served."""
+def served(paths: Collection[str], models: Collection[str]) -> tuple[list[Kind], list[Kind]]:
+    """Kinds whose route is among the OpenAPI document's ``paths`` and whose model is there; and those that are not."""
     known = {_shape(path) for path in paths}
-    here = [kind for kind in KINDS if _shape(kind.route) in known]
+    here = [kind for kind in KINDS if _shape(kind.route) in known and (not kind.model or kind.model in models)]
     return here, [kind for kind in KINDS if kind not in here]
 
 

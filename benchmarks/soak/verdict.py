@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from benchmarks.soak.callers import CROWD, Book
 from benchmarks.soak.traffic import Kind
-from benchmarks.soak.watch import LIMIT_GROWTH, Calm, Growth, Sample
+from benchmarks.soak.watch import Calm, Growth, Sample
 
 # What may be open besides what was open before: a log, a lazily loaded library.
 MORE_FILES, MORE_THREADS, MORE_TASKS = 3, 4, 1
@@ -30,7 +30,7 @@ def judged(book: Book, before: Calm, after: Calm, found: Growth) -> list[str]:
         if has > had + more:
             faults.append(f"{what}: {has} after it, {had} before")
     left = (after.resident_mb / before.resident_mb - 1) * 100
-    if found.certain and left > LIMIT_GROWTH:  # while it worked, and what is left: one alone is the allocator's mood
+    if found.certain and left > found.limit:  # while it worked, and what is left: one alone is the allocator's mood
         faults.append(f"resident memory grew: by thirds {found.thirds:.1f} %, by slope {found.slope:.1f} %")
     if not book.statuses[CROWD][503]:
         faults.append("no crowd was larger than the queue: nobody got 503")
@@ -51,7 +51,8 @@ def report(outcome: Outcome) -> str:
     lines.append(f"{'resident at its peak':24} {peak:7.0f} MB")
     grown = outcome.growth
     lines.append(
-        f"{'growth':24} {grown.thirds:7.1f} % by thirds, {grown.slope:.1f} % by slope, give or take {grown.doubt:.1f}"
+        f"{'growth':24} {grown.thirds:7.1f} % by thirds, {grown.slope:.1f} % by slope, give or take {grown.doubt:.1f}; "
+        f"limit {grown.limit:g} %"
     )
     if outcome.missing:
         lines.append(f"{'not served here':24} {', '.join(kind.name for kind in outcome.missing)}")

@@ -16,7 +16,8 @@ import numpy as np
 from benchmarks.server import status_mb
 
 EVERY_SECONDS = 0.25
-LIMIT_GROWTH = 2.0  # per cent
+LONG_SECONDS = 300.0
+LIMIT_GROWTH, LIMIT_OF_SHORT = 2.0, 15.0  # per cent; in a short time memory does not settle
 BLOCKS, CERTAIN = 12, 2.8  # standard errors: 99 of 100 lines through so many means of chance lie below
 STEADY_FOR = 2.0
 
@@ -47,16 +48,23 @@ class Growth:
 
     ``thirds``: the median of the last third over that of the middle one. ``slope``: of least squares through the means
     of ``BLOCKS`` spans of time, from end to end; ``doubt``: its standard error, by how the means lie around the line.
+    ``seconds``: of the whole time.
     """
 
     thirds: float
     slope: float
     doubt: float
+    seconds: float
+
+    @property
+    def limit(self) -> float:
+        """In per cent."""
+        return LIMIT_GROWTH if self.seconds >= LONG_SECONDS else LIMIT_OF_SHORT
 
     @property
     def certain(self) -> bool:
         """Whether memory grew by more than the limit, by both, and not by chance."""
-        return min(self.thirds, self.slope) > LIMIT_GROWTH and self.slope > CERTAIN * self.doubt
+        return min(self.thirds, self.slope) > self.limit and self.slope > CERTAIN * self.doubt
 
 
 class Watch:
@@ -128,4 +136,4 @@ def growth(samples: Sequence[Sample]) -> Growth:
     rest = heights - slope * times
     doubt = float(np.sqrt(rest @ rest / (BLOCKS - 2) / (times @ times)))
     scale = float(both[-1, 0] - both[0, 0]) / before * 100
-    return Growth((after / before - 1) * 100, slope * scale, doubt * scale)
+    return Growth((after / before - 1) * 100, slope * scale, doubt * scale, samples[-1].at - samples[0].at)
