@@ -52,14 +52,16 @@ def check_structure(data: bytes, max_pixels: int) -> None:
 
 def _check_jpeg(data: bytes) -> None:
     """Count segments, filling and junk up to the first scan; of a progressive file also the scans, which cost most."""
-    few_scans = data.count(b"\xff\xda") <= SCANS_AT_MOST  # counts chance finds too, but is done in no time
     budget, position, scans, progressive = _Budget(), 2, 0, False
     while found := _JPEG_MARKER.search(data, position):
         budget.spend(1 if scans else found.end() - position - 1)
         marker, position = data[found.end() - 1], found.end()
         progressive = progressive or marker in (0xC2, 0xC6, 0xCA, 0xCE)
         scans += marker == 0xDA
-        if scans and (marker == 0xD9 or few_scans or not progressive):
+        if scans and (marker == 0xD9 or not progressive):
+            return
+        # Counts chance finds too, but is done in no time.
+        if marker == 0xDA and scans == 1 and data.count(b"\xff\xda") <= SCANS_AT_MOST:
             return
         if scans > SCANS_AT_MOST:
             raise PictureError(f"The JPEG has more than {SCANS_AT_MOST} scans.", SAVE_AGAIN)

@@ -124,7 +124,7 @@ def _contends(grid: Grid, cells: Cells) -> NDArray[np.bool_]:
     below = np.where(cells.row + 1 < height, grid.strides[1], 0)[:, None]
     upper = cells.at[:, None] + np.arange(classes) * grid.strides[0]
     lower = upper + below
-    corners = [grid.flat[index] for index in (upper, upper + right, lower, lower + right)]
+    corners = [grid.flat.take(index) for index in (upper, upper + right, lower, lower + right)]
     largest = np.maximum(np.maximum(corners[0], corners[1]), np.maximum(corners[2], corners[3]))
     smallest = np.minimum(np.minimum(corners[0], corners[1]), np.minimum(corners[2], corners[3]))
     floor = smallest.max(1, keepdims=True)
@@ -177,7 +177,7 @@ class _Canvas:
             counts = wide[part.column]
             owner = np.repeat(np.arange(len(counts)), counts)
             columns = np.arange(len(owner)) + (lefts[part.column] - np.cumsum(counts) + counts)[owner]
-            self._decide_columns(part[owner], columns, contenders[:, start : start + step][:, owner])
+            self._decide_columns(part[owner], columns, contenders[:, start : start + step].take(owner, axis=1))
 
     def _decide_columns(self, cells: Cells, columns: Indices, classes: Indices) -> None:
         """Decide columns of pixels, (n,), each inside its own cell, with ``classes`` (m, n)."""
@@ -186,8 +186,8 @@ class _Canvas:
         upper = cells.at + classes * grid.strides[0]
         lower = upper + (self.y.high - self.y.low)[tops] * grid.strides[1]
         aside, weight = (x.high - x.low)[columns] * grid.strides[2], x.weight[columns]
-        above = lerp(grid.flat[upper], grid.flat[upper + aside], weight)
-        below = lerp(grid.flat[lower], grid.flat[lower + aside], weight)
+        above = lerp(grid.flat.take(upper), grid.flat.take(upper + aside), weight)
+        below = lerp(grid.flat.take(lower), grid.flat.take(lower + aside), weight)
         numbers: Ids = classes.astype(self.ids.dtype)
         top, bottom = _leaders(above, numbers), _leaders(below, numbers)
         pixels, first = self.ids.reshape(-1), tops * width + columns
