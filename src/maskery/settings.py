@@ -55,7 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     protocols: Annotated[
         tuple[str, ...],
         Meta(description="Compatible APIs that are served beside `/v1`; empty = none. Comma-separated."),
-    ] = ("max", "open-inference", "hugging-face", "rembg")
+    ] = ("max", "open-inference", "hugging-face", "rembg", "label-studio")
     drop_in: Annotated[
         Literal["", "max"],
         Meta(description="Stand in for another server: `max` = MAX-Image-Segmenter (docs/protocols/max.md)."),
@@ -81,6 +81,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     url_timeout: Annotated[float, Meta(gt=0, description="Seconds a picture by URL may take, redirects included.")] = (
         20.0
     )
+    label_studio_url: Annotated[
+        str,
+        Meta(
+            description="Label Studio's own address, for pictures that it keeps: `http://nas:8080`. It may be private."
+        ),
+    ] = ""
+    label_studio_token: Annotated[
+        str, Meta(description="Access token of a Label Studio user, sent to `label_studio_url` and nowhere else.")
+    ] = ""
     api_keys: Annotated[
         tuple[str, ...], Meta(description="Keys, `KEY` or `NAME:KEY`; without any, nobody needs one. Comma-separated.")
     ] = ()
@@ -108,8 +117,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = ""
 
     def __repr__(self) -> str:
-        """Without the keys: settings find their way into logs."""
-        shown = msgspec.structs.asdict(self) | {"api_keys": ("...",) * len(self.api_keys)}
+        """Without keys and tokens: settings find their way into logs."""
+        hidden = {
+            "api_keys": ("...",) * len(self.api_keys),
+            "label_studio_token": "..." * bool(self.label_studio_token),
+        }
+        shown = msgspec.structs.asdict(self) | hidden
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 

@@ -33,6 +33,7 @@ from maskery.settings import Settings
 
 T = TypeVar("T")
 Item = TypeVar("Item")
+Fetch = Callable[[str], Awaitable[bytes]]
 
 DEADLINE = "X-Request-Timeout"
 
@@ -83,7 +84,7 @@ class Job(Generic[T]):
 class Desk:
     """The models, their queues and the workers behind all doors."""
 
-    def __init__(self, settings: Settings, fetcher: Callable[[str], Awaitable[bytes]] | None = None) -> None:
+    def __init__(self, settings: Settings, fetcher: Fetch | None = None) -> None:
         self.settings, self.began = settings, time.monotonic()
         self.metrics = Metrics()
         self.notes = Notes(self.metrics)
@@ -152,11 +153,11 @@ class Desk:
         """Every model that can answer now, the default first."""
         return await anyio.to_thread.run_sync(self.residents.cards)
 
-    async def fetch(self, url: str) -> bytes:
+    async def fetch(self, url: str, fetcher: Fetch | None = None) -> bytes:
         """The bytes of a picture by its address, by the rules of docs/security.md. Raises as ``Fetcher.fetch``."""
         started = time.perf_counter()
         try:
-            return await self.fetcher(url)
+            return await (fetcher or self.fetcher)(url)
         finally:
             record.current().fetch_ms += (time.perf_counter() - started) * 1000
 

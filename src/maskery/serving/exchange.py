@@ -20,15 +20,15 @@ REDIRECTS = (301, 302, 303, 307, 308)
 _TRY_AGAIN = "Try again, or send the picture's bytes."
 
 
-async def get(stream: ByteStream, target: Target, max_bytes: int) -> bytes | str:
-    """The body of a 200 answer, or where a redirect leads, percent-encoded.
+async def get(stream: ByteStream, target: Target, max_bytes: int, credentials: str = "") -> bytes | str:
+    """The body of a 200 answer, or where a redirect leads, percent-encoded. ``credentials``: sent as Authorization.
 
     Raises ``TooLarge`` (by Content-Length at once, else while reading), ``Busy`` where all callers' pictures together
     are too large, ``UrlNotFetched`` for any other answer, for a body that is encoded although none was asked for, and
     where the connection ends early or does not speak HTTP.
     """
     try:
-        return await _Reader(stream, max_bytes).run(target)
+        return await _Reader(stream, max_bytes).run(target, credentials)
     except h11.RemoteProtocolError as error:
         # Not h11's words: they quote what came, which may be another service's secret.
         raise UrlNotFetched(f"{target.host} did not answer in proper HTTP.", _TRY_AGAIN) from error
@@ -44,8 +44,8 @@ class _Reader:
         self._body: list[bytes] = []
         self._size = 0
 
-    async def run(self, target: Target) -> bytes | str:
-        await self._ask(target)
+    async def run(self, target: Target, credentials: str) -> bytes | str:
+        await self._ask(target, credentials)
         response = await self._event()
         while isinstance(response, h11.InformationalResponse):
             response = await self._event()
@@ -62,14 +62,14 @@ class _Reader:
             self._limit(self._size)
         return b"".join(self._body)
 
-    async def _ask(self, target: Target) -> None:
+    async def _ask(self, target: Target, credentials: str) -> None:
         headers = {
             "Host": target.netloc,
             "User-Agent": f"maskery/{__version__}",
             "Accept": "image/*, */*;q=0.5",
             "Accept-Encoding": "identity",
             "Connection": "close",
-        }
+        } | ({"Authorization": credentials} if credentials else {})
         request = h11.Request(method="GET", target=target.path, headers=list(headers.items()))
         await self._stream.send(
             (self._connection.send(request) or b"") + (self._connection.send(h11.EndOfMessage()) or b"")

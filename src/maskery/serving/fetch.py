@@ -9,7 +9,7 @@ import logging
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
 from urllib.parse import quote, urljoin
@@ -53,8 +53,18 @@ async def connect(address: str, port: int, context: ssl.SSLContext | None, name:
 class Fetcher:
     """Made once per server. ``resolve`` and ``connect`` are seams for tests."""
 
-    def __init__(self, settings: Settings, resolve: Resolve = resolve, connect: Connect = connect) -> None:
-        """Raises ``ConfigError`` for an allow-list that means nothing."""
+    def __init__(
+        self,
+        settings: Settings,
+        resolve: Resolve = resolve,
+        connect: Connect = connect,
+        credentials: Mapping[str, str] | None = None,
+    ) -> None:
+        """``credentials``: the value of Authorization by origin, ``https://HOST[:PORT]``; sent there and nowhere else.
+
+        Raises ``ConfigError`` for an allow-list that means nothing.
+        """
+        self._credentials = credentials or {}
         self._allowed = AllowList(settings.url_allow)
         self._mode = "off" if settings.offline else settings.url_input
         self._max_bytes, self._seconds = settings.max_bytes, settings.url_timeout
@@ -84,7 +94,8 @@ class Fetcher:
     async def _follow(self, target: Target) -> bytes:
         for _ in range(REDIRECTS + 1):
             async with self._connected(target) as stream:
-                answer = await exchange.get(stream, target, self._max_bytes)
+                credentials = self._credentials.get(target.origin, "")
+                answer = await exchange.get(stream, target, self._max_bytes, credentials)
             if isinstance(answer, bytes):
                 return answer
             target = self._redirected(target, answer)

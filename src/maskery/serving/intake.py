@@ -1,5 +1,7 @@
 """How many bytes of pictures the server holds for all its callers together, those in the queue included."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,8 +39,8 @@ class Intake:
 class _Share:
     """What one request holds."""
 
-    def __init__(self, intake: Intake) -> None:
-        self._intake: Intake | None = intake
+    def __init__(self, intake: Intake | None) -> None:
+        self._intake = intake
         self._bytes = 0
 
     def add(self, size: int) -> None:
@@ -52,6 +54,10 @@ class _Share:
             )
         self._bytes += size
         intake.held += size
+
+    def like(self) -> "_Share":
+        """Another one, empty."""
+        return _Share(self._intake)
 
     def release(self) -> None:
         if self._intake:
@@ -67,3 +73,17 @@ def hold(size: int) -> None:
     share = _share.get()
     if share:
         share.add(size)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """What is held within the block is let go at its end instead of with its request. For one picture of many."""
+    share = _share.get()
+    own = share.like() if share else None
+    token = _share.set(own)
+    try:
+        yield
+    finally:
+        _share.reset(token)
+        if own:
+            own.release()

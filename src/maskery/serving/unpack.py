@@ -1,14 +1,14 @@
-"""A body's bytes -> what they hold: compressed bodies and JSON, within bounds, every fault a ``BadRequest``."""
+"""Compressed bodies, unpacked within bounds."""
 
 import zlib
-from typing import TypeVar
 
-import msgspec
+import anyio.to_thread
+from starlette.requests import Request
 
 from maskery.errors import BadRequest
-from maskery.serving.body import too_large
-
-T = TypeVar("T")
+from maskery.serving.body import ENVELOPE_BYTES, read_body, too_large
+from maskery.serving.json_body import BASE64
+from maskery.settings import Settings
 
 # Content-Encoding -> zlib's window bits.
 ENCODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
@@ -37,11 +37,12 @@ def inflated(data: bytes, encoding: str, limit: int, said_limit: int | None = No
     return content
 
 
-def parsed(data: bytes | memoryview, kind: type[T], what: str) -> T:
-    """JSON text as ``kind``. Raises ``BadRequest`` saying where it is not ``what``."""
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise BadRequest(f"The body is not {what}: {error}.", "See docs/protocols.") from error
-    except RecursionError as error:
-        raise BadRequest(f"The body is not {what}: it is nested too deeply.", "See docs/protocols.") from error
+async def read_unpacked(request: Request, settings: Settings) -> bytes:
+    """The body without its Content-Encoding, a third longer than ``max_bytes`` at most, for pictures in base64.
+
+    Raises ``TooLarge``, ``SlowRequest``, ``BadRequest``.
+    """
+    limit = int(settings.max_bytes * BASE64) + ENVELOPE_BYTES
+    body = await read_body(request, limit, settings.timeout, settings.max_bytes)
+    encoding = request.headers.get("content-encoding", "")
+    return await anyio.to_thread.run_sync(lambda: inflated(body, encoding, limit, settings.max_bytes))

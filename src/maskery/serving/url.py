@@ -44,8 +44,12 @@ class Target:
         return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
 
     @property
+    def origin(self) -> str:
+        return f"{self.scheme}://{self.netloc}"
+
+    @property
     def url(self) -> str:
-        return f"{self.scheme}://{self.netloc}{self.path}"
+        return self.origin + self.path
 
 
 def parse(text: str) -> Target:
@@ -72,7 +76,7 @@ def is_origin(text: str) -> bool:
         target = parse(text)
     except BadUrl:
         return False
-    return text == f"{target.scheme}://{target.netloc}"
+    return text == target.origin
 
 
 def _host_port(authority: str) -> tuple[str, int | None]:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 from starlette.testclient import TestClient
 
+from tests.serving.apis.label_studio.requests import predict_one
 from tests.serving.apis.oip.wire import infer_base64, infer_bytes, infer_raw
 
 Send = Callable[[TestClient, bytes], httpx2.Response]
@@ -17,13 +18,15 @@ Send = Callable[[TestClient, bytes], httpx2.Response]
 class Door:
     """``send``: a picture's bytes -> the answer. ``message``: the text out of an error's JSON; fails for a wrong one.
 
-    ``statuses``: what bytes that are no picture may get.
+    ``statuses``: what bytes that are no picture may get. ``answered``: whether the picture was; by the status, or by
+    what is inside where one request has many pictures and each fails alone.
     """
 
     name: str
     send: Send
     message: Callable[[Any], str]
     statuses: tuple[int, ...] = (400, 413, 415)
+    answered: Callable[[httpx2.Response], bool] = lambda response: response.status_code == 200
 
     def refusal(self, response: httpx2.Response) -> str:
         """The error's text; the response must be a refusal in this protocol's own envelope."""
@@ -74,6 +77,20 @@ def _get_by_url(path: str) -> Send:
     return send
 
 
+def _task_error(body: Any) -> str:
+    """Of Label Studio's only task, or of its whole request."""
+    if "results" not in body:
+        assert list(body) == ["status", "detail"], body
+        return str(body["detail"])
+    (prediction,) = body["results"]
+    assert prediction["result"] == []
+    return str(prediction["error"])
+
+
+def _task_answered(response: httpx2.Response) -> bool:
+    return response.status_code == 200 and "error" not in response.json()["results"][0]
+
+
 # A protocol that takes pictures adds its doors here.
 DOORS = [
     Door("max", _post_form("/model/predict", "image"), _key("message")),
@@ -84,4 +101,5 @@ DOORS = [
     Door("hugging-face, base64", _post_base64("/hf/everyday"), _key("error")),
     Door("rembg", _post_form("/api/remove", "file"), _key("detail")),
     Door("rembg, URL", _get_by_url("/api/remove"), _key("detail")),
+    Door("label-studio", predict_one, _task_error, (200, 413), _task_answered),
 ]

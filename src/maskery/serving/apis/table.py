@@ -9,6 +9,8 @@ from starlette.routing import BaseRoute
 from maskery.errors import ConfigError, nearest
 from maskery.serving.apis import hf, rembg, rembg_paths
 from maskery.serving.apis import max as max_api
+from maskery.serving.apis.label_studio.paths import paths as label_studio_paths
+from maskery.serving.apis.label_studio.routes import routes as label_studio_routes
 from maskery.serving.apis.oip.paths import paths as oip_paths
 from maskery.serving.apis.oip.routes import routes as oip_routes
 from maskery.serving.desk import Desk
@@ -29,6 +31,7 @@ APIS: dict[str, Api] = {
     "open-inference": Api("open-inference", oip_routes, oip_paths),
     "hugging-face": Api("hugging-face", hf.routes, hf.paths),
     "rembg": Api("rembg", rembg.routes, rembg_paths.paths),
+    "label-studio": Api("label-studio", label_studio_routes, label_studio_paths),
 }
 
 

@@ -16,9 +16,8 @@ from maskery.serving.apis.oip.answer import answer, check_json_size
 from maskery.serving.apis.oip.message import HEADER, Envelope, Message, only, split
 from maskery.serving.apis.oip.outputs import Asked, Value, asked_of
 from maskery.serving.apis.oip.pictures import Picture, pictures
-from maskery.serving.body import ENVELOPE_BYTES, read_body
 from maskery.serving.desk import Desk, Order, Served
-from maskery.serving.unpack import inflated
+from maskery.serving.unpack import read_unpacked
 from maskery.settings import Settings
 
 PARAMETERS = ("max_side", "classes", "binary_data_output")
@@ -37,7 +36,7 @@ class Ask:
 async def infer(desk: Desk, card: ModelCard, request: Request) -> Response:
     """Answer one request for the model of ``card``."""
     settings = desk.settings
-    body = await read_message(request, settings)
+    body = await read_unpacked(request, settings)
     header = request.headers.get(HEADER)
     ask = await anyio.to_thread.run_sync(lambda: understand(split(body, header), card, settings))
 
@@ -56,14 +55,6 @@ async def infer(desk: Desk, card: ModelCard, request: Request) -> Response:
 
     rows = await desk.each(row, range(len(ask.pictures)))
     return await anyio.to_thread.run_sync(lambda: answer(card, ask.id, ask.asked, _columns(rows)))
-
-
-async def read_message(request: Request, settings: Settings) -> bytes:
-    """The body, whatever its Content-Encoding; a third more than ``max_bytes`` for base64. Raises ``TooLarge`` ..."""
-    limit = settings.max_bytes * 4 // 3 + ENVELOPE_BYTES
-    body = await read_body(request, limit, settings.timeout, settings.max_bytes)
-    encoding = request.headers.get("content-encoding", "")
-    return await anyio.to_thread.run_sync(lambda: inflated(body, encoding, limit, settings.max_bytes))
 
 
 def understand(message: Message, card: ModelCard, settings: Settings) -> Ask:

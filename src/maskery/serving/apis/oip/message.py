@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from maskery.errors import BadRequest, nearest
-from maskery.serving.unpack import parsed
+from maskery.serving.json_body import parsed
 
 HEADER = "Inference-Header-Content-Length"
 Value = str | int | float | bool
@@ -58,7 +58,7 @@ def split(body: bytes, header: str | None) -> Message:
         size = len(body)
         picture = Tensor("image", [1], "BYTES", {"binary_data_size": size})
         return Message(Envelope([picture], parameters={"binary_data_output": True}), view, raw=True)
-    envelope = parsed(view[:length], Envelope, "an inference request")
+    envelope = parsed(body[:length], Envelope, "an inference request")
     return Message(envelope, view[length:])
 
 

@@ -8,12 +8,12 @@ from starlette.requests import Request
 from maskery import __version__
 from maskery.errors import BadRequest
 from maskery.model_card import ModelCard
-from maskery.serving.apis.oip.inference import read_message
 from maskery.serving.apis.oip.message import Value, flag, only
 from maskery.serving.apis.oip.outputs import outputs_of
 from maskery.serving.apis.oip.pictures import NAME
 from maskery.serving.desk import Desk
-from maskery.serving.unpack import parsed
+from maskery.serving.json_body import parsed
+from maskery.serving.unpack import read_unpacked
 
 EXTENSIONS = ["binary_tensor_data", "model_repository"]
 PLATFORMS = {".onnx": "onnx_onnxv1", ".tflite": "litert_tflite"}
@@ -61,7 +61,7 @@ def is_ready(desk: Desk, card: ModelCard) -> bool:
 
 async def index(desk: Desk, request: Request) -> list[Json]:
     """POST /v2/repository/index"""
-    body = await read_message(request, desk.settings)
+    body = await read_unpacked(request, desk.settings)
     ask = parsed(body or b"{}", IndexAsk, "a repository index request")
     await desk.cards()  # so that those on disk are known
     found = [
@@ -96,4 +96,4 @@ async def unload(desk: Desk, name: str, request: Request) -> None:
 
 
 async def _change(desk: Desk, request: Request) -> ChangeAsk:
-    return parsed(await read_message(request, desk.settings) or b"{}", ChangeAsk, "a load or unload request")
+    return parsed(await read_unpacked(request, desk.settings) or b"{}", ChangeAsk, "a load or unload request")
