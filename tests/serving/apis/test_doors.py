@@ -1,5 +1,6 @@
 """What every protocol must stand: damaged, huge and wrong bytes get a 4xx in its envelope, and the server lives on."""
 
+import logging
 import struct
 
 import numpy as np
@@ -67,3 +68,24 @@ def test_damaged_pictures_never_hurt(client: TestClient, door: Door) -> None:
             refused += 1
     assert 30 < refused < 150
     assert door.answered(door.send(client, GOOD["JPEG"]))
+
+
+@doors
+def test_the_log_says_protocol_and_problem(client: TestClient, door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "maskery.access"):
+        response = door.send(client, b"no picture")
+    (line,) = [record.msg for record in caplog.records if record.name == "maskery.access"]
+    assert line.protocol in APIS
+    assert door.name.startswith(line.protocol)
+    # Where one call has several pictures, each has its own refusal, and the call itself is answered.
+    assert line.problem == ("" if response.status_code == 200 else "unsupported-picture")
+
+
+@pytest.mark.parametrize("path", ["/model/predict", "/api/remove"])
+def test_the_log_says_that_a_form_lacks_its_picture(
+    client: TestClient, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "maskery.access"):
+        assert client.post(path, files={"other": b"x"}).status_code in (400, 422)
+    (line,) = [record.msg for record in caplog.records if record.name == "maskery.access"]
+    assert line.problem == "bad-request"

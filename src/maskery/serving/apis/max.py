@@ -17,7 +17,7 @@ from maskery.labels import VOC
 from maskery.model_card import ModelCard
 from maskery.pipeline import Wish
 from maskery.result import ClassificationResult
-from maskery.serving import schema
+from maskery.serving import record, schema
 from maskery.serving.apis.field_mask import masked
 from maskery.serving.body import read_form
 from maskery.serving.desk import Desk, Order, Served
@@ -78,6 +78,7 @@ class Max:
         form = await read_form(request, self.settings.max_bytes, self.settings.timeout)
         pictures = [data for name, data in form.files if name == FIELD]
         if not pictures:
+            record.current().problem = BadRequest.code
             return _json(FIELD_MISSING, 400)
         wanted = masked(dict.fromkeys(("status", "image_size", "seg_map")), request.headers.get("x-fields"))
         order = Order(pictures[0], wish=self._wish, upright=False, protocol="max", format="nested")

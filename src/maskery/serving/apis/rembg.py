@@ -21,7 +21,7 @@ from maskery.errors import (
 )
 from maskery.pipeline import Wish
 from maskery.result import ClassificationResult
-from maskery.serving import schema
+from maskery.serving import record, schema
 from maskery.serving.apis.rembg_ask import FORM, QUERY, Ask, read
 from maskery.serving.apis.values import Fault, Values
 from maskery.serving.body import read_form
@@ -126,6 +126,7 @@ def encode(served: Served, ask: Ask) -> bytes:
 
 def invalid(faults: list[Fault]) -> Response:
     """Parameters that mean nothing: 422 with all of them, in FastAPI's shape."""
+    record.current().problem = BadRequest.code
     return _json({"detail": [fault.plain for fault in faults]}, 422)
 
 
