@@ -56,3 +56,14 @@ def test_save_by_suffix_and_by_format(everyday, tmp_path: Path) -> None:  # type
 def test_limits_hold_for_python_too(everyday) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(TooLarge):
         everyday.segment(np.zeros((10_000, 8_001), np.uint8))
+
+
+def test_answer_is_segment_and_encode_in_one_step(everyday) -> None:  # type: ignore[no-untyped-def]
+    segmenter, picture = everyday, photo("chelsea")
+    for format in ("mask", "cutout", "npy"):
+        whole = segmenter.segment(picture, classes=("cat",), max_side=192).encode(format)
+        assert segmenter.answer(picture, format, classes=("cat",), max_side=192) == whole
+    tiled = segmenter.segment(picture, tile=150)
+    assert tiled.result.plan is not None
+    assert tiled.result.plan.tiles is not None
+    assert segmenter.answer(picture, "mask", tile=150) == tiled.encode("mask")

@@ -8,7 +8,7 @@ import maskery
 ROOT = Path(maskery.__file__).parent
 LAYERS = [
     {"errors"},
-    {"settings", "strict", "labels", "metrics", "blocks", "rows", "plan", "occurrence"},
+    {"settings", "strict", "labels", "metrics", "blocks", "rows", "plan", "process_memory", "sizes", "occurrence"},
     {"image", "result", "model_card"},
     {"streaming", "banded"},
     {"engine", "tasks", "encode", "zoo", "datasets"},

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from maskery import image
 from maskery.encode.options import PLAIN_OPTIONS, Options
 from maskery.encode.summary import summary
-from maskery.encode.table import encode, for_suffix, named
+from maskery.encode.table import encode, find, for_suffix, named, wanted_maps
+from maskery.engine.source import photo_of
 from maskery.errors import BadRequest
 from maskery.image import Picture, Source
 from maskery.model_card import ModelCard
@@ -75,15 +76,35 @@ class Segmenter:
         classes: tuple[str, ...] = (),
         max_side: int | None = None,
         maps: tuple[str, ...] = (),
+        tile: int | None = None,
     ) -> Segmentation:
         """Segment a path, bytes, PIL image or numpy array (H, W[, 1|3|4]).
 
         ``classes`` keeps only these; ``max_side`` is the longest side of what the model sees, in pixels; ``maps``
-        adds some of "confidence", "entropy" and "margin" to the result. Raises ``PictureError``, ``TooLarge``,
+        adds some of "confidence", "entropy" and "margin" to the result; ``tile`` is the side, in pixels of the picture,
+        of the tiles that it is cut into: 0 = none, None = only where it is huge. Raises ``PictureError``, ``TooLarge``,
         ``BadRequest``.
         """
         picture = image.open_picture(source, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
-        return Segmentation(self.model.run(picture, Wish(tuple(classes), max_side, tuple(maps))), picture)
+        return Segmentation(self.model.run(picture, Wish(tuple(classes), max_side, tuple(maps), tile=tile)), picture)
+
+    def answer(
+        self,
+        source: Source,
+        format: str,
+        *,
+        classes: tuple[str, ...] = (),
+        max_side: int | None = None,
+        tile: int | None = None,
+        options: Options = PLAIN_OPTIONS,
+    ) -> bytes:
+        """``segment`` and ``encode`` in one step, which takes less memory: huge pictures are answered in bands."""
+        find(format, self.card.task)
+        picture = image.open_picture(source, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
+        wish = Wish(tuple(classes), max_side, wanted_maps(format, options), tile=tile)
+        plan = self.model.plan(picture, wish, named(format).demand)
+        found = self.model.follow(plan, picture, wish)
+        return encode(found, format, photo_of(picture, plan), options)
 
 
 def load(name: str, device: str | None = None, threads: int | None = None) -> Segmenter:

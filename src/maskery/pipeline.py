@@ -1,10 +1,11 @@
 """THE ROAD: picture -> tensor -> session -> task -> result. Every door comes through here."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ from maskery.result import MAPS, Frame, Result, SemanticResult
 from maskery.tasks import huge
 from maskery.tasks.base import Reading
 from maskery.tasks.table import TASKS
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,34 @@ class Stopwatch:
             yield
         finally:
             self.note(name, started)
+
+    @contextmanager
+    def more(self, name: str) -> Iterator[None]:
+        """A part of a stage that comes in many parts."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = (time.perf_counter() - started) * 1000
+            self.timings_ms[name] = round(self.timings_ms.get(name, 0.0) + spent, 3)
+
+    def over(self, name: str, bands: Iterable[T]) -> Iterator[T]:
+        """The same bands; making them is the stage ``name``."""
+        source = iter(bands)
+        while True:
+            with self.more(name):
+                band = next(source, None)
+            if band is None:
+                return
+            yield band
+
+    @contextmanager
+    def rest(self, name: str) -> Iterator[None]:
+        """A stage, without those that run inside it."""
+        before, started = sum(self.timings_ms.values()), time.perf_counter()
+        yield
+        inside = sum(self.timings_ms.values()) - before
+        self.timings_ms[name] = round((time.perf_counter() - started) * 1000 - inside, 3)
 
     def note(self, name: str, started: float) -> None:
         """``name`` has taken from ``started`` (of ``time.perf_counter``) until now."""
@@ -116,15 +147,21 @@ class Model:
         return choose(wanted, budget)
 
     def follow(
-        self, plan: Plan, picture: Picture, wish: Wish = PLAIN, heed: Callable[[], None] = lambda: None
+        self,
+        plan: Plan,
+        picture: Picture,
+        wish: Wish = PLAIN,
+        watch: Stopwatch | None = None,
+        heed: Callable[[], None] = lambda: None,
     ) -> Result | BandedResult:
         """Segment as ``plan`` says: in bands where it is ``banded``. Raises as ``run`` does.
 
         ``heed`` is called before each tile; what it raises ends the work.
         """
+        watch = watch or Stopwatch()
         if plan.tiles:
-            return self._tiled(plan, picture, wish, heed)
-        prepared = self.prepare(picture, wish, plan=plan)
+            return self._tiled(plan, picture, wish, watch, heed)
+        prepared = self.prepare(picture, wish, watch, plan)
         return self.finish(prepared, self.infer([prepared])[0])
 
     def prepare(
@@ -162,15 +199,23 @@ class Model:
             read = huge.read if plan.banded else TASKS[self.card.task]
             return _keep(read(reading), wish.classes)
 
-    def _tiled(self, plan: Plan, picture: Picture, wish: Wish, heed: Callable[[], None]) -> Result | BandedResult:
+    def _tiled(
+        self, plan: Plan, picture: Picture, wish: Wish, watch: Stopwatch, heed: Callable[[], None]
+    ) -> Result | BandedResult:
         assert plan.tiles is not None
-        watch, turn = Stopwatch(), picture.orientation if plan.decode == "bands" else 1
+        turn = picture.orientation if plan.decode == "bands" else 1
         grid = tiles_of(facts_of(picture), self.card, plan.decode, plan.tiles.asked, plan.max_side)
-        with watch.stage("tiles"):
-            placement = grid.placement(turn)
-            reading = self._reading(NOTHING, placement, placement.frame(picture.orientation), wish, plan, watch)
-            rows = source.for_tiles(picture, plan, grid)
-            result = _keep(huge.read_tiles(rows, grid, turn, self.session, reading, heed), wish.classes)
+        placement = grid.placement(turn)
+
+        def run(tensor: preprocess.Tensor) -> NDArray[np.generic]:
+            heed()
+            with watch.more("run"):
+                return self.session.run(tensor)
+
+        rows = watch.over("decode", source.for_tiles(picture, plan, grid))
+        reading = self._reading(NOTHING, placement, placement.frame(picture.orientation), wish, plan, watch)
+        with watch.rest("postprocess"):
+            result = _keep(huge.read_tiles(rows, grid, turn, run, reading), wish.classes)
         assert isinstance(result, BandedResult)
         return result if plan.banded else result.whole()
 

@@ -40,6 +40,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_waiting_bytes: Annotated[
         int, Meta(ge=1, description="Bytes of pictures that wait or are at work, of all callers; more get 503.")
     ] = 268_435_456
+    memory: Annotated[
+        str,
+        Meta(description="Memory that the server may take: `512MB`, `1.5GiB`; empty = no limit. docs/memory.md"),
+    ] = ""
     max_connections: Annotated[int, Meta(ge=1, description="Connections that may be open at once.")] = 512
     max_batch: Annotated[
         int, Meta(ge=1, description="Most like-sized pictures that run together, where that is measured to gain.")

@@ -246,7 +246,7 @@ def test_openapi_matches_the_routes(client: TestClient) -> None:
     served = {route.path.replace(":path}", "}") for route in routes if route.include_in_schema}
     assert set(document["paths"]) == {p for p in served if p not in ("/", "/docs", "/status", "/openapi.json")}
     segment = document["paths"]["/v1/segment"]["post"]
-    assert {p["name"] for p in segment["parameters"]} == {"model", "format", "classes", "max_side", *HELP}
+    assert {p["name"] for p in segment["parameters"]} == {"model", "format", "classes", "max_side", "tile", *HELP}
     assert {"400", "404", "413", "415", "503"} <= set(segment["responses"])
     names = set(document["components"]["schemas"])
     referred = {text.split("/")[-1] for text in _references(document)}

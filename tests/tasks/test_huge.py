@@ -124,7 +124,7 @@ def test_work_on_tiles_can_be_ended() -> None:
             raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        toy.follow(toy.plan(picture, TILED), picture, TILED, heed)
+        toy.follow(toy.plan(picture, TILED), picture, TILED, heed=heed)
     assert toy.session.runs == 3  # type: ignore[attr-defined]
 
 

@@ -36,6 +36,7 @@ class Job:
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT", help="File, or folder for many.")
 @click.option("--classes", default="", metavar="A,B", help="Keep only these classes.")
 @click.option("--max-side", type=int, metavar="N", help="Longest side, in pixels, of what the model sees.")
+@click.option("--tile", type=int, metavar="N", help="Cut into tiles of N pixels of the picture; 0 = never.")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), help="Where to run.  [default: cpu]")
 def segment(
     inputs: tuple[str, ...],
@@ -45,6 +46,7 @@ def segment(
     output: Path | None,
     classes: str,
     max_side: int | None,
+    tile: int | None,
     device: str | None,
 ) -> None:
     """Segment pictures; the mask has the pixels of the upright picture.
@@ -62,7 +64,7 @@ def segment(
     from maskery import image
     from maskery.api import open_segmenter
     from maskery.encode.options import Options
-    from maskery.encode.table import named, wanted_maps
+    from maskery.encode.table import named
     from maskery.settings import load_settings
 
     image.trust_own_pixel_limit()
@@ -77,8 +79,7 @@ def segment(
 
     def work(job: Job) -> None:
         source = sys.stdin.buffer.read(settings.max_bytes + 1) if job.source == STDIN else job.source
-        maps = wanted_maps(chosen, options)
-        data = segmenter.segment(source, classes=wanted, max_side=max_side, maps=maps).encode(chosen, own(job))
+        data = segmenter.answer(source, chosen, classes=wanted, max_side=max_side, tile=tile, options=own(job))
         write(job, _named(data, job.source) if several and chosen in LINES else data)
 
     if several:

@@ -14,6 +14,7 @@ import click
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), help="Where models run.  [default: cpu]")
 @click.option("--threads", type=int, help="Threads of one model run; 0 = all usable cores.  [default: 0]")
+@click.option("--memory", metavar="SIZE", help="What the server may take: 512MB, 1.5GiB.  [default: no limit]")
 @click.option("--max", "as_max", is_flag=True, help="Stand in for MAX-Image-Segmenter, on its port 5000.")
 @click.option("--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="TOML file of settings.")
 def serve(
@@ -22,13 +23,14 @@ def serve(
     model: tuple[str, ...],
     device: str | None,
     threads: int | None,
+    memory: str | None,
     as_max: bool,
     config: Path | None,
 ) -> None:
     """Start the server. Every setting also has a variable MASKERY_... and a key in --config: docs/settings.md."""
     from maskery.settings import load_settings, max_variables
 
-    given = {"host": host, "port": port, "model": model or None, "device": device, "threads": threads}
+    given = {"host": host, "port": port, "model": model or None, "device": device, "threads": threads, "memory": memory}
     settings = load_settings(given | {"drop_in": "max" if as_max else None}, config=config)
     from maskery.serving.access_log import set_up_logging
     from maskery.serving.server import serve as run

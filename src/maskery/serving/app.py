@@ -73,6 +73,7 @@ class Service:
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         self.residents.load_all()
+        self.desk.settle()
         tending = asyncio.ensure_future(self.residents.tend())
         yield
         tending.cancel()

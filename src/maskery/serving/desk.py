@@ -1,10 +1,11 @@
 """Where every HTTP door brings its order: picture in, result out, off the event loop."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -13,23 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.requests import ClientDisconnect, Request
 
-from maskery import image, pipeline
+from maskery import image
 from maskery.banded import BandedResult
-from maskery.engine import preprocess
-from maskery.errors import BadRequest
+from maskery.engine.memory_plan import Demand
+from maskery.engine.source import Photo, PhotoRows, photo_of
+from maskery.errors import BadRequest, Busy
 from maskery.image import Picture
 from maskery.model_card import ModelCard
 from maskery.pipeline import PLAIN, Model, Prepared, Stopwatch, Wish
+from maskery.plan import Plan
 from maskery.result import Result
 from maskery.serving import record
+from maskery.serving.budget import Budget, settle
 from maskery.serving.fetch import Fetcher
 from maskery.serving.memory import room_for
 from maskery.serving.metrics import Metrics
 from maskery.serving.notes import Notes
 from maskery.serving.record import Record
 from maskery.serving.residents import Residents
-from maskery.serving.scheduler import Outcome, Scheduler
+from maskery.serving.scheduler import Outcome, Scheduler, Ticket
 from maskery.settings import Settings
+from maskery.sizes import parse_bytes
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -43,9 +48,9 @@ class Order:
     """One picture and what is wanted of it.
 
     ``source``: the file's bytes, or (H, W, 3) uint8 RGB. ``model``: a name, None for the default one. ``wish``: a
-    wish, or what makes one of the opened picture. ``needs_photo``: whether the answer is drawn on the upright picture.
-    ``upright``: whether the EXIF orientation is applied. ``protocol`` and ``format``: what metrics and logs call this
-    order.
+    wish, or what makes one of the opened picture. ``needs_photo``: whether the answer is drawn on the upright picture;
+    ``demand`` instead: all that writing it takes. ``upright``: whether the EXIF orientation is applied. ``protocol``
+    and ``format``: what metrics and logs call this order.
     """
 
     source: bytes | NDArray[np.uint8]
@@ -55,16 +60,34 @@ class Order:
     upright: bool = True
     protocol: str = "native"
     format: str = "json"
+    demand: Demand | None = None
+
+    @property
+    def takes(self) -> Demand:
+        """What writing its answer takes."""
+        return self.demand or Demand(photo=self.needs_photo)
 
 
 @dataclass(frozen=True)
 class Served:
-    """What ``finish`` is given. ``photo``: (H, W, 3) uint8, the picture, where the order needed it."""
+    """What ``finish`` is given. ``found``, ``drawn_on``: in bands only where the order's demand allows that."""
 
-    result: Result
+    found: Result | BandedResult
     card: ModelCard
     picture: Picture
-    photo: NDArray[np.uint8] | None
+    drawn_on: Photo | None
+    plan: Plan
+
+    @property
+    def result(self) -> Result:
+        """``found`` in one piece."""
+        return self.found.whole() if isinstance(self.found, BandedResult) else self.found
+
+    @property
+    def photo(self) -> NDArray[np.uint8] | None:
+        """(H, W, 3) uint8, the upright picture, where the order needed it."""
+        assert not isinstance(self.drawn_on, PhotoRows)
+        return self.drawn_on
 
 
 @dataclass(frozen=True)
@@ -74,11 +97,14 @@ class Job(Generic[T]):
     order: Order
     picture: Picture
     wish: Wish
+    plan: Plan
     model: Model
     finish: Callable[[Served], T]
     entered: float
     record: Record
     notes: Notes
+    left: threading.Event = field(default_factory=threading.Event)
+    """Set once nobody waits for the answer."""
 
 
 class Desk:
@@ -92,6 +118,19 @@ class Desk:
         self.scheduler = Scheduler(settings.concurrency, settings.max_queue, batch_of=self.residents.batch_of)
         self.fetcher = fetcher or Fetcher(settings).fetch
         self._headers = anyio.CapacityLimiter(4)
+        self._total = parse_bytes("memory", settings.memory) if settings.memory else None
+        self._budget: Budget | None = None
+
+    def settle(self) -> None:
+        """Share out the memory of the settings, once the models are loaded. Raises ``ConfigError`` for too little."""
+        if self._total is not None:
+            self._budget = settle(self._total, self.residents.loaded_bytes)
+            self.residents.budget = self._budget.models
+
+    @property
+    def budget(self) -> int | None:
+        """Bytes that requests at work may take together; None = no limit."""
+        return self._budget.requests(self.residents.loaded_bytes) if self._budget else None
 
     async def serve(self, order: Order, finish: Callable[[Served], T], request: Request | None = None) -> T:
         """Segment the order's picture and give what ``finish`` makes of it; both run in a worker thread.
@@ -105,22 +144,28 @@ class Desk:
         known.protocol, known.format = order.protocol, order.format
         async with self.residents.lease(order.model) as model:
             known.model = model.key
-            picture = await anyio.to_thread.run_sync(self._open, order, limiter=self._headers)
-            wish = order.wish if isinstance(order.wish, Wish) else order.wish(picture)
-            pipeline.check(wish, model.card)
+            budget = self.budget
+            opened = await anyio.to_thread.run_sync(self._open, order, model, budget, limiter=self._headers)
+            picture, _, plan = opened
             self.metrics.picture(picture.size_wh[0] * picture.size_wh[1], size_of(order.source))
-            job = Job(order, picture, wish, model, finish, entered, known, self.notes)
-            like = preprocess.place(picture.size_wh, model.card.input, wish.max_side).working_wh
-            ticket = self.scheduler.enter(model.key, job, run_group, patience, like=like)
-            if request is None:
-                answer = await self.scheduler.wait(ticket)
-            else:
-                async with departure(request) as gone:
-                    answer = await self.scheduler.wait(ticket, gone)
-                    if ticket.answer.cancelled():
-                        raise ClientDisconnect
-            value: T = answer
-            return value
+            job = Job(order, *opened, model, finish, entered, known, self.notes)
+            self.scheduler.budget = budget
+            like = None if plan.tiles else plan.working_wh
+            ticket = self.scheduler.enter(model.key, job, run_group, patience, plan.need_bytes, like)
+            try:
+                answer: T = await self._answer(ticket, request)
+            finally:
+                job.left.set()
+            return answer
+
+    async def _answer(self, ticket: Ticket[Any], request: Request | None) -> Any:
+        if request is None:
+            return await self.scheduler.wait(ticket)
+        async with departure(request) as gone:
+            answer = await self.scheduler.wait(ticket, gone)
+            if ticket.answer.cancelled():
+                raise ClientDisconnect
+            return answer
 
     async def each(self, work: Callable[[Item], Awaitable[T]], items: Sequence[Item]) -> list[T]:
         """``work`` on all ``items`` of one request, no more of them at once than can go together. In order.
@@ -161,10 +206,13 @@ class Desk:
         finally:
             record.current().fetch_ms += (time.perf_counter() - started) * 1000
 
-    def _open(self, order: Order) -> Picture:
+    def _open(self, order: Order, model: Model, budget: int | None) -> tuple[Picture, Wish, Plan]:
+        """Read the header, and decide how the picture is worked on."""
         settings = self.settings
         picture = image.open_picture(order.source, max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
-        return picture if order.upright else as_stored(picture)
+        picture = picture if order.upright else as_stored(picture)
+        wish = order.wish if isinstance(order.wish, Wish) else order.wish(picture)
+        return picture, wish, model.plan(picture, wish, order.takes, budget)
 
     def _patience(self, request: Request | None) -> float:
         """Seconds that a request may take: the caller's own limit, if it is shorter than the server's."""
@@ -185,12 +233,14 @@ def run_group(jobs: Sequence[Job[Any]]) -> list[Outcome]:
     outcomes: list[Outcome] = [(None, None)] * len(jobs)
     began = time.perf_counter()
     prepared: dict[int, Prepared] = {}
-    heavy = max(full_decode_pixels(job.picture, job.order.needs_photo) for job in jobs)
-    with room_for(heavy):
+    with room_for(max(heavy_pixels(job) for job in jobs)):
         for i, job in enumerate(jobs):
+            watch = Stopwatch({"queue": round((began - job.entered) * 1000, 3)})
             try:
-                watch = Stopwatch({"queue": round((began - job.entered) * 1000, 3)})
-                prepared[i] = job.model.prepare(job.picture, job.wish, watch)
+                if job.plan.tiles:
+                    outcomes[i] = _tiled(job, watch), None
+                    continue
+                prepared[i] = job.model.prepare(job.picture, job.wish, watch, job.plan)
             except Exception as error:
                 outcomes[i] = None, error
         try:
@@ -208,12 +258,22 @@ def run_group(jobs: Sequence[Job[Any]]) -> list[Outcome]:
 
 
 def _finished(job: Job[T], prepared: Prepared, output: NDArray[np.generic]) -> T:
-    result = job.model.finish(prepared, output)
-    assert not isinstance(result, BandedResult)  # of a plan without a demand for bands
-    with prepared.watch.stage("encode"):
-        photo = job.picture.rgb() if job.order.needs_photo else None
-        answer = job.finish(Served(result, job.model.card, job.picture, photo))
-    job.notes.worked(job.record, job.model.key, result, prepared.watch.timings_ms)
+    return _written(job, job.model.finish(prepared, output), prepared.watch)
+
+
+def _tiled(job: Job[T], watch: Stopwatch) -> T:
+    def heed() -> None:
+        if job.left.is_set():
+            raise Busy("Nobody waits for this answer any more.", "Ask again.")
+
+    return _written(job, job.model.follow(job.plan, job.picture, job.wish, watch, heed), watch)
+
+
+def _written(job: Job[T], found: Result | BandedResult, watch: Stopwatch) -> T:
+    with watch.stage("encode"):
+        photo = photo_of(job.picture, job.plan)
+        answer = job.finish(Served(found, job.model.card, job.picture, photo, job.plan))
+    job.notes.worked(job.record, job.model.key, found, watch.timings_ms)
     return answer
 
 
@@ -243,7 +303,7 @@ def as_stored(picture: Picture) -> Picture:
     return replace(picture, orientation=1, size_wh=size)
 
 
-def full_decode_pixels(picture: Picture, photo: bool) -> int:
+def heavy_pixels(job: Job[Any]) -> int:
     """Pixels that are decoded at full size: none of a JPEG whose photo is not drawn on, it is decoded reduced."""
-    reduced = picture.format in ("JPEG", "MPO") and not photo
-    return 0 if reduced else picture.size_wh[0] * picture.size_wh[1]
+    whole = "whole" in (job.plan.decode, job.plan.photo) or job.plan.tiles is not None
+    return job.picture.size_wh[0] * job.picture.size_wh[1] if whole else 0

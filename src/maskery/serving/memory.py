@@ -4,12 +4,11 @@ By default glibc keeps freed blocks of up to 32 MB in as many arenas as there ar
 12-megapixel pictures leave 280 MB. docs/adr/0007-memory-of-the-server.md has the figures.
 """
 
-import ctypes
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+
+from maskery.process_memory import give_back, glibc
 
 # From malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
@@ -24,7 +23,7 @@ _heavy = threading.Lock()
 
 def settle_allocator() -> bool:
     """Two arenas, large blocks straight from the system. True where it took effect. For the owner of a process."""
-    libc = _glibc()
+    libc = glibc()
     if libc is None:
         return False
     settings = ((M_ARENA_MAX, 2), (M_MMAP_THRESHOLD, MMAP_FROM_BYTES), (M_TRIM_THRESHOLD, 2 * MMAP_FROM_BYTES))
@@ -43,28 +42,3 @@ def room_for(pixels: int) -> Iterator[None]:
             yield
         finally:
             give_back()
-
-
-def give_back() -> None:
-    """Return freed memory to the system, where the C library can."""
-    libc = _glibc()
-    if libc is not None:
-        libc.malloc_trim(0)
-
-
-def resident_bytes() -> int:
-    """What this process holds in memory now (VmRSS); 0 where the system does not say."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def _glibc() -> ctypes.CDLL | None:
-    """The C library of this process where it is glibc."""
-    try:
-        libc = ctypes.CDLL(None)
-    except (OSError, TypeError):
-        return None
-    return libc if hasattr(libc, "gnu_get_libc_version") else None

@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.banded import BandedResult
 from maskery.model_card import ModelCard
 from maskery.result import ForegroundResult, Result, SemanticResult
 from maskery.serving.metrics import Metrics
@@ -34,7 +35,9 @@ class Notes:
         """The model ran this many pictures together."""
         self.metrics.batch(model, pictures)
 
-    def worked(self, record: Record, model: str, result: Result, timings_ms: Mapping[str, float]) -> None:
+    def worked(
+        self, record: Record, model: str, result: Result | BandedResult, timings_ms: Mapping[str, float]
+    ) -> None:
         """A picture of ``record``'s request is done."""
         times = {"fetch": record.fetch_ms} | dict(timings_ms) if record.fetch_ms else timings_ms
         record.fetch_ms = 0.0
@@ -66,8 +69,8 @@ def _grid(values: NDArray[Number]) -> NDArray[Number]:
     return values[:: -(-height // GRID), :: -(-width // GRID)]
 
 
-def shares_of(result: Result) -> dict[str, float]:
-    """The share (0 to 1) of each class that is there, by a grid; of a classifier or after ``keep`` none."""
+def shares_of(result: Result | BandedResult) -> dict[str, float]:
+    """The share (0 to 1) of each class that is there, by a grid; of a classifier, after ``keep`` and of bands none."""
     if isinstance(result, ForegroundResult):
         covered = float((_grid(result.alpha) >= round(result.threshold * 255)).mean())
         return {result.labels[0]: 1 - covered, result.labels[1]: covered}

@@ -122,6 +122,12 @@ def _segment_parameters(settings: Settings) -> list[Json]:
             INTEGER | {"minimum": 1},
             "Longest side, in pixels, of what the model sees, within the card's bounds.",
         ),
+        _query(
+            "tile",
+            INTEGER | {"minimum": 0},
+            "Side, in pixels of the picture, of the overlapping tiles that it is cut into, each worked on by itself; "
+            "0 = none. Without it pictures of more than 100 megapixels are cut.",
+        ),
         *(_query(name, TEXT, f"{text} For {_takers(name)}.") for name, text in HELP.items() if _takers(name)),
     ]
 

@@ -10,16 +10,17 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio.to_thread
 
 from maskery.engine.batching import measure_batch
+from maskery.engine.footprint import measure_footprint
 from maskery.errors import Busy, ChecksumError, ConfigError, MaskeryError, UnknownModel, nearest
 from maskery.model_card import ModelCard
 from maskery.pipeline import Model, load_model
+from maskery.process_memory import give_back, resident_bytes
 from maskery.serving.golden import check
-from maskery.serving.memory import give_back, resident_bytes
 from maskery.serving.status import Change, State
 from maskery.settings import Settings
 from maskery.zoo.store import Located, Store, is_path
@@ -113,6 +114,11 @@ class Residents:
         return all(resident and resident.state not in ("wrong", "failed") for resident in residents)
 
     @property
+    def loaded_bytes(self) -> int:
+        """What loading the models that are loaded added to the process."""
+        return sum(resident.bytes for resident in self._all if resident.model)
+
+    @property
     def _all(self) -> list[Resident]:
         return list(self._by_key.values())
 
@@ -192,7 +198,7 @@ class Residents:
         if self.budget is None:
             return
         needs = newcomer.bytes or int(newcomer.card.bytes * LOADED_PER_FILE_BYTE)
-        while (taken := sum(r.bytes for r in self._all if r.model)) + needs > self.budget:
+        while (taken := self.loaded_bytes) + needs > self.budget:
             idle = [resident for resident in self._idle() if resident is not newcomer]
             if not idle:
                 raise Busy(
@@ -216,6 +222,7 @@ class Residents:
             model = load_model(card, resident.located.path, settings.device, settings.threads)
             verdict = check(model)
             resident.batch, resident.batch_ms = measure_batch(model.session, card, settings.max_batch)
+            model = replace(model, footprint=measure_footprint(model.session, card))
         except MaskeryError as error:
             resident.state, resident.reason = "failed", str(error)
             raise

@@ -70,7 +70,8 @@ class Scheduler:
     def __init__(
         self, slots: int, max_queue: int, budget: int | None = None, batch_of: Callable[[str], int] = lambda line: 1
     ) -> None:
-        self._slots, self._max_queue, self._budget, self._batch_of = slots, max_queue, budget, batch_of
+        self._slots, self._max_queue, self._batch_of = slots, max_queue, batch_of
+        self.budget = budget
         self._lines: dict[str, deque[Ticket[Any]]] = {}
         self._running: set[tuple[Ticket[Any], ...]] = set()
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="maskery-worker")
@@ -181,9 +182,9 @@ class Scheduler:
         return tuple(group)
 
     def _fits(self, needs: int) -> bool:
-        if self._budget is None or not self._running:
+        if self.budget is None or not self._running:
             return True
-        return needs + sum(ticket.needs for group in self._running for ticket in group) <= self._budget
+        return needs + sum(ticket.needs for group in self._running for ticket in group) <= self.budget
 
     def _start(self, group: tuple[Ticket[Any], ...]) -> None:
         began = self._served[group[0].line] = time.monotonic()

@@ -5,11 +5,10 @@ Times are in seconds, memory in bytes. The dataclasses are the JSON of GET /v1/s
 
 import threading
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, get_args
 
+from maskery.process_memory import peak_bytes, resident_bytes
 from maskery.settings import Settings
 
 State = Literal["unloaded", "loading", "ready", "wrong", "failed"]
@@ -156,17 +155,7 @@ def _percentile(ordered: list[float], percent: int) -> float:
 
 def memory_now(budget_bytes: int | None = None, held_bytes: int = 0) -> Memory:
     """The process's is read from /proc; zeros where there is none."""
-    values = dict(_kilobytes(Path("/proc/self/status")))
-    return Memory(values.get("VmRSS", 0), values.get("VmHWM", 0), budget_bytes, held_bytes)
-
-
-def _kilobytes(path: Path) -> Iterable[tuple[str, int]]:
-    if not path.exists():
-        return
-    for line in path.read_text().splitlines():
-        name, _, value = line.partition(":")
-        if value.endswith(" kB"):
-            yield name, int(value.split()[0]) * 1024
+    return Memory(resident_bytes(), peak_bytes(), budget_bytes, held_bytes)
 
 
 def limits(settings: Settings) -> dict[str, float | str]:

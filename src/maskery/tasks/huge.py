@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from maskery.banded import BandedMap, BandedResult, pack, turned, turned_wh
 from maskery.engine import preprocess, resample
 from maskery.engine.grid import Grid
-from maskery.engine.preprocess import Placement
+from maskery.engine.preprocess import Placement, Tensor
 from maskery.engine.resample import Axis
-from maskery.engine.session import Session
 from maskery.engine.tiling import Ids, ScoreBand, Scores, decided, score_bands
 from maskery.model_card import ModelCard
 from maskery.tasks import foreground, semantic
@@ -31,14 +30,13 @@ def read_tiles(
     rows: Iterable[NDArray[np.uint8]],
     grid: Grid,
     orientation: int,
-    session: Session,
+    run: Callable[[Tensor], NDArray[np.generic]],
     reading: Reading,
-    heed: Callable[[], None],
 ) -> BandedResult:
     """Bands (h, W, 3) of a picture at ``grid.content_wh`` -> the upright result in bands.
 
-    ``orientation``: the EXIF tag that turns the bands upright. ``reading``: what the result takes over; its output is
-    not looked at, of its placement only the answer's size. ``heed`` is called before each tile, and may raise.
+    ``orientation``: the EXIF tag that turns the bands upright. ``run``: the session's. ``reading``: what the result
+    takes over; its output is not looked at, of its placement only the answer's size.
     """
     card = reading.card
     tile_wh = turned_wh(grid.tile_wh, orientation)
@@ -46,9 +44,8 @@ def read_tiles(
     whole = Placement(turned_wh(reading.placement.original_wh, orientation), grid.whole_wh, grid.content_wh, (0, 0))
 
     def look(pixels: NDArray[np.uint8]) -> Scores:
-        heed()
         upright = np.ascontiguousarray(turned(pixels, orientation))
-        output = session.run(preprocess.to_tensor(upright, tile, card.input))
+        output = run(preprocess.to_tensor(upright, tile, card.input))
         scores = _scores(replace(reading, output=output, placement=tile))
         return turned(scores.transpose(1, 2, 0), BACK[orientation]).transpose(2, 0, 1)
 

@@ -16,7 +16,7 @@ from maskery.serving.json_body import BASE64, from_base64, looks_like_json, pars
 from maskery.serving.native.accept import negotiate
 from maskery.settings import Settings
 
-PARAMETERS = ("model", "format", "classes", "max_side")
+PARAMETERS = ("model", "format", "classes", "max_side", "tile")
 URL = "url"
 
 
@@ -37,6 +37,7 @@ class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: str | None = None
     classes: list[str] | None = None
     max_side: int | None = None
+    tile: int | None = None
     options: dict[str, str | int | float | bool] = {}
 
 
@@ -123,6 +124,7 @@ def _texts(call: Call) -> dict[str, str]:
         "format": call.format,
         "classes": None if call.classes is None else ",".join(call.classes),
         "max_side": None if call.max_side is None else str(call.max_side),
+        "tile": None if call.tile is None else str(call.tile),
     }
     given = {name: text for name, text in found.items() if text is not None}
     options = {n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in call.options.items()}
@@ -142,15 +144,16 @@ def _ask(query: Mapping[str, str], given: Mapping[str, str], request: Request) -
             raise BadRequest(f"Unknown parameter {name!r} for the format {format}.", nearest(name, known))
     classes = tuple(name.strip() for name in texts.get("classes", "").split(",") if name.strip())
     options = parse_options({name: text for name, text in texts.items() if name not in PARAMETERS}, format)
-    wish = Wish(classes, _integer(texts.get("max_side")), wanted_maps(format, options))
+    max_side, tile = (_integer(name, texts.get(name)) for name in ("max_side", "tile"))
+    wish = Wish(classes, max_side, wanted_maps(format, options), tile=tile)
     return Ask(texts.get("model") or None, format, wish, options)
 
 
-def _integer(text: str | None) -> int | None:
+def _integer(name: str, text: str | None) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise BadRequest(f"max_side is {text!r}.", "Give a whole number of pixels, max_side=512 say.")
+        raise BadRequest(f"{name} is {text!r}.", f"Give a whole number of pixels, {name}=512 say.")
     return int(text)
 
 

@@ -16,6 +16,7 @@ from maskery.errors import MaskeryError, Unchanged
 from maskery.image import Picture
 from maskery.model_card import ModelCard
 from maskery.pipeline import Wish
+from maskery.plan import Plan
 from maskery.serving import problems
 from maskery.serving.desk import Desk, Order, Served
 from maskery.serving.native.call import Ask, Source, decoded, read
@@ -28,10 +29,11 @@ HASHED_AT_ONCE = 1 << 20  # bytes; more are hashed in a thread
 
 @dataclass(frozen=True)
 class Answer:
-    """One picture's answer: its encoded body, and the milliseconds of each stage."""
+    """One picture's answer: its encoded body, the milliseconds of each stage, and the plan that was followed."""
 
     body: bytes
     timings_ms: Mapping[str, float]
+    plan: Plan
 
 
 class Segment:
@@ -58,7 +60,8 @@ class Segment:
             raise
         answer = await self._one(request, asked.ask, data)
         stages = ", ".join(f"{name};dur={value:g}" for name, value in answer.timings_ms.items())
-        return Response(answer.body, media_type=encoder.media_type, headers=headers | {"Server-Timing": stages})
+        headers |= {"Server-Timing": stages, "Maskery-Plan": answer.plan.header()}
+        return Response(answer.body, media_type=encoder.media_type, headers=headers)
 
     async def _bytes(self, picture: bytes | Source) -> bytes:
         if isinstance(picture, bytes):
@@ -71,12 +74,12 @@ class Segment:
     async def _one(self, request: Request, ask: Ask, data: bytes) -> Answer:
         def finish(served: Served) -> Answer:
             started = time.perf_counter()
-            body = encode(served.result, ask.format, served.photo, ask.options)
+            body = encode(served.found, ask.format, served.drawn_on, ask.options)
             milliseconds = round((time.perf_counter() - started) * 1000, 3)
-            return Answer(body, served.result.timings_ms | {"encode": milliseconds})
+            return Answer(body, served.found.timings_ms | {"encode": milliseconds}, served.plan)
 
         wish = _of_summary(ask.wish) if ask.format == "summary" else ask.wish
-        order = Order(data, ask.model, wish, ENCODERS[ask.format].needs_photo, format=ask.format)
+        order = Order(data, ask.model, wish, format=ask.format, demand=ENCODERS[ask.format].demand)
         return await self.desk.serve(order, finish, request)
 
     async def _several(self, request: Request, ask: Ask, pictures: list[bytes | Source]) -> Response:

@@ -1,0 +1,106 @@
+"""A server with little memory: it works as that allows, says so, or refuses with the size that would fit."""
+
+import base64
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from maskery.errors import ConfigError
+from maskery.process_memory import give_back, resident_bytes
+from maskery.serving.app import create_app
+from maskery.serving.budget import REQUESTS_AT_LEAST, Budget, settle
+from maskery.settings import Settings
+from tests.material import decoded, encoded, photo
+
+MIB = 1 << 20
+CAT = encoded(photo("chelsea"), "JPEG")
+# 24 megapixels that are quick to make and small to hold.
+LARGE = encoded(np.kron(photo("chelsea")[::3, ::3], np.ones((40, 40, 1), np.uint8)), "PNG")
+
+
+def served(memory: str, **others: object) -> TestClient:
+    settings = Settings(memory=memory, max_pixels=400_000_000, **others)  # type: ignore[arg-type]
+    return TestClient(create_app(settings), raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def tight() -> Iterator[TestClient]:
+    """90 MiB for requests: 24 megapixels do not fit as a whole."""
+    with served("") as probe:
+        probe.post("/v1/segment", content=CAT)
+        give_back()
+        held = resident_bytes()
+    with served(f"{held + 90 * MIB}B") as client:
+        yield client
+
+
+def test_what_fits_is_not_changed(tight: TestClient) -> None:
+    answer = tight.post("/v1/segment", content=CAT)
+    assert answer.status_code == 200
+    plan = answer.json()["plan"]
+    assert plan["changed"] == ""
+    assert plan["estimated_mb"] <= plan["budget_mb"]
+    assert 40 <= plan["budget_mb"] <= 100
+
+
+def test_a_large_picture_is_read_in_bands_and_the_mask_is_the_same(tight: TestClient) -> None:
+    answer = tight.post("/v1/segment", content=LARGE)
+    plan = answer.json()["plan"]
+    assert plan["decode"] == "bands"
+    assert "To fit the memory: read in bands of rows" in plan["changed"]
+    assert plan["estimated_mb"] <= plan["budget_mb"]
+    with served("") as free:
+        unlimited = free.post("/v1/segment", content=LARGE).json()
+    assert unlimited["plan"]["decode"] == "whole"
+    assert unlimited["plan"]["budget_mb"] is None
+    assert unlimited["plan"]["estimated_mb"] > plan["budget_mb"]
+    masks = [decoded(base64.b64decode(found["mask"]["base64"])) for found in (answer.json(), unlimited)]
+    np.testing.assert_array_equal(*masks)
+
+
+def test_the_plan_is_in_a_header_too(tight: TestClient) -> None:
+    answer = tight.post("/v1/segment?format=mask", content=LARGE)
+    assert answer.headers["maskery-plan"].startswith("decode=bands; working=384x")
+    assert 'changed="To fit the memory' in answer.headers["maskery-plan"]
+
+
+def test_what_does_not_fit_is_refused_with_the_size_that_would(tight: TestClient) -> None:
+    answer = tight.post("/v1/segment?format=overlay", content=LARGE)
+    assert answer.status_code == 413
+    problem = answer.json()
+    assert problem["code"] == "too-large"
+    assert "MiB" in problem["detail"]
+    size = re.search(r"One of (\d+) x (\d+) pixels would fit", problem["cure"])
+    assert size
+    fitting = np.asarray(decoded(LARGE))[: int(size[2]), : int(size[1])]
+    assert tight.post("/v1/segment?format=overlay", content=encoded(fitting)).status_code == 200
+
+
+def test_tiles_are_cut_where_asked_for(tight: TestClient) -> None:
+    answer = tight.post("/v1/segment?tile=150", content=CAT).json()
+    assert answer["plan"]["tiles"]["count"] >= 4
+    assert answer["plan"]["tiles"]["side"] == pytest.approx(150, abs=15)
+    assert set(answer["timings_ms"]) >= {"queue", "decode", "run", "postprocess"}
+    by_json = {"image": {"base64": base64.b64encode(CAT).decode()}, "tile": 150}
+    assert tight.post("/v1/segment", json=by_json).json()["mask"] == answer["mask"]
+    for wrong in ("tile=-1", "tile=x", "tile=5", "tile=150&format=entropy"):
+        refused = tight.post(f"/v1/segment?{wrong}", content=CAT)
+        assert (refused.status_code, refused.json()["code"]) == (400, "bad-request")
+
+
+def test_a_server_that_cannot_live_in_it_says_how_much_it_needs() -> None:
+    with pytest.raises(ConfigError, match=r"--memory \d+MiB") as caught, served("80MB"):
+        pass
+    needed = re.search(r"--memory (\d+)MiB", str(caught.value))
+    assert needed
+    assert int(needed[1]) * MIB < resident_bytes() + 2 * REQUESTS_AT_LEAST
+
+
+def test_how_memory_is_shared_out() -> None:
+    budget = Budget(total=500 * MIB, idle=80 * MIB)
+    assert budget.requests(models=100 * MIB) == 320 * MIB
+    assert budget.models == 420 * MIB - REQUESTS_AT_LEAST
+    assert settle(1 << 50, models=MIB).idle <= resident_bytes() + 64 * MIB
