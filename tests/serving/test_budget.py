@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from maskery.errors import ConfigError
 from maskery.process_memory import give_back, resident_bytes
 from maskery.serving.app import create_app
-from maskery.serving.budget import REQUESTS_AT_LEAST, Budget, settle
+from maskery.serving.budget import FOR_WAITING, LEAST_FOR_WORK, share
 from maskery.settings import Settings
 from tests.material import decoded, encoded, photo
 
@@ -33,7 +33,7 @@ def tight() -> Iterator[TestClient]:
         probe.post("/v1/segment", content=CAT)
         give_back()
         held = resident_bytes()
-    with served(f"{held + 90 * MIB}B") as client:
+    with served(f"{int((held + 90 * MIB) / (1 - FOR_WAITING))}B") as client:
         yield client
 
 
@@ -92,15 +92,32 @@ def test_tiles_are_cut_where_asked_for(tight: TestClient) -> None:
 
 
 def test_a_server_that_cannot_live_in_it_says_how_much_it_needs() -> None:
-    with pytest.raises(ConfigError, match=r"--memory \d+MiB") as caught, served("80MB"):
+    with pytest.raises(ConfigError, match=r"Give at least \d+ MiB") as caught, served("80MB"):
         pass
-    needed = re.search(r"--memory (\d+)MiB", str(caught.value))
+    needed = re.search(r"at least (\d+) MiB", str(caught.value))
     assert needed
-    assert int(needed[1]) * MIB < resident_bytes() + 2 * REQUESTS_AT_LEAST
+    assert int(needed[1]) * MIB < (resident_bytes() + 2 * LEAST_FOR_WORK) / (1 - FOR_WAITING)
 
 
 def test_how_memory_is_shared_out() -> None:
-    budget = Budget(total=500 * MIB, idle=80 * MIB)
-    assert budget.requests(models=100 * MIB) == 320 * MIB
-    assert budget.models == 420 * MIB - REQUESTS_AT_LEAST
-    assert settle(1 << 50, models=MIB).idle <= resident_bytes() + 64 * MIB
+    budget = share(500 * MIB, resident=180 * MIB, models=100 * MIB, max_waiting=256 * MIB)
+    assert (budget.base, budget.waiting) == (80 * MIB, 100 * MIB)
+    assert budget.work(models=100 * MIB) == 220 * MIB
+    assert budget.work(models=400 * MIB) == 0
+    assert budget.models == 160 * MIB
+    assert share(500 * MIB, 180 * MIB, 100 * MIB, max_waiting=MIB).waiting == MIB
+    # The least that is said to do, does; a MiB less does not.
+    with pytest.raises(ConfigError) as caught:
+        share(200 * MIB, 180 * MIB, 100 * MIB, 256 * MIB)
+    least = int(caught.value.cure.split()[3])
+    assert share(least * MIB, 180 * MIB, 100 * MIB, 256 * MIB).work(100 * MIB) >= LEAST_FOR_WORK
+    with pytest.raises(ConfigError):
+        share((least - 2) * MIB, 180 * MIB, 100 * MIB, 256 * MIB)
+
+
+def test_a_body_larger_than_all_that_may_wait_is_refused_for_good() -> None:
+    with served("", max_waiting_bytes=2_000_000, max_bytes=30_000_000) as client:
+        answer = client.post("/v1/segment", content=bytes(3_000_000))
+        assert answer.status_code == 413
+        assert "MASKERY_MAX_WAITING_BYTES" in answer.json()["cure"]
+        assert client.post("/v1/segment", content=CAT).status_code == 200

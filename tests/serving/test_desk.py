@@ -14,7 +14,8 @@ from maskery.errors import ModelError, PictureError
 from maskery.image import trust_own_pixel_limit
 from maskery.pipeline import Model, Prepared
 from maskery.result import SemanticResult
-from maskery.serving.desk import Desk, Order, Served
+from maskery.serving.desk import Desk
+from maskery.serving.order import Order, Served
 from maskery.settings import Settings
 from tests.material import encoded, photo
 

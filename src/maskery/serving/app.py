@@ -72,8 +72,9 @@ class Service:
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        self.residents.load_all()
-        self.desk.settle()
+        self.desk.load_all()
+        if self.desk.budget and self.intake:
+            self.intake.limit = self.desk.budget.waiting
         tending = asyncio.ensure_future(self.residents.tend())
         yield
         tending.cancel()

@@ -1,42 +1,53 @@
-"""How the memory that a server may take is shared out: itself, its loaded models, and requests at work."""
+"""How the memory of ``--memory`` is shared: by the bare process, models, waiting pictures, pictures at work."""
 
+import logging
 from dataclasses import dataclass
 
 from maskery.errors import ConfigError
-from maskery.plan import mib
-from maskery.process_memory import give_back, resident_bytes
 
-# Less is not worth serving with: a photograph of 12 megapixels takes about that.
-REQUESTS_AT_LEAST = 64 << 20
+log = logging.getLogger("maskery")
+
+MIB = 1 << 20
+FOR_MODELS = 0.5
+"""Of what is left beside the bare process, at most this share may be taken by loaded models."""
+FOR_WAITING = 0.2
+"""Of all memory, for pictures that wait, as they came."""
+LEAST_FOR_WORK = 48 * MIB
+"""A photograph of a few megapixels must fit beside all else, or the server would refuse everything."""
+TOGETHER = 192 * MIB
+"""Without a limit: pictures that need more together than this are worked on one after the other."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """``total``: what the process may take, in bytes; ``idle``: what it takes without models and requests."""
+    """All in bytes. ``base``: the process without models and pictures. ``models``: what they may take together."""
 
-    total: int
-    idle: int
+    memory: int
+    base: int
+    models: int
+    waiting: int
 
-    @property
-    def models(self) -> int:
-        """What loaded models may take together."""
-        return self.total - self.idle - REQUESTS_AT_LEAST
-
-    def requests(self, models: int) -> int:
-        """What requests at work may take together, beside loaded models of ``models`` bytes."""
-        return self.total - self.idle - models
+    def work(self, models: int) -> int:
+        """What is left for pictures at work while loaded models take ``models``."""
+        return max(0, self.memory - self.base - models - self.waiting)
 
 
-def settle(total: int, models: int) -> Budget:
-    """The budget of a server that is ready to serve and holds ``models`` bytes of models.
+def share(memory: int, resident: int, models: int, max_waiting: int) -> Budget:
+    """``resident``: of the process once its first ``models`` bytes of models are loaded; ``max_waiting``: the setting.
 
-    Raises ``ConfigError`` where too little is left for requests.
+    Raises ``ConfigError`` where so little is left that no photograph would fit.
     """
-    give_back()
-    held = resident_bytes()
-    if total < held + REQUESTS_AT_LEAST:
+    base = max(0, resident - models)
+    waiting = min(max_waiting, int(memory * FOR_WAITING))
+    budget = Budget(memory, base, max(models, int((memory - base - waiting) * FOR_MODELS)), waiting)
+    if budget.work(models) < LEAST_FOR_WORK:
+        least = base + models + LEAST_FOR_WORK
         raise ConfigError(
-            f"memory is {mib(total)} MiB, and the server with its models already holds {mib(held)}.",
-            f"Give it {mib(held + REQUESTS_AT_LEAST)} MiB or more: --memory {mib(held + REQUESTS_AT_LEAST)}MiB.",
+            f"memory is {memory // MIB} MiB; the process with its models takes {resident // MIB} MiB of it.",
+            f"Give at least {int(least / (1 - FOR_WAITING)) // MIB + 1} MiB, or load fewer or smaller models.",
         )
-    return Budget(total, max(0, held - models))
+    log.info(
+        "memory: %d MiB, of these %d for the process, up to %d for models, %d for waiting pictures, %d for work now",
+        *(part // MIB for part in (memory, base, budget.models, waiting, budget.work(models))),
+    )
+    return budget

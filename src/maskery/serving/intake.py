@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from maskery.errors import Busy
+from maskery.errors import Busy, TooLarge
 
 FREE_BYTES = 1 << 20
 """Of every request that are not refused: small requests are answered even while others fill the room."""
@@ -47,6 +47,11 @@ class _Share:
         intake = self._intake
         if intake is None:
             return  # a task of a request that is answered already
+        if self._bytes + size > max(FREE_BYTES, intake.limit):
+            raise TooLarge(
+                f"The request has more than {intake.limit:,} bytes, all that may wait here together.",
+                "Send a smaller picture, or give the server more: --memory, MASKERY_MAX_WAITING_BYTES.",
+            )
         if self._bytes + size > FREE_BYTES and intake.held + size > intake.limit:
             raise Busy(
                 f"Pictures of {intake.held >> 20} MiB are waiting or at work; the limit is {intake.limit >> 20}.",
@@ -69,7 +74,7 @@ _share: ContextVar[_Share | None] = ContextVar("share", default=None)
 
 
 def hold(size: int) -> None:
-    """Count ``size`` bytes that came from elsewhere as if the caller had sent them. Raises ``Busy``."""
+    """Count ``size`` bytes that came from elsewhere as if the caller had sent them. Raises ``Busy``, ``TooLarge``."""
     share = _share.get()
     if share:
         share.add(size)

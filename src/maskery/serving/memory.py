@@ -1,24 +1,15 @@
-"""Giving memory back to the system. For glibc; elsewhere the allocator is left as it is.
+"""How memory is given back to the system. For glibc; elsewhere the allocator is left as it is.
 
 By default glibc keeps freed blocks of up to 32 MB in as many arenas as there are threads: two callers with
 12-megapixel pictures leave 280 MB. docs/adr/0007-memory-of-the-server.md has the figures.
 """
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from maskery.process_memory import give_back, glibc
+from maskery.process_memory import glibc
 
 # From malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 # Above the activations of the built-in models: mapping those anew costs 50 % of a run.
 MMAP_FROM_BYTES = 16 << 20
-
-# A full decode of more pixels than this is done by one request at a time.
-HEAVY_PIXELS = 6_000_000
-
-_heavy = threading.Lock()
 
 
 def settle_allocator() -> bool:
@@ -29,16 +20,3 @@ def settle_allocator() -> bool:
     settings = ((M_ARENA_MAX, 2), (M_MMAP_THRESHOLD, MMAP_FROM_BYTES), (M_TRIM_THRESHOLD, 2 * MMAP_FROM_BYTES))
     taken = [libc.mallopt(name, value) for name, value in settings]
     return taken == [1, 1, 1]
-
-
-@contextmanager
-def room_for(pixels: int) -> Iterator[None]:
-    """Wait until no other heavy picture is worked on, if this one is heavy, and give its memory back afterwards."""
-    if pixels <= HEAVY_PIXELS:
-        yield
-        return
-    with _heavy:
-        try:
-            yield
-        finally:
-            give_back()

@@ -70,10 +70,12 @@ def _grid(values: NDArray[Number]) -> NDArray[Number]:
 
 
 def shares_of(result: Result | BandedResult) -> dict[str, float]:
-    """The share (0 to 1) of each class that is there, by a grid; of a classifier, after ``keep`` and of bands none."""
+    """The share (0 to 1) of each class that is there, by a grid; of a classifier or after ``keep`` none."""
     if isinstance(result, ForegroundResult):
         covered = float((_grid(result.alpha) >= round(result.threshold * 255)).mean())
         return {result.labels[0]: 1 - covered, result.labels[1]: covered}
+    if isinstance(result, BandedResult):
+        return {} if result.kept else {found.name: found.share for found in result.classes}
     if not isinstance(result, SemanticResult) or result.kept:
         return {}
     grid = _grid(result.class_map)

@@ -15,7 +15,7 @@ def overview(desk: Desk, held_bytes: int = 0) -> Status:
         uptime_seconds=round(time.monotonic() - desk.began, 1),
         ready=desk.residents.ready,
         models=tuple(_model(desk, resident) for resident in desk.residents.views()),
-        memory=memory_now(desk.residents.budget, held_bytes),
+        memory=memory_now(desk.budget.memory if desk.budget else None, held_bytes),
         limits=limits(desk.settings),
     )
 

@@ -228,6 +228,7 @@ class Residents:
             raise
         resident.model, resident.last_used = model, time.monotonic()
         resident.state, resident.reason = ("ready", reason) if verdict == "ok" else ("wrong", verdict)
+        give_back()  # what loading, checking and measuring took for a moment
         after = resident_bytes()
         resident.bytes = max(resident.bytes, after - before, card.bytes)
         self._note(resident, Change("loaded", reason, before, after, time.perf_counter() - started))

@@ -70,8 +70,7 @@ class Scheduler:
     def __init__(
         self, slots: int, max_queue: int, budget: int | None = None, batch_of: Callable[[str], int] = lambda line: 1
     ) -> None:
-        self._slots, self._max_queue, self._batch_of = slots, max_queue, batch_of
-        self.budget = budget
+        self._slots, self._max_queue, self.budget, self._batch_of = slots, max_queue, budget, batch_of
         self._lines: dict[str, deque[Ticket[Any]]] = {}
         self._running: set[tuple[Ticket[Any], ...]] = set()
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="maskery-worker")

@@ -33,7 +33,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     if not settle_allocator():
         log.info("the allocator is not glibc's and keeps its defaults")
     app = create_app(settings)
-    app.state.service.residents.load_all()
+    app.state.service.desk.load_all()
     config = uvicorn.Config(
         app,
         http=connection_class(settings.max_connections),

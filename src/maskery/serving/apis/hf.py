@@ -16,9 +16,10 @@ from maskery.model_card import ModelCard
 from maskery.result import ClassificationResult
 from maskery.serving import schema
 from maskery.serving.body import ENVELOPE_BYTES, read_body, too_large
-from maskery.serving.desk import Desk, Order, Served
+from maskery.serving.desk import Desk
 from maskery.serving.door import Failure, route
 from maskery.serving.json_body import BASE64, from_base64, looks_like_json, parse_json
+from maskery.serving.order import Order, Served
 from maskery.settings import Settings
 
 TAG = "Hugging Face"

@@ -20,8 +20,9 @@ from maskery.result import ClassificationResult
 from maskery.serving import record, schema
 from maskery.serving.apis.field_mask import masked
 from maskery.serving.body import read_form
-from maskery.serving.desk import Desk, Order, Served
+from maskery.serving.desk import Desk
 from maskery.serving.door import Failure, route
+from maskery.serving.order import Order, Served
 from maskery.settings import Settings
 from maskery.zoo.store import Store
 

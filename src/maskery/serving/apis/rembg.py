@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from maskery.encode.removed import encode_removed, encode_removed_mask
 from maskery.encode.table import find
+from maskery.engine.memory_plan import Demand
 from maskery.errors import (
     BadRequest,
     BadUrl,
@@ -25,11 +26,14 @@ from maskery.serving import record, schema
 from maskery.serving.apis.rembg_ask import FORM, QUERY, Ask, read
 from maskery.serving.apis.values import Fault, Values
 from maskery.serving.body import read_form
-from maskery.serving.desk import Desk, Order, Served
+from maskery.serving.desk import Desk
 from maskery.serving.door import Failure, route
+from maskery.serving.order import Order, Served
 
 FILE, URL = "file", "url"
 ANSWERED_BY = "X-Maskery-Model"
+HELD_BYTES = 8.0
+"""A pixel, while the cut-out is smoothed, laid on a colour and written."""
 # What a client of rembg names, or leaves to be named, when it does not care.
 STANDARD = "u2net"
 
@@ -81,7 +85,8 @@ class Rembg:
 
     async def _answer(self, ask: Ask, name: str | None, data: bytes, request: Request) -> Response:
         format = "mask" if ask.only_mask else "cutout"
-        order = Order(data, name, Wish(ask.classes), not ask.only_mask, protocol="rembg", format=format)
+        demand = Demand(photo=not ask.only_mask, held=HELD_BYTES)
+        order = Order(data, name, Wish(ask.classes), demand, protocol="rembg", format=format)
         body, model = await self.desk.serve(order, lambda served: (encode(served, ask), served.card.name), request)
         return Response(body, media_type="image/png", headers={ANSWERED_BY: model})
 

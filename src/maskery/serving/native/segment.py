@@ -18,9 +18,10 @@ from maskery.model_card import ModelCard
 from maskery.pipeline import Wish
 from maskery.plan import Plan
 from maskery.serving import problems
-from maskery.serving.desk import Desk, Order, Served
+from maskery.serving.desk import Desk
 from maskery.serving.native.call import Ask, Source, decoded, read
 from maskery.serving.native.etag import etag_of, expect_changed
+from maskery.serving.order import Order, Served
 
 # A summary is decided on a grid of at most this many pixels a side, about that of the models' own scores.
 SUMMARY_SIDE = 128
@@ -29,11 +30,11 @@ HASHED_AT_ONCE = 1 << 20  # bytes; more are hashed in a thread
 
 @dataclass(frozen=True)
 class Answer:
-    """One picture's answer: its encoded body, the milliseconds of each stage, and the plan that was followed."""
+    """One picture's answer: its encoded body, the milliseconds of each stage, and how it was worked on."""
 
     body: bytes
     timings_ms: Mapping[str, float]
-    plan: Plan
+    plan: Plan | None
 
 
 class Segment:
@@ -60,7 +61,9 @@ class Segment:
             raise
         answer = await self._one(request, asked.ask, data)
         stages = ", ".join(f"{name};dur={value:g}" for name, value in answer.timings_ms.items())
-        headers |= {"Server-Timing": stages, "Maskery-Plan": answer.plan.header()}
+        headers["Server-Timing"] = stages
+        if answer.plan:
+            headers["Maskery-Plan"] = answer.plan.header()
         return Response(answer.body, media_type=encoder.media_type, headers=headers)
 
     async def _bytes(self, picture: bytes | Source) -> bytes:
@@ -74,12 +77,12 @@ class Segment:
     async def _one(self, request: Request, ask: Ask, data: bytes) -> Answer:
         def finish(served: Served) -> Answer:
             started = time.perf_counter()
-            body = encode(served.found, ask.format, served.drawn_on, ask.options)
+            body = encode(served.drawn, ask.format, served.shown, ask.options)
             milliseconds = round((time.perf_counter() - started) * 1000, 3)
-            return Answer(body, served.found.timings_ms | {"encode": milliseconds}, served.plan)
+            return Answer(body, served.drawn.timings_ms | {"encode": milliseconds}, served.drawn.plan)
 
         wish = _of_summary(ask.wish) if ask.format == "summary" else ask.wish
-        order = Order(data, ask.model, wish, format=ask.format, demand=ENCODERS[ask.format].demand)
+        order = Order(data, ask.model, wish, ENCODERS[ask.format].demand, format=ask.format)
         return await self.desk.serve(order, finish, request)
 
     async def _several(self, request: Request, ask: Ask, pictures: list[bytes | Source]) -> Response:

@@ -13,7 +13,8 @@ from maskery.serving.apis.label_studio.config import read_config
 from maskery.serving.apis.label_studio.match import Part, Plan, plan_of
 from maskery.serving.apis.label_studio.pictures import Pictures
 from maskery.serving.apis.label_studio.regions import Drawn, draw, wish_of
-from maskery.serving.desk import Desk, Order, Served
+from maskery.serving.desk import Desk
+from maskery.serving.order import Order, Served
 from maskery.serving.intake import apart
 from maskery.serving.json_body import parsed
 from maskery.serving.unpack import read_unpacked

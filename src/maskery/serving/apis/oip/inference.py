@@ -16,7 +16,8 @@ from maskery.serving.apis.oip.answer import answer, check_json_size
 from maskery.serving.apis.oip.message import HEADER, Envelope, Message, only, split
 from maskery.serving.apis.oip.outputs import Asked, Value, asked_of
 from maskery.serving.apis.oip.pictures import Picture, pictures
-from maskery.serving.desk import Desk, Order, Served
+from maskery.serving.desk import Desk
+from maskery.serving.order import Order, Served
 from maskery.serving.unpack import read_unpacked
 from maskery.settings import Settings
 
