@@ -58,10 +58,13 @@ class Desk:
         ``NotPulled``, ``ModelError``, ``Busy``.
         """
         entered, patience = time.perf_counter(), self._patience(request)
+        known = record.current()
+        known.protocol, known.format = order.protocol, order.format
         async with self.residents.lease(order.model) as model:
+            known.model = model.key
             picture, wish, plan = await anyio.to_thread.run_sync(self._planned, order, model, limiter=self._headers)
             self.metrics.picture(picture.size_wh[0] * picture.size_wh[1], order.bytes)
-            job = Job(picture, wish, plan, model, finish, entered, record.current(), self.notes)
+            job = Job(picture, wish, plan, model, finish, entered, known, self.notes)
             ticket = self.scheduler.enter(model.key, job, run_group, patience, plan.need_bytes, job.like)
             try:
                 if request is None:
