@@ -14,9 +14,9 @@ from maskery.serving.apis.label_studio.match import Part, Plan, plan_of
 from maskery.serving.apis.label_studio.pictures import Pictures
 from maskery.serving.apis.label_studio.regions import Drawn, draw, wish_of
 from maskery.serving.desk import Desk
-from maskery.serving.order import Order, Served
 from maskery.serving.intake import apart
 from maskery.serving.json_body import parsed
+from maskery.serving.order import Order, Served
 from maskery.serving.unpack import read_unpacked
 
 TASKS_AT_MOST = 1000
