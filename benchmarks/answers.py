@@ -5,7 +5,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -21,8 +21,9 @@ from maskery import image
 from maskery.encode.nested import encode_map
 from maskery.encode.summary import encode_summary
 from maskery.image import Picture, Source
-from maskery.pipeline import Wish
+from maskery.pipeline import PLAIN, Wish
 from maskery.result import SemanticResult
+from maskery.serving.native.segment import of_summary
 
 TITLE = "What the answers cost"
 MAP_WH = (513, 256)
@@ -133,10 +134,10 @@ def _shares(over: Sequence[Sequence[float]], under: Sequence[Sequence[float]]) -
 
 def _summary(model: Candidate, sample: Sample) -> Call:
     started, road = time.perf_counter(), model.segmenter.model
-    prepared = road.prepare(_opened(model, sample.data))
+    picture = _opened(model, sample.data)
+    prepared = road.prepare(picture, of_summary(PLAIN)(picture))
     (output,) = road.infer([prepared])
     ran = time.perf_counter()
-    height, width = (output.shape[1 + road.card.output.layout.index(axis)] for axis in "HW")
-    encode_summary(road.finish(replace(prepared, wish=Wish(answer_wh=(width, height))), output))
+    encode_summary(road.finish(prepared, output))
     ended = time.perf_counter()
     return Call((ran - started) * 1000, (ended - ran) * 1000)

@@ -20,12 +20,12 @@ class Plan:
     """
 
     rounds: int = 5
-    repeats: int = 4
-    small_repeats: int = 12
-    memory_rounds: int = 3
-    photos: int = 30
+    repeats: int = 3
+    small_repeats: int = 10
+    memory_rounds: int = 2
+    photos: int = 12
     shapes: int = 30
-    window: float = 1.5
+    window: float = 1.2
     requests: int = 300
 
 

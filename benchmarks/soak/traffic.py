@@ -14,7 +14,11 @@ from maskery.encode.table import ENCODERS
 BOUNDARY = "----soak"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 JSON = "application/json"
-LABELS = '<View><Image name="image" value="$image"/><BrushLabels name="tag" toName="image"></BrushLabels></View>'
+LABELS = (
+    '<View><Image name="image" value="$image"/>'
+    '<BrushLabels name="tag" toName="image"><Label value="Person"/><Label value="Cat"/></BrushLabels>'
+    '<PolygonLabels name="outline" toName="image"><Label value="Cat"/></PolygonLabels></View>'
+)
 _TIMES = re.compile(rb'"timings_ms":\{[^}]*\}')
 
 OK = frozenset({200})
@@ -171,7 +175,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("Hugging Face", HF, 2, _raw("/hf/everyday")),
     Kind("Hugging Face, base64", HF, 1, _json("/hf/everyday", lambda encoded: {"inputs": encoded}), files="small"),
     Kind("Hugging Face, broken", HF, 1, _raw("/hf/everyday"), NO_PICTURE, "broken", None),
-    Kind("Label Studio", LABEL_STUDIO, 1, _json(LABEL_STUDIO, _tasks), files="small", steady=None),
+    Kind("Label Studio", LABEL_STUDIO, 1, _json(LABEL_STUDIO, _tasks), files="small"),
     Kind("rembg", REMBG, 1, _form(REMBG, "file")),
     Kind("rembg, broken", REMBG, 0.5, _form(REMBG, "file"), NO_PICTURE, "broken", None),
     *(

@@ -81,7 +81,7 @@ class Segment:
             milliseconds = round((time.perf_counter() - started) * 1000, 3)
             return Answer(body, served.drawn.timings_ms | {"encode": milliseconds}, served.drawn.plan)
 
-        wish = _of_summary(ask.wish) if ask.format == "summary" else ask.wish
+        wish = of_summary(ask.wish) if ask.format == "summary" else ask.wish
         order = Order(data, ask.model, wish, ENCODERS[ask.format].demand, format=ask.format)
         return await self.desk.serve(order, finish, request)
 
@@ -107,7 +107,7 @@ def _embedded(body: bytes, media_type: str) -> dict[str, Any]:
     return {"media_type": media_type, "base64": base64.b64encode(body).decode("ascii")}
 
 
-def _of_summary(wish: Wish) -> Callable[[Picture], Wish]:
+def of_summary(wish: Wish) -> Callable[[Picture], Wish]:
     """The wish on a small grid: what a summary needs, at almost no cost."""
 
     def of(picture: Picture) -> Wish:
