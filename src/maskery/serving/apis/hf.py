@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from maskery.encode.class_masks import class_masks
+from maskery.engine.memory_plan import Demand
 from maskery.errors import BadRequest, UnknownModel
 from maskery.model_card import ModelCard
 from maskery.result import ClassificationResult
@@ -23,6 +24,8 @@ from maskery.serving.order import Order, Served
 from maskery.settings import Settings
 
 TAG = "Hugging Face"
+HELD_BYTES = 4.0
+"""A pixel, while the mask of each class is written."""
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -61,7 +64,7 @@ class HuggingFace:
             raise UnknownModel("The path names no model.", f"Ask /hf/{self.desk.residents.default}.")
         expect_fitting(await self.desk.card(model))
         data, parameters = await self._read(request)
-        order = Order(data, model, protocol="hugging-face", format="masks")
+        order = Order(data, model, demand=Demand(held=HELD_BYTES), protocol="hugging-face", format="masks")
         body = await self.desk.serve(order, lambda served: encode(served, parameters), request)
         return Response(body, media_type=schema.JSON)
 

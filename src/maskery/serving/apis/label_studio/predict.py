@@ -7,6 +7,7 @@ import anyio.to_thread
 import msgspec
 from starlette.requests import Request
 
+from maskery.engine.memory_plan import Demand
 from maskery.errors import BadRequest, InputError
 from maskery.model_card import ModelCard
 from maskery.serving.apis.label_studio.config import read_config
@@ -20,6 +21,8 @@ from maskery.serving.order import Order, Served
 from maskery.serving.unpack import read_unpacked
 
 TASKS_AT_MOST = 1000
+HELD_BYTES = 6.0
+"""A pixel, while brush strokes and outlines are written."""
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -63,7 +66,8 @@ async def predict(desk: Desk, pictures: Pictures, card: ModelCard, request: Requ
 
     async def drawn(key: str, task: Task) -> Drawn:
         picture = await pictures.read(_value(task, key))
-        order = Order(picture, f"{card.name}@{card.version}", wish_of(card), protocol="label-studio", format="regions")
+        name, demand = f"{card.name}@{card.version}", Demand(held=HELD_BYTES)
+        order = Order(picture, name, wish_of(card), demand, protocol="label-studio", format="regions")
 
         def finish(served: Served) -> Drawn:
             return draw(served.result, work.by_key[key])

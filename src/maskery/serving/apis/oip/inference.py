@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from maskery import image, pipeline
+from maskery.engine.memory_plan import Demand
 from maskery.errors import BadRequest, MaskeryError, TooLarge
 from maskery.model_card import ModelCard
 from maskery.pipeline import Wish
@@ -21,6 +22,8 @@ from maskery.serving.order import Order, Served
 from maskery.serving.unpack import read_unpacked
 from maskery.settings import Settings
 
+HELD_BYTES = 6.0
+"""A pixel, while outputs are written; what JSON lists take is bounded apart."""
 PARAMETERS = ("max_side", "classes", "binary_data_output")
 
 
@@ -46,7 +49,8 @@ async def infer(desk: Desk, card: ModelCard, request: Request) -> Response:
 
     async def row(index: int) -> list[Value]:
         name = f"{card.name}@{card.version}"
-        order = Order(ask.pictures[index], name, ask.wish, protocol="open-inference", format="tensor")
+        demand = Demand(held=HELD_BYTES)
+        order = Order(ask.pictures[index], name, ask.wish, demand, protocol="open-inference", format="tensor")
         try:
             return await desk.serve(
                 order, lambda served: [one.output.read(served.result) for one in ask.asked], request
