@@ -65,7 +65,7 @@ def test_a_model_that_failed_and_requests_that_wait(watched: Watched, server_url
         "Pictures held": "1 kB",
         "Memory now": "1 kB",
         "Memory at most": "1 kB",
-        "Budget of models": "1 kB",
+        "Memory limit": "1 kB",
     }
     broken = page.locator("tr[data-model='broken@2']")
     expect(broken).to_contain_text("broken.onnx cannot be loaded.")

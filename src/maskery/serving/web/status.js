@@ -50,7 +50,7 @@ function render(status) {
     tile("Pictures held", bytes(status.memory.held_bytes)),
     tile("Memory now", bytes(status.memory.rss_bytes)),
     tile("Memory at most", bytes(status.memory.peak_bytes)),
-    tile("Budget of models", status.memory.budget_bytes === null ? "none" : bytes(status.memory.budget_bytes)));
+    tile("Memory limit", status.memory.budget_bytes === null ? "none" : bytes(status.memory.budget_bytes)));
   byId("models").replaceChildren(...status.models.map(modelRow));
   byId("waiting").replaceChildren(...waiting.map(waitingRow));
   show(byId("nobody"), !waiting.length);
