@@ -39,7 +39,7 @@ def bucket() -> Iterator[RawServer]:
         yield server
 
 
-def read(cache: Path, value: object, **settings: Any) -> bytes:
+def read(cache: Path, value: str, **settings: Any) -> bytes:
     desk = Desk(Settings(cache=str(cache), label_studio_token="abc123", **settings))
     return anyio.run(Pictures(desk).read, value)
 

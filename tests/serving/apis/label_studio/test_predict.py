@@ -81,7 +81,9 @@ def test_a_task_that_fails_fails_alone(client: TestClient, cat: bytes) -> None:
     bad: dict[str, Json] = {
         "damaged": {"image": data_url(cat[:2000])},
         "no 'image'": {"photo": data_url(cat)},
-        "value is no text": {"image": 5},
+        "'image' is no text": {"image": 5},
+        "no text: Expected `str`, got `array`": {"image": [[[]]]},
+        "Pictures at '' cannot": {"image": ""},
         "s3:": {"image": "s3://bucket/cat.jpg"},
         "pre-signed URLs": {"image": "gs://bucket/cat.jpg"},
         "base64 text is broken": {"image": "data:image/png;base64,*"},
@@ -98,6 +100,12 @@ def test_a_task_that_fails_fails_alone(client: TestClient, cat: bytes) -> None:
     assert found[0] == found[-1]
     assert found[0]["result"]
     assert "error" not in found[0]
+
+
+def test_text_that_is_no_utf8_fails_alone(client: TestClient) -> None:
+    body = json.dumps({"tasks": [{"data": {"image": "cat?"}}], "label_config": BRUSH}).encode().replace(b"?", b"\xff")
+    (prediction,) = results(client.post("/label-studio/predict", content=body))
+    assert "'image' is no text" in prediction["error"]
 
 
 def test_a_picture_that_is_too_large_fails_alone(client: TestClient) -> None:

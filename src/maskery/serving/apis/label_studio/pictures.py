@@ -6,7 +6,7 @@ from urllib.parse import unquote
 import anyio.to_thread
 import msgspec
 
-from maskery.errors import BadRequest, BadUrl, ConfigError
+from maskery.errors import BadUrl, ConfigError
 from maskery.serving import url
 from maskery.serving.desk import Desk, Fetch
 from maskery.serving.fetch import Fetcher
@@ -27,13 +27,11 @@ class Pictures:
         self._home = _home(settings)
         self._fetch = fetch or (_fetcher(settings, self._home).fetch if self._home else None)
 
-    async def read(self, value: object) -> bytes:
+    async def read(self, value: str) -> bytes:
         """The bytes behind ``value``: a data URL, an address, or a path on the Label Studio of the settings.
 
         Raises ``BadRequest`` for anything else, and as ``Desk.fetch``.
         """
-        if not isinstance(value, str) or not value:
-            raise BadRequest("The task has no picture there: its value is no text.", "Give an address or a data URL.")
         if value.startswith("data:"):
             return await anyio.to_thread.run_sync(from_base64, value, self._desk.settings.max_bytes)
         if value.startswith("/"):

@@ -90,10 +90,13 @@ def understand(body: bytes, card: ModelCard) -> Work:
     return Work(ask.tasks, by_key, plan.ignored)
 
 
-def _value(task: Task, key: str) -> object:
+def _value(task: Task, key: str) -> str:
     if key not in task.data:
         raise BadRequest(f"The task's data has no {key!r}.", "The Image tag's value names the column of the pictures.")
-    return msgspec.json.decode(task.data[key])
+    try:
+        return msgspec.json.decode(task.data[key], type=str)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BadRequest(f"The task's {key!r} is no text: {error}.", "Give an address or a data URL.") from error
 
 
 def _prediction(found: list[Drawn], card: ModelCard) -> msgspec.Raw:

@@ -1,12 +1,13 @@
 """Output tensors -> the response: JSON, then the binary ones in the same order."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
-from starlette.responses import Response
+from numpy.typing import NDArray
+from starlette.responses import Response, StreamingResponse
 
 from maskery.encode.nested import encode_map
 from maskery.errors import TooLarge
@@ -24,20 +25,15 @@ Json = dict[str, Any]
 def answer(card: ModelCard, id: str | None, asked: Sequence[Asked], columns: Sequence[Sequence[Value]]) -> Response:
     """``columns``: for each output that was asked for, its value for every picture, in order."""
     head: Json = {"model_name": card.name, "model_version": card.version} | ({} if id is None else {"id": id})
-    tensors, tail = [], []
-    for one, values in zip(asked, columns, strict=True):
-        tensor: Json = {"name": one.output.name, "datatype": one.output.datatype, "shape": _shape(values)}
-        if one.binary:
-            parts = [_binary(value) for value in values]
-            tensor["parameters"] = {"binary_data_size": sum(map(len, parts))}
-            tail += parts
-        else:
-            tensor |= _in_json(one.output, values)
-        tensors.append(tensor)
-    json = msgspec.json.encode(head | {"outputs": tensors})
-    if not any(one.binary for one in asked):
-        return Response(json, media_type="application/json")
-    return Response(b"".join([json, *tail]), headers={HEADER: str(len(json))}, media_type="application/octet-stream")
+    json = _json(head, asked, columns)
+    tail = [_binary(value) for one, values in zip(asked, columns, strict=True) if one.binary for value in values]
+    if tail:
+        start = b"".join(json)
+        headers = {HEADER: str(len(start))}
+        return Response(b"".join([start, *tail]), headers=headers, media_type="application/octet-stream")
+    if any(one.output.per_pixel for one in asked):
+        return StreamingResponse(json, media_type="application/json")  # its text would be far larger than its arrays
+    return Response(b"".join(json), media_type="application/json")
 
 
 def check_json_size(asked: Iterable[Asked], pixels: int) -> None:
@@ -50,9 +46,33 @@ def check_json_size(asked: Iterable[Asked], pixels: int) -> None:
         )
 
 
+def _json(head: Json, asked: Sequence[Asked], columns: Sequence[Sequence[Value]]) -> Iterator[bytes]:
+    """The JSON object, piece by piece."""
+    yield msgspec.json.encode(head)[:-1] + b',"outputs":['
+    for i, (one, values) in enumerate(zip(asked, columns, strict=True)):
+        output = one.output
+        tensor: Json = {"name": output.name, "datatype": output.datatype, "shape": _shape(values)}
+        if one.binary:
+            tensor["parameters"] = {"binary_data_size": sum(_size(value) for value in values)}
+        elif output.datatype == "BYTES":
+            tensor |= _texts(output, values)
+        yield b"," * (i > 0) + msgspec.json.encode(tensor)[:-1]
+        if not one.binary and output.datatype != "BYTES":
+            yield b',"data":['
+            yield from _numbers(values)
+            yield b"]"
+        yield b"}"
+    yield b"]}"
+
+
 def _shape(values: Sequence[Value]) -> list[int]:
     first = values[0]
     return [len(values), *(first.shape if isinstance(first, np.ndarray) else ())]
+
+
+def _size(value: Value) -> int:
+    """Bytes of a value's binary data."""
+    return 4 + len(value) if isinstance(value, bytes) else value.nbytes
 
 
 def _binary(value: Value) -> bytes:
@@ -62,10 +82,8 @@ def _binary(value: Value) -> bytes:
     return value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
-def _in_json(output: Output, values: Sequence[Value]) -> Json:
-    """The ``data`` of a tensor: flat, row-major; text as it is, other bytes as base64."""
-    if output.datatype != "BYTES":
-        return {"data": msgspec.Raw(b"[%b]" % b",".join(_numbers(values)))}
+def _texts(output: Output, values: Sequence[Value]) -> Json:
+    """The ``data`` of BYTES: text as it is, other bytes as base64."""
     elements = [value for value in values if isinstance(value, bytes)]
     if output.content_type == "application/json":
         return {"data": [element.decode() for element in elements]}
@@ -73,13 +91,19 @@ def _in_json(output: Output, values: Sequence[Value]) -> Json:
     return {"data": encoded, "parameters": {"content_type": f"{output.content_type};base64"}}
 
 
-def _numbers(values: Sequence[Value]) -> Iterable[bytes]:
-    """JSON numbers with commas between them, piece by piece: Python's own numbers take 32 bytes each."""
+def _numbers(values: Sequence[Value]) -> Iterator[bytes]:
+    """JSON numbers with commas between them, flat and row-major, by bands: Python's own numbers take 32 bytes each."""
+    comma = b""
     for value in values:
         assert isinstance(value, np.ndarray)
-        if value.ndim == 2 and value.dtype.kind == "u":
-            yield encode_map(value.astype(f"u{value.itemsize}", copy=False)).translate(None, b"[]")
-            continue
-        flat = value.reshape(-1)
-        for start in range(0, len(flat), PIECE):
-            yield msgspec.json.encode(flat[start : start + PIECE].tolist())[1:-1]
+        rows = np.atleast_2d(value)
+        height = max(1, PIECE // rows.shape[1])
+        for top in range(0, len(rows), height):
+            yield comma + _band(rows[top : top + height])
+            comma = b","
+
+
+def _band(rows: NDArray[np.generic]) -> bytes:
+    if rows.dtype.kind == "u":
+        return encode_map(rows.astype(f"u{rows.itemsize}", copy=False)).translate(None, b"[]")
+    return msgspec.json.encode(rows.reshape(-1).tolist())[1:-1]
