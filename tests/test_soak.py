@@ -12,7 +12,7 @@ from benchmarks.soak import material as materials
 from benchmarks.soak.__main__ import soak
 from benchmarks.soak.callers import CROWD, Book
 from benchmarks.soak.material import File, Material, material
-from benchmarks.soak.traffic import KINDS, Kind, Shot, served, without_times
+from benchmarks.soak.traffic import KINDS, Kind, Shot, served, unless_busy, without_times
 from benchmarks.soak.verdict import judged, report
 from benchmarks.soak.watch import Calm, Growth, Sample, growth
 from maskery import image
@@ -66,7 +66,9 @@ def test_answers_that_grow_with_the_picture_are_asked_for_small_ones() -> None:
     assert [file.pixels for file in kind.choices(Material(files, ()))] == [100, 999_999]
 
 
-def test_times_are_no_part_of_an_answer() -> None:
+def test_neither_times_nor_a_busy_moment_are_part_of_an_answer() -> None:
+    assert unless_busy(b'{"results":[{"status":200}]}') == b'{"results":[{"status":200}]}'
+    assert unless_busy(b'{"results":[{"status":200},{"status":503}]}') is None
     assert without_times(b'{"a":1,"timings_ms":{"run":1.5},"b":2}') == b'{"a":1,,"b":2}'
 
 

@@ -38,8 +38,8 @@ class Book:
                 self.wrong[f"{kind.name}: {status} for {shot.about or shot.path}: {answer[:160]!r}"] += 1
                 return
             self.ms[kind.name].append(ms)
-            if kind.steady and status == 200:
-                self._compare(kind, shot, kind.steady(answer))
+            if kind.steady and status == 200 and (steady := kind.steady(answer)) is not None:
+                self._compare(kind, shot, steady)
 
     def _compare(self, kind: Kind, shot: Shot, answer: bytes) -> None:
         digest = hashlib.sha256(answer).hexdigest()
