@@ -5,8 +5,12 @@ from maskery.encode.backdrop import over
 from maskery.encode.cutout import encode_cutout
 from maskery.encode.removed import Look, encode_removed, encode_removed_mask
 from maskery.encode.smooth import smoothed
+from maskery.engine.source import PhotoRows
 from maskery.errors import BadRequest
+from maskery.image import open_picture
 from tests.encode.results import foreground, halves, opened, photo, pixels, semantic
+from tests.encode.test_rowwise import RESULTS, SHAPE, in_bands
+from tests.material import encoded
 
 SOFT = np.random.default_rng(4).integers(0, 256, (300, 400), np.uint8)
 
@@ -37,3 +41,12 @@ def test_a_model_without_background_needs_a_choice() -> None:
     result = semantic(np.zeros((4, 5), np.uint8), labels=("road", "sky", "car"))
     with pytest.raises(BadRequest, match="no background"):
         encode_removed_mask(result, Look())
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+@pytest.mark.parametrize("look", [Look(), Look(colour=(1, 2, 3, 200)), Look(smooth=True)], ids=str)
+def test_from_bands_it_is_the_same(kind: str, look: Look) -> None:
+    result, picture = RESULTS[kind], photo(SHAPE)
+    rows = PhotoRows(open_picture(encoded(picture), max_bytes=1 << 24, max_pixels=1 << 24))
+    assert encode_removed(in_bands(result), rows, look) == encode_removed(result, picture, look)
+    assert encode_removed_mask(in_bands(result), look) == encode_removed_mask(result, look)

@@ -32,8 +32,8 @@ from maskery.serving.order import Order, Served
 
 FILE, URL = "file", "url"
 ANSWERED_BY = "X-Maskery-Model"
-HELD_BYTES = 8.0
-"""A pixel, while the cut-out is smoothed, laid on a colour and written."""
+CUT_OUT_BYTES, MASK_BYTES, SMOOTH_BYTES = 4.0, 1.0, 4.0
+"""A pixel, while the answer is written: a cut-out, a mask, and besides while the mask is smoothed."""
 # What a client of rembg names, or leaves to be named, when it does not care.
 STANDARD = "u2net"
 
@@ -85,7 +85,8 @@ class Rembg:
 
     async def _answer(self, ask: Ask, name: str | None, data: bytes, request: Request) -> Response:
         format = "mask" if ask.only_mask else "cutout"
-        demand = Demand(photo=not ask.only_mask, held=HELD_BYTES)
+        held = (MASK_BYTES if ask.only_mask else CUT_OUT_BYTES) + (SMOOTH_BYTES if ask.look.smooth else 0)
+        demand = Demand(photo=not ask.only_mask, bands=True, held=held)
         order = Order(data, name, Wish(ask.classes), demand, protocol="rembg", format=format)
         body, model = await self.desk.serve(order, lambda served: (encode(served, ask), served.card.name), request)
         return Response(body, media_type="image/png", headers={ANSWERED_BY: model})
@@ -122,11 +123,12 @@ class Rembg:
 
 def encode(served: Served, ask: Ask) -> bytes:
     """The PNG: RGBA, or the grey mask alone."""
-    assert not isinstance(served.result, ClassificationResult), "find has seen to it"
+    result = served.drawn
+    assert not isinstance(result, ClassificationResult), "find has seen to it"
     if ask.only_mask:
-        return encode_removed_mask(served.result, ask.look)
-    assert served.photo is not None, "the order asks for it"
-    return encode_removed(served.result, served.photo, ask.look)
+        return encode_removed_mask(result, ask.look)
+    assert served.shown is not None, "the order asks for it"
+    return encode_removed(result, served.shown, ask.look)
 
 
 def invalid(faults: list[Fault]) -> Response:
