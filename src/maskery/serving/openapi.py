@@ -1,7 +1,5 @@
 """The OpenAPI 3.1 document. What is limited or listed comes from the settings and tables that the code itself uses."""
 
-from typing import Any
-
 import msgspec
 
 from maskery import __version__
@@ -11,14 +9,9 @@ from maskery.model_card import Input, Licence, Output, Quality
 from maskery.serving.native.accept import DEFAULT_FORMAT
 from maskery.serving.native.call import Call, Source
 from maskery.serving.problems import MEDIA_TYPE, STATUS, Problem
+from maskery.serving.schema import INTEGER, NUMBER, TEXT, Json, array, query, record
 from maskery.serving.status import Status
 from maskery.settings import Settings
-
-Json = dict[str, Any]
-
-INTEGER: Json = {"type": "integer"}
-NUMBER: Json = {"type": "number"}
-TEXT: Json = {"type": "string"}
 
 SECURITY: Json = {
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -47,7 +40,7 @@ def document(settings: Settings, extra_paths: Json | None = None) -> Json:
             "/v1/models/{name}": {"get": _model()},
             "/v1/models/{name}/load": {"post": _change("Load a model.")},
             "/v1/models/{name}/unload": {"post": _change("Unload a model once no request holds it.")},
-            "/livez": {"get": _get("health", "The process answers.", _object({"live": {"type": "boolean"}}))},
+            "/livez": {"get": _get("health", "The process answers.", record({"live": {"type": "boolean"}}))},
             "/readyz": {"get": _readyz()},
             "/metrics": {"get": _metrics()},
             "/v1/status": {"get": _get("models", "Models, devices, queues, memory and limits now.", _ref("Status"))},
@@ -65,7 +58,7 @@ def _segment(settings: Settings) -> Json:
         "image/jpeg": {"schema": picture},
         "image/png": {"schema": picture},
         "application/octet-stream": {"schema": picture},
-        "multipart/form-data": {"schema": _object({"image": picture}, required=["image"])},
+        "multipart/form-data": {"schema": record({"image": picture}, required=["image"])},
         "application/json": {"schema": _ref("Call")},
     }
     return {
@@ -85,7 +78,7 @@ def _segment(settings: Settings) -> Json:
 
 
 def _segment_url(settings: Settings) -> Json:
-    url = _query("url", TEXT, "Address of the picture, http or https; docs/security.md has the rules.")
+    url = query("url", TEXT, "Address of the picture, http or https; docs/security.md has the rules.")
     return {
         "tags": ["segment"],
         "operationId": "segment_url",
@@ -109,35 +102,31 @@ def _answers() -> Json:
 
 def _segment_parameters(settings: Settings) -> list[Json]:
     return [
-        _query("model", TEXT | {"default": settings.model[0]}, "A name of GET /v1/models; the default model without."),
-        _query(
+        query("model", TEXT | {"default": settings.model[0]}, "A name of GET /v1/models; the default model without."),
+        query(
             "format",
             {"type": "string", "enum": list(ENCODERS), "default": DEFAULT_FORMAT},
             "What to answer. Without it the Accept header decides (image/png = mask, image/png;format=overlay), "
             "else json. mask: indexed PNG, pixel value = class id.",
         ),
-        _query("classes", TEXT, "Keep only these classes, separated by commas: person,dog"),
-        _query(
+        query("classes", TEXT, "Keep only these classes, separated by commas: person,dog"),
+        query(
             "max_side",
             INTEGER | {"minimum": 1},
             "Longest side, in pixels, of what the model sees, within the card's bounds.",
         ),
-        _query(
+        query(
             "tile",
             INTEGER | {"minimum": 0},
             "Side, in pixels of the picture, of the overlapping tiles that it is cut into, each worked on by itself; "
             "0 = none. Without it pictures of more than 100 megapixels are cut.",
         ),
-        *(_query(name, TEXT, f"{text} For {_takers(name)}.") for name, text in HELP.items() if _takers(name)),
+        *(query(name, TEXT, f"{text} For {_takers(name)}.") for name, text in HELP.items() if _takers(name)),
     ]
 
 
 def _takers(option: str) -> str:
     return ", ".join(encoder.name for encoder in ENCODERS.values() if option in encoder.options)
-
-
-def _query(name: str, schema: Json, text: str) -> Json:
-    return {"name": name, "in": "query", "required": False, "schema": schema, "description": text}
 
 
 def _get(tag: str, summary: str, schema: Json) -> Json:
@@ -156,7 +145,7 @@ def _model() -> Json:
 def _change(summary: str) -> Json:
     change = {"what": TEXT, "reason": TEXT, "seconds": NUMBER, "rss_before": INTEGER, "rss_after": INTEGER}
     answer = {"name": TEXT, "version": TEXT, "state": TEXT, "reason": TEXT, "batch": {"type": "object"}}
-    schema = _object(answer | {"last_change": _object(change)}, required=list(answer))
+    schema = record(answer | {"last_change": record(change)}, required=list(answer))
     operation = _get("models", summary, schema)
     operation["parameters"] = [{"name": "name", "in": "path", "required": True, "schema": TEXT}]
     operation["responses"] |= _problems()
@@ -166,7 +155,7 @@ def _change(summary: str) -> Json:
 def _readyz() -> Json:
     states = {"type": "object", "additionalProperties": TEXT}
     devices = {"type": "object", "additionalProperties": _ref("Device")}
-    schema = _object({"ready": {"type": "boolean"}, "models": states, "devices": devices})
+    schema = record({"ready": {"type": "boolean"}, "models": states, "devices": devices})
     operation = _get("health", "Every loaded model gave its stored answer to the stored picture.", schema)
     operation["responses"]["503"] = operation["responses"]["200"] | {"description": "Some model did not."}
     return operation
@@ -193,37 +182,29 @@ def _ref(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _object(properties: Json, required: list[str] | None = None) -> Json:
-    return {"type": "object", "properties": properties, "required": list(properties) if required is None else required}
-
-
-def _array(items: Json) -> Json:
-    return {"type": "array", "items": items}
-
-
 def _schemas() -> Json:
-    size = _object({"width": INTEGER, "height": INTEGER})
-    image = _object({"media_type": TEXT, "base64": TEXT})
+    size = record({"width": INTEGER, "height": INTEGER})
+    image = record({"media_type": TEXT, "base64": TEXT})
     frame = {
         "original": size,
         "orientation": INTEGER,
         "working": size,
-        "scale": _object({"x": NUMBER, "y": NUMBER}),
-        "padding": _object(dict.fromkeys(("left", "top", "right", "bottom"), INTEGER)),
+        "scale": record({"x": NUMBER, "y": NUMBER}),
+        "padding": record(dict.fromkeys(("left", "top", "right", "bottom"), INTEGER)),
     }
-    found = {"id": INTEGER, "name": TEXT, "color": TEXT, "pixels": INTEGER, "share": NUMBER, "box": _array(INTEGER)}
+    found = {"id": INTEGER, "name": TEXT, "color": TEXT, "pixels": INTEGER, "share": NUMBER, "box": array(INTEGER)}
     found["components"] = INTEGER
     segmentation = {
         "software": TEXT,
-        "model": _object({"name": TEXT, "version": TEXT, "sha256": TEXT}),
+        "model": record({"name": TEXT, "version": TEXT, "sha256": TEXT}),
         "task": TEXT,
         "frame": _ref("Frame"),
         "decided_by": TEXT,
         "measured_on": size,
-        "classes": _array(_ref("ClassShare")),
+        "classes": array(_ref("ClassShare")),
         "mask": image,
         "alpha": image,
-        "top": _array(_object({"name": TEXT, "score": NUMBER})),
+        "top": array(record({"name": TEXT, "score": NUMBER})),
         "timings_ms": {"type": "object", "additionalProperties": NUMBER},
     }
     model = {
@@ -231,8 +212,8 @@ def _schemas() -> Json:
         "version": TEXT,
         "task": TEXT,
         "description": TEXT,
-        "labels": _array(TEXT),
-        "palette": _array(TEXT),
+        "labels": array(TEXT),
+        "palette": array(TEXT),
         "sha256": TEXT,
         "bytes": INTEGER,
         "url": TEXT,
@@ -243,9 +224,9 @@ def _schemas() -> Json:
         "training": {"type": "object"},
     }
     return {
-        "Frame": _object(frame),
-        "ClassShare": _object(found, required=[name for name in found if name != "components"]),
-        "Segmentation": _object(segmentation, required=["software", "model", "task", "frame", "timings_ms"]),
-        "Model": _object(model, required=[name for name in model if name != "quality"]),
-        "Models": _object({"default": TEXT, "models": _array(_ref("Model"))}),
+        "Frame": record(frame),
+        "ClassShare": record(found, required=[name for name in found if name != "components"]),
+        "Segmentation": record(segmentation, required=["software", "model", "task", "frame", "timings_ms"]),
+        "Model": record(model, required=[name for name in model if name != "quality"]),
+        "Models": record({"default": TEXT, "models": array(_ref("Model"))}),
     }
