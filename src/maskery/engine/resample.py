@@ -95,5 +95,6 @@ class BandReader:
         """(C, rows, columns) float32."""
         first, last = int(self.y.low[0]), int(self.y.high[-1])
         rows = self.scores[:, first : last + 1]
-        wide = lerp(rows[:, :, self.x.low], rows[:, :, self.x.high], self.x.weight)
-        return lerp(wide[:, self.y.low - first], wide[:, self.y.high - first], self.y.weight[:, None])
+        wide = lerp(rows.take(self.x.low, axis=2), rows.take(self.x.high, axis=2), self.x.weight)
+        low, high = (wide.take(part - first, axis=1) for part in (self.y.low, self.y.high))
+        return lerp(low, high, self.y.weight[:, None])

@@ -13,7 +13,9 @@ def read(reading: Reading) -> ForegroundResult:
     width, height = reading.placement.original_wh
     alpha = np.empty((height, width), np.uint8)
     for rows, band in resample.interpolated_bands(probability(reading), reading.placement):
-        np.rint(band.read()[0] * 255, out=alpha[rows], casting="unsafe")
+        values = band.read()[0]
+        values *= 255
+        alpha[rows] = np.rint(values, out=values)
     return ForegroundResult(
         **reading.common,
         alpha=alpha,
