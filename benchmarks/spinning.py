@@ -30,7 +30,7 @@ class Bare:
     runtime: str = "onnxruntime"
     batches: bool = False
 
-    def run(self, tensor: Tensor) -> NDArray[np.generic]:
+    def run(self, tensor: Tensor, keep: bool = True) -> NDArray[np.generic]:
         scores: NDArray[np.generic] = self.session.run(None, {self.tensor: tensor})[0]
         return scores
 
@@ -71,7 +71,7 @@ def measure(plan: Plan, segmenter: Segmenter, model: Path) -> Section:
 
 def _with_spinning(segmenter: Segmenter, model: Path, spin: bool) -> Segmenter:
     options = ort.SessionOptions()
-    options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+    options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
     session = Bare(ort.InferenceSession(model, options), segmenter.card.input.tensor)
     return replace(segmenter, model=replace(segmenter.model, session=session))

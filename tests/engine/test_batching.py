@@ -37,14 +37,14 @@ class Timed:
         self.start, self.each, self.batches = start, each, batches
         self.sizes: list[int] = []
 
-    def run(self, tensor: Tensor) -> NDArray[np.generic]:
+    def run(self, tensor: Tensor, keep: bool = True) -> NDArray[np.generic]:
         self.sizes.append(len(tensor))
         Clock.now += (self.start + self.each * len(tensor)) / 1000
         return np.zeros(1)
 
 
 class Refusing(Timed):
-    def run(self, tensor: Tensor) -> NDArray[np.generic]:
+    def run(self, tensor: Tensor, keep: bool = True) -> NDArray[np.generic]:
         if len(tensor) > 1:
             raise ModelError("a batch of 1 only")
         return super().run(tensor)
@@ -76,4 +76,4 @@ def test_nothing_is_measured_where_batches_are_switched_off() -> None:
 def test_a_slow_model_is_run_once_each() -> None:
     session = Timed(300, 1)
     assert measure_batch(session, CARD, 4)[0] == 4
-    assert session.sizes == [1, 2]
+    assert session.sizes == [1, 2, 1], "the last one only gives the memory of the batch back"

@@ -16,7 +16,7 @@ from tests.tasks.pointwise import PointWise, model
 class Hungry(PointWise):
     """Takes 400 bytes a working pixel while it runs."""
 
-    def run(self, tensor: NDArray[np.float32]) -> NDArray[np.generic]:
+    def run(self, tensor: NDArray[np.float32], keep: bool = True) -> NDArray[np.generic]:
         np.ones(400 * tensor.shape[2] * tensor.shape[3], np.uint8)
         return super().run(tensor)
 

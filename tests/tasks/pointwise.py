@@ -34,7 +34,7 @@ class PointWise:
         self._task, self._kind = task, kind
         self.runs = 0
 
-    def run(self, tensor: NDArray[Any]) -> NDArray[np.generic]:
+    def run(self, tensor: NDArray[Any], keep: bool = True) -> NDArray[np.generic]:
         self.runs += 1
         height, width = tensor.shape[2:]
         cells = tensor.reshape(1, 3, height // PITCH, PITCH, width // PITCH, PITCH).mean((3, 5))

@@ -108,7 +108,7 @@ def test_an_output_that_is_not_as_the_card_says(task: str, output: dict[str, str
 class Fake:
     device, runtime = "cpu", "none"
 
-    def run(self, tensor: NDArray[Any]) -> NDArray[Any]:
+    def run(self, tensor: NDArray[Any], keep: bool = True) -> NDArray[Any]:
         assert tensor.shape == (1, 3, 2, 4)
         return SCORES[None]
 

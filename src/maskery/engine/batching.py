@@ -32,6 +32,7 @@ def measure_batch(session: Session, card: ModelCard, most: int) -> tuple[int, di
     together = np.concatenate([tensor] * size)
     try:
         single, batch = _milliseconds(session, tensor), _milliseconds(session, together) / size
+        session.run(tensor, keep=False)
     except ModelError:
         return 1, {}  # its batch axis is dynamic in name only
     return most if batch < GAIN * single else 1, {1: round(single, 2), size: round(batch, 2)}

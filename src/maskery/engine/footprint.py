@@ -8,13 +8,14 @@ from maskery.engine.session import Session
 from maskery.model_card import ModelCard
 from maskery.process_memory import give_back, peak_since_reset, reset_peak, resident_bytes
 
-TIMES = 2
 # Sizes of another shape take a little more a pixel than the one that is measured.
 MARGIN = 1.2
 
 
 def measure_footprint(session: Session, card: ModelCard) -> Footprint:
-    """Run it at its own working size. Other work in this process at the same time can only make it more.
+    """Run it at its own working size, before any other run: what that one left would be used again, and not seen.
+
+    Other work in this process at the same time can only make it more.
 
     Where the system does not let its peak be reset, the run is put at ``RUN_BYTES``. Raises ``ModelError``.
     """
@@ -22,12 +23,10 @@ def measure_footprint(session: Session, card: ModelCard) -> Footprint:
     pixels = np.random.default_rng(0).integers(0, 256, (*placement.content_wh[::-1], 3), np.uint8)
     tensor = preprocess.to_tensor(pixels, placement, card.input)
     working = placement.working_wh[0] * placement.working_wh[1]
-    took = []
-    for _ in range(TIMES):
-        give_back()  # else what an earlier run left would be used again, and not seen
-        measured = reset_peak()
-        before = resident_bytes()
-        output = session.run(tensor)
-        took.append((peak_since_reset() - before) / working if measured else RUN_BYTES)
+    give_back()
+    measured = reset_peak()
+    before = resident_bytes()
+    output = session.run(tensor, keep=False)
+    took = (peak_since_reset() - before) / working if measured else RUN_BYTES
     each = output.nbytes / working
-    return Footprint(max(MARGIN * min(took), 2 * each), each)
+    return Footprint(max(MARGIN * took, 2 * each), each)

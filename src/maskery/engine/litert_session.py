@@ -15,7 +15,7 @@ from maskery.model_card import ModelCard
 
 
 class LiteRTSession:
-    """One interpreter holds the tensors of one run, hence the lock. Quantised outputs are given as real numbers."""
+    """One interpreter holds the tensors of one run, for good, hence the lock. Quantised outputs become real numbers."""
 
     def __init__(self, card: ModelCard, path: Path, device: str, threads: int) -> None:
         if device == "cuda":
@@ -40,7 +40,7 @@ class LiteRTSession:
         self._input, self._output = inputs[card.input.tensor], outputs[card.output.tensor]
         self._lock = threading.Lock()
 
-    def run(self, tensor: Tensor) -> NDArray[np.generic]:
+    def run(self, tensor: Tensor, keep: bool = True) -> NDArray[np.generic]:
         with self._lock:
             try:
                 self._interpreter.set_tensor(self._input["index"], tensor)

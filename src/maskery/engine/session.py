@@ -22,8 +22,11 @@ class Session(Protocol):
     runtime: str
     batches: bool
 
-    def run(self, tensor: Tensor) -> NDArray[np.generic]:
-        """The card's output tensor for the card's input tensor, both with batch axis, dtype as the model gives it."""
+    def run(self, tensor: Tensor, keep: bool = True) -> NDArray[np.generic]:
+        """The card's output tensor for the card's input tensor, both with batch axis, dtype as the model gives it.
+
+        ``keep``: whether the memory that it took may be kept for the next run.
+        """
         ...
 
 
