@@ -21,7 +21,7 @@ from benchmarks.soak.callers import PATIENCE, Book, Site, call, fire
 from benchmarks.soak.material import material
 from benchmarks.soak.traffic import Kind, Shot, served
 from benchmarks.soak.verdict import Outcome, judged, report
-from benchmarks.soak.watch import Watch, calm, growth
+from benchmarks.soak.watch import Calm, Watch, calm, growth
 from maskery.serving.apis.table import APIS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,10 +75,10 @@ def soak(seconds: float, mirror: str = "") -> Outcome:
         kinds, missing = served(_asked(server.port, "/openapi.json")["paths"], models)
         site = Site(server.port, kinds, material(), float(SETTINGS["MASKERY_TIMEOUT"]), CROWD_OF, Book())
         call(site, seconds / 5, seed=1)
-        before = calm(server.living_pid(), server.tasks)
+        before = _settled(site, server)
         with Watch(server.living_pid()) as watch:
             call(site, seconds, seed=100)
-        after = calm(server.living_pid(), server.tasks)
+        after = _settled(site, server)
         faults = [*([] if is_ready(server.port) else ["the server is not ready any more"]), *drain(site, server)]
         found = growth(watch.samples)
         faults += judged(site.book, before, after, found) + [f"its log: {line}" for line in server.errors[:5]]
@@ -125,6 +125,19 @@ def _asked(port: int, path: str) -> dict[str, Any]:
     return found
 
 
+def _settled(site: Site, server: Running) -> Calm:
+    """What is left when nothing is asked, after two heavy pictures: they make the server give free memory back."""
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=PATIENCE)
+    for _ in range(2):
+        fire(site, _slowest(site), _slowest(site).make(site.material.largest), connection)
+    connection.close()
+    return calm(server.living_pid(), server.tasks)
+
+
+def _slowest(site: Site) -> Kind:
+    return next(kind for kind in site.kinds if kind.name == "overlay")
+
+
 def is_ready(port: int) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     connection.request("GET", "/readyz")
@@ -135,9 +148,9 @@ def is_ready(port: int) -> bool:
 
 def drain(site: Site, server: Running) -> list[str]:
     """Ask the server to end while it works: every request that it has must be answered rightly. What was wrong."""
-    kind = next(kind for kind in site.kinds if kind.name == "overlay")  # the slowest
-    largest = site.material.largest
-    threads = [threading.Thread(target=_last, args=(site, kind, kind.make(largest))) for _ in range(IN_FLIGHT)]
+    kind = _slowest(site)
+    shot = kind.make(site.material.largest)
+    threads = [threading.Thread(target=_last, args=(site, kind, shot)) for _ in range(IN_FLIGHT)]
     before = site.book.statuses[kind.name].total()
     for thread in threads:
         thread.start()

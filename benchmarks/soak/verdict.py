@@ -30,8 +30,11 @@ def judged(book: Book, before: Calm, after: Calm, found: Growth) -> list[str]:
         if has > had + more:
             faults.append(f"{what}: {has} after it, {had} before")
     left = (after.resident_mb / before.resident_mb - 1) * 100
-    if found.certain and left > found.limit:  # while it worked, and what is left: one alone is the allocator's mood
-        faults.append(f"resident memory grew: by thirds {found.thirds:.1f} %, by slope {found.slope:.1f} %")
+    # At work and afterwards: one alone is the allocator's mood, unless it is much.
+    if left > found.limit_left or (found.certain and left > found.limit):
+        faults.append(
+            f"memory grew: by thirds {found.thirds:.1f} %, by slope {found.slope:.1f} %, left over {left:.1f} %"
+        )
     if not book.statuses[CROWD][503]:
         faults.append("no crowd was larger than the queue: nobody got 503")
     return faults
