@@ -2,8 +2,8 @@ import anyio
 import pytest
 from starlette.types import Message
 
-from maskery.errors import Busy
-from maskery.serving.intake import FREE_BYTES, Intake, hold
+from maskery.errors import Busy, TooLarge
+from maskery.serving.intake import FREE_BYTES, Intake, apart, hold
 
 
 def ask(intake: Intake, *bodies: int) -> None:
@@ -57,8 +57,12 @@ def test_bytes_from_elsewhere_count_until_the_answer() -> None:
     async def app(scope: object, receive: object, send: object) -> None:
         hold(FREE_BYTES)
         assert intake.held == FREE_BYTES
+        with pytest.raises(TooLarge):
+            hold(3 * FREE_BYTES)  # could never wait here
+        intake.held += FREE_BYTES  # of another request
         with pytest.raises(Busy):
-            hold(3 * FREE_BYTES)
+            hold(FREE_BYTES)
+        intake.held -= FREE_BYTES
         tasks.start_soon(late)
 
     async def late() -> None:
@@ -84,3 +88,22 @@ def test_bytes_from_elsewhere_count_until_the_answer() -> None:
 
 def test_outside_of_a_request_nothing_is_counted() -> None:
     hold(1 << 40)
+
+
+def test_bytes_of_one_picture_of_many_are_let_go_with_it() -> None:
+    async def app(scope: object, receive: object, send: object) -> None:
+        hold(FREE_BYTES)
+        for _ in range(10):
+            with apart():
+                hold(FREE_BYTES)
+                assert intake.held == 2 * FREE_BYTES
+        assert intake.held == FREE_BYTES
+
+    async def unused(*_: object) -> Message:
+        raise AssertionError
+
+    intake = Intake(app, 2 * FREE_BYTES)
+    anyio.run(intake, {"type": "http"}, unused, unused)
+    assert intake.held == 0
+    with apart():
+        hold(1 << 40)
