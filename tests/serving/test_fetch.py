@@ -484,6 +484,6 @@ def test_fetched_bytes_count_as_sent_ones(serve: Callable[..., RawServer]) -> No
     settings = Settings(url_allow=(f"127.0.0.1:{server.port}",), max_waiting_bytes=1_000_000)
     app = create_app(settings)
     response = TestClient(app).get(f"/v1/segment?url=http://127.0.0.1:{server.port}/cat.jpg")
-    assert response.status_code == 503, response.text
-    assert response.json()["code"] == "busy"
+    assert response.status_code == 413, response.text
+    assert response.json()["detail"] == "The request has more than 1,000,000 bytes, all that may wait here together."
     assert app.state.service.intake.held == 0
