@@ -21,7 +21,10 @@ class Server:
             if line.startswith(READY):
                 self.port = int(line.removeprefix(READY))
                 # Read on, or the pipe fills and the server stands still.
-                threading.Thread(target=lambda: self.lines.extend(self.process.stderr or []), daemon=True).start()
+                self._reader = threading.Thread(
+                    target=lambda: self.lines.extend(self.process.stderr or []), daemon=True
+                )
+                self._reader.start()
                 return
         raise AssertionError("".join(self.lines))
 
@@ -50,6 +53,7 @@ class Server:
     def stop(self) -> int:
         self.process.terminate()
         code = self.process.wait(timeout=40)
+        self._reader.join(timeout=40)  # reads until the process has closed its end
         assert self.process.stderr is not None
         self.process.stderr.close()
         return code
