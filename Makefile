@@ -8,13 +8,14 @@ ARGS ?=
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types bench soak train-everyday clean
+.PHONY: help serve test lint types bench fuzz soak train-everyday clean
 
 help:
 	@echo "make serve           install and serve on http://127.0.0.1:8000 (ARGS='--port 9000' for options)"
 	@echo "make test            install everything the tests need and run them"
 	@echo "make lint | types    ruff | mypy --strict"
 	@echo "make bench           times, memory and peers, to docs/benchmarks.md (MIRROR=folder of the catalogue's files)"
+	@echo "make fuzz            10,000 requests made from the OpenAPI document, half of them breaking it"
 	@echo "make soak            mixed traffic on a real server for MINUTES=10; fails if it errs, hangs or grows"
 	@echo "make train-everyday  train the built-in model anew (DATA=folder of the data sets)"
 
@@ -47,6 +48,9 @@ types: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py --mirror "$(MIRROR)" $(ARGS)
+
+fuzz: $(VENV)/.test
+	FUZZ_CASES=10000 $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 soak: $(VENV)/.test
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) --mirror "$(MIRROR)" $(ARGS)

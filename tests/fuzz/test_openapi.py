@@ -1,6 +1,10 @@
-"""Ten thousand requests from the OpenAPI document, half of them breaking it: no 5xx, and nothing is left of them."""
+"""Requests from the OpenAPI document, half of them breaking it: no 5xx, and nothing is left of them.
+
+``make fuzz`` sends ten thousand; the tests send fewer, for the time.
+"""
 
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +22,7 @@ from schemathesis import GenerationMode
 from tests.material import encoded, photo
 from tests.serving.live import Server
 
-CASES = 10_000
+CASES = int(os.environ.get("FUZZ_CASES", "2000"))
 PICTURE = encoded(photo("chelsea"), "JPEG", (96, 64))
 BODIES = (PICTURE, PICTURE[:400], b"", b"{", b"[" * 500, b"\x00" * 64, b"GIF89a\xff\xff\xff\xff" + b"\x00" * 20)
 BUSY = 503  # with Retry-After: an honest answer of a server that is asked to unload what is at work
@@ -98,8 +102,8 @@ def test_requests_made_from_the_document(server: Server) -> None:
             if sum(seen.values()) - before < share // 2:  # one without parameters has few different requests
                 rich.remove((operation, mode))
     assert not wrong, wrong[:5]
-    assert seen[200] > 100, seen
-    assert sum(seen[code] for code in range(400, 500)) > 1000, seen
+    assert seen[200] > CASES / 100, seen
+    assert sum(seen[code] for code in range(400, 500)) > CASES / 10, seen
     deadline = time.monotonic() + 10
     while open_files(server) > files + 2 and time.monotonic() < deadline:
         time.sleep(0.2)
