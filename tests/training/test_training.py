@@ -57,6 +57,16 @@ def test_a_recipe_becomes_a_served_model(trained: Path, recipe: Path) -> None:
     assert measured["images"]["bicycle"] == 2
 
 
+def test_the_exported_net_doubles_its_maps_by_constant_scales(trained: Path) -> None:
+    """ONNX Runtime can then melt what is around them together; that the outputs are torch's, the export has proven."""
+    import onnx
+
+    (path,) = (trained / "model").glob("*.onnx")
+    kinds = [node.op_type for node in onnx.load(path).graph.node]
+    assert kinds.count("Resize") == 3
+    assert not {"Shape", "Concat"} & set(kinds)
+
+
 def test_killed_and_resumed_it_ends_with_the_same_weights(trained: Path, recipe: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(command(recipe, tmp_path), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
