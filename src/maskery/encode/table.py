@@ -52,6 +52,7 @@ class Encoder:
     the names of the ``Options`` that it understands. ``map``: the one of ``result.MAPS`` that it draws. ``bands``:
     whether ``function`` also takes a ``BandedResult`` and ``PhotoRows``. ``held``: bytes a pixel that it holds at its
     end beside result and photo, the answer included: what photographs were measured to take, and a little more.
+    ``shown``: bytes a pixel of the photo that it shows as a PNG.
     """
 
     name: str
@@ -63,12 +64,13 @@ class Encoder:
     options: frozenset[str] = NONE
     map: str | None = None
     bands: bool = False
-    held: float = 6.0
+    held: float = 3.0
+    shown: float = 0.0
 
     @property
     def demand(self) -> Demand:
         """What writing this format takes."""
-        return Demand(self.needs_photo, self.bands, self.held)
+        return Demand(self.needs_photo, self.bands, self.held, self.shown)
 
 
 DEPTH = frozenset({"depth"})
@@ -80,25 +82,25 @@ FILL = frozenset({"color", "outside"})
 LABEL_STUDIO = SHAPED | {"from_name", "to_name"}
 
 _LIST = (
-    Encoder("overlay", "image/png", ".png", True, MASKS, encode_overlay, bands=True, held=4.0),
-    Encoder("overlay-jpeg", "image/jpeg", ".jpg", True, MASKS, encode_overlay_jpeg),
+    Encoder("overlay", "image/png", ".png", True, MASKS, encode_overlay, bands=True, held=0.3, shown=3.0),
+    Encoder("overlay-jpeg", "image/jpeg", ".jpg", True, MASKS, encode_overlay_jpeg, held=6.5),
     Encoder("mask", "image/png", ".png", False, MASKS, encode_mask, bands=True, held=0.3),
     Encoder("mask16", "image/png", ".png", False, MASKS, encode_mask16, bands=True, held=0.5),
     Encoder("color", "image/png", ".png", False, MASKS, encode_color, bands=True, held=0.5),
-    Encoder("cutout", "image/png", ".png", True, MASKS, encode_cutout, bands=True, held=4.0),
-    Encoder("blur", "image/png", ".png", True, MASKS, encode_blur, COARSE),
-    Encoder("blur-jpeg", "image/jpeg", ".jpg", True, MASKS, encode_blur_jpeg, COARSE),
-    Encoder("pixelate", "image/png", ".png", True, MASKS, encode_pixelate, COARSE),
-    Encoder("pixelate-jpeg", "image/jpeg", ".jpg", True, MASKS, encode_pixelate_jpeg, COARSE),
-    Encoder("replace", "image/png", ".png", True, MASKS, encode_replace, FILL),
-    Encoder("replace-jpeg", "image/jpeg", ".jpg", True, MASKS, encode_replace_jpeg, FILL),
+    Encoder("cutout", "image/png", ".png", True, MASKS, encode_cutout, bands=True, held=0.3, shown=3.0),
+    Encoder("blur", "image/png", ".png", True, MASKS, encode_blur, COARSE, held=0.3, shown=3.0),
+    Encoder("blur-jpeg", "image/jpeg", ".jpg", True, MASKS, encode_blur_jpeg, COARSE, held=6.5),
+    Encoder("pixelate", "image/png", ".png", True, MASKS, encode_pixelate, COARSE, held=0.3, shown=3.0),
+    Encoder("pixelate-jpeg", "image/jpeg", ".jpg", True, MASKS, encode_pixelate_jpeg, COARSE, held=6.5),
+    Encoder("replace", "image/png", ".png", True, MASKS, encode_replace, FILL, held=0.3, shown=3.0),
+    Encoder("replace-jpeg", "image/jpeg", ".jpg", True, MASKS, encode_replace_jpeg, FILL, held=6.5),
     Encoder("confidence", "image/png", ".png", False, SEMANTIC, encode_confidence, DEPTH, "confidence"),
     Encoder("entropy", "image/png", ".png", False, SEMANTIC, encode_entropy, DEPTH, "entropy"),
     Encoder("margin", "image/png", ".png", False, SEMANTIC, encode_margin, DEPTH, "margin"),
-    Encoder("json", "application/json", ".json", False, ALL, encode_json, bands=True, held=1.5),
+    Encoder("json", "application/json", ".json", False, ALL, encode_json, bands=True, held=0.7),
     Encoder("summary", "application/json", ".json", False, ALL, encode_summary, bands=True, held=2.0),
-    Encoder("npy", "application/x-npy", ".npy", False, ALL, encode_npy),
-    Encoder("npz", "application/x-npz", ".npz", False, ALL, encode_npz, frozenset({"maps"})),
+    Encoder("npy", "application/x-npy", ".npy", False, ALL, encode_npy, held=1.5),
+    Encoder("npz", "application/x-npz", ".npz", False, ALL, encode_npz, frozenset({"maps"}), held=1.5),
     Encoder("polygons", "application/json", ".json", False, MASKS, encode_polygons, OUTLINES),
     Encoder("geojson", "application/geo+json", ".geojson", False, MASKS, encode_geojson, OUTLINES),
     Encoder("svg", "image/svg+xml", ".svg", False, MASKS, encode_svg, OUTLINES),

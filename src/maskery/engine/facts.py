@@ -9,8 +9,10 @@ from maskery.image import Picture, decoder_errors, open_lazily
 
 # Bytes a pixel of Pillow's images by mode; 4 in the others.
 _NARROW = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
+# How many times larger than its file a picture's PNG is at most: JPEGs of quality 70 and more, PNGs of any writer.
+_AS_PNG = {"JPEG": 20.0, "MPO": 20.0, "PNG": 2.5}
 # Bytes a pixel that decoders of whole pictures hold beside Pillow's image.
-_BESIDE = {"WEBP": 9.0, "AVIF": 7.0, "GIF": 5.0, "TIFF": 1.0}
+_BESIDE = {"WEBP": 11.0, "AVIF": 7.0, "GIF": 5.0, "TIFF": 1.0}
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,13 @@ class Facts:
 
     def decoding_bytes(self, reduce: int = 1) -> float:
         """What decoding it as a whole holds, at 1/``reduce``, with the pixels in the form that is resized."""
-        each = max(self.pillow + self.beside, (self.pillow + 3 if self.copied else 0), 7 if self.copied else 0)
+        copying = max(self.pillow + 3.0, 7.5) if self.copied else 0.0
+        each = max(self.pillow + self.beside, copying)
         return each * self.pixels / reduce**2 + self.always_bytes
+
+    def packed_bytes(self, depth: float) -> float:
+        """Of a PNG that shows it with ``depth`` bytes a pixel: if its own file is small, so is that."""
+        return min(depth * self.pixels, _AS_PNG.get(self.format, 1e9) * self.source_bytes)
 
     def scaled(self, factor: float) -> "Facts":
         """Of such a picture whose sides are ``factor`` times as long."""

@@ -5,6 +5,7 @@ photo that the answer is drawn on, writing the answer. ``tests/engine/test_memor
 processes really took.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from maskery.engine import preprocess
 from maskery.engine.facts import Facts
 from maskery.engine.grid import Grid, lay_out
 from maskery.engine.shrink import BAND_ROWS
+from maskery.engine.tiling import DECIDE_PIXELS
 from maskery.errors import TooLarge
 from maskery.model_card import ModelCard
 from maskery.plan import Decode, Plan, Tiles, mib
@@ -29,7 +31,12 @@ RUN_BYTES = 500.0
 SLACK = 10 << 20
 # Of a map in compressed bands, a pixel: several times what photographs take.
 BANDED_BYTES = 0.05
+# What the allocator keeps at most of what was freed: of decoding while the model runs, of a run afterwards. It maps
+# larger blocks by themselves (serving/memory.py), and these go back at once.
+KEPT_OF_DECODING, KEPT_OF_RUN = 16 << 20, 32 << 20
 SMALLEST_STEP = 16
+# Of the working side that was asked for, less is no answer worth giving.
+LEAST_SIDE = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -37,12 +44,14 @@ class Demand:
     """What the answer takes beside the result.
 
     ``photo``: it is drawn on the upright picture. ``bands``: it can be written band by band. ``held``: bytes a pixel
-    that its writer holds at its end, beside result and photo.
+    that its writer holds at its end, beside result and photo. ``shown``: bytes a pixel of the photo in it before they
+    are packed without loss; 0 where there is none.
     """
 
     photo: bool = False
     bands: bool = False
     held: float = 2.0
+    shown: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -149,7 +158,7 @@ def _sides(wanted: Wanted) -> Iterator[int | None]:
         return
     step = -(-SMALLEST_STEP // spec.multiple) * spec.multiple
     longest = max(preprocess.place(wanted.facts.size_wh, spec, wanted.max_side).working_wh)
-    yield from range((longest - 1) // step * step, max(spec.min_side, step) - 1, -step)
+    yield from range((longest - 1) // step * step, math.ceil(max(spec.min_side, step, LEAST_SIDE * longest)) - 1, -step)
 
 
 def _in_one(wanted: Wanted, max_side: int | None, decode: Decode) -> Iterator[Plan]:
@@ -158,10 +167,12 @@ def _in_one(wanted: Wanted, max_side: int | None, decode: Decode) -> Iterator[Pl
     reduce = reduction(wanted.facts.stored_wh, content) if wanted.facts.jpeg else 1
     way: Decode = "reduced" if decode == "whole" and reduce > 1 else decode
     reading = _reading(wanted, way, reduce, content)
-    running = place.working_wh[0] * place.working_wh[1] * (_tensor(wanted) + wanted.footprint.run)
-    output = place.working_wh[0] * place.working_wh[1] * wanted.footprint.output
+    working = place.working_wh[0] * place.working_wh[1]
+    running = working * (_tensor(wanted) + wanted.footprint.run) + min(reading, KEPT_OF_DECODING)
+    kept = min(running, KEPT_OF_RUN) + _kept_of_bands(wanted, decode, reduce)
+    moments = _Moments(max(reading, running), 2 * working * wanted.footprint.output, kept)
     for banded in _bandings(wanted, first=wanted.facts.pixels > HUGE_PIXELS):
-        need, photo = _need(wanted, decode, [reading, running], 2 * output, banded)
+        need, photo = _need(wanted, decode, moments, banded)
         yield Plan(way, reduce, place.working_wh, max_side, None, banded, photo, need)
 
 
@@ -174,9 +185,11 @@ def _tiled(wanted: Wanted, grid: Grid, decode: Decode, asked: int | None) -> Ite
     if decode == "whole":
         reading += 3 * wanted.facts.pixels  # it stays while the tiles are read
     scores = row_pixels * wanted.footprint.output * 2.5
-    running = reading + scores + tile_pixels * (_tensor(wanted) + wanted.footprint.run)
+    one_tile = tile_pixels * (_tensor(wanted) + wanted.footprint.run)
+    kept = min(one_tile, KEPT_OF_RUN) + _kept_of_bands(wanted, decode, reduce)
+    moments = _Moments(reading + scores + one_tile, reading + scores, kept)
     for banded in _bandings(wanted, first=True):
-        need, photo = _need(wanted, decode, [running], reading + scores, banded)
+        need, photo = _need(wanted, decode, moments, banded)
         tiles = Tiles(grid.side, grid.overlap, grid.count, asked)
         working = turned_wh(grid.tile_wh, wanted.facts.orientation if decode == "bands" else 1)
         yield Plan(decode, reduce, working, wanted.max_side, tiles, banded, photo, need)
@@ -188,26 +201,35 @@ def _bandings(wanted: Wanted, first: bool) -> list[bool]:
     return [True, False] if first else [False, True]
 
 
-def _need(
-    wanted: Wanted, decode: Decode, before: list[float], deciding: float, banded: bool
-) -> tuple[int, Decode | None]:
-    """The peak in bytes, and how the photo is read. ``before``: moments before there is a map; ``deciding``: what is
-    held beside the map while it is made.
+@dataclass(frozen=True)
+class _Moments:
+    """Bytes: ``before``, the most before there is a map; ``deciding``, beside the map while it is made; ``kept``, what
+    the allocator keeps of these.
     """
+
+    before: float
+    deciding: float
+    kept: float
+
+
+def _need(wanted: Wanted, decode: Decode, moments: _Moments, banded: bool) -> tuple[int, Decode | None]:
+    """The peak in bytes, and how the photo is read."""
     demand, answer = wanted.demand, wanted.answer_pixels
     depth = 1 if len(wanted.card.labels) <= 255 else 2
     held = answer * (BANDED_BYTES if banded else depth + 4 * wanted.maps)
-    copy = 0 if banded else answer * depth
-    moments = [*before, held + copy + deciding]
+    copy = 4 * DECIDE_PIXELS if banded else answer * depth  # of a band while it is decided, or of the whole
+    held += moments.kept
+    peak = max(moments.before, held + copy + moments.deciding)
     photo: Decode | None = None
     if demand.photo:
         photo = "bands" if banded and decode == "bands" and wanted.facts.orientation == 1 else "whole"
         shown = 3.0 * wanted.facts.pixels if photo == "whole" else wanted.facts.streaming_bytes()
         reading = max(wanted.facts.decoding_bytes(), (wanted.facts.pillow + 3.0) * wanted.facts.pixels)
-        moments.append(held + (reading if photo == "whole" else shown))
+        peak = max(peak, held + (reading if photo == "whole" else shown))
         held += shown
-    moments.append(held + copy + demand.held * answer)
-    return int(wanted.facts.source_bytes + max(moments) + SLACK), photo
+    written = demand.held * answer + wanted.facts.packed_bytes(demand.shown)
+    peak = max(peak, held + copy + written)
+    return int(wanted.facts.source_bytes + peak + SLACK), photo
 
 
 def _reading(wanted: Wanted, decode: Decode, reduce: int, content_wh: tuple[int, int]) -> float:
@@ -217,6 +239,10 @@ def _reading(wanted: Wanted, decode: Decode, reduce: int, content_wh: tuple[int,
         window = (BAND_ROWS + 4) * max(1.0, height / content_wh[1]) * content_wh[0] * 3
         return wanted.facts.streaming_bytes(reduce) + 10 * window
     return wanted.facts.decoding_bytes(reduce) + 4 * height * content_wh[0]
+
+
+def _kept_of_bands(wanted: Wanted, decode: Decode, reduce: int) -> float:
+    return min(wanted.facts.streaming_bytes(reduce), KEPT_OF_RUN) if decode == "bands" else 0.0
 
 
 def _tensor(wanted: Wanted) -> float:
