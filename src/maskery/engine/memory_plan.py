@@ -144,10 +144,13 @@ def _candidates(wanted: Wanted) -> Iterator[Plan]:
 
 
 def _decodes(wanted: Wanted, streamed_first: bool) -> list[Decode]:
-    streamed = not wanted.facts.why_whole and streaming.available()
-    if not streamed:
+    if not _streamed(wanted):
         return ["whole"]
     return ["bands", "whole"] if streamed_first else ["whole", "bands"]
+
+
+def _streamed(wanted: Wanted) -> bool:
+    return not wanted.facts.why_whole and streaming.available()
 
 
 def _sides(wanted: Wanted) -> Iterator[int | None]:
@@ -169,10 +172,10 @@ def _in_one(wanted: Wanted, max_side: int | None, decode: Decode) -> Iterator[Pl
     reading = _reading(wanted, way, reduce, content)
     working = place.working_wh[0] * place.working_wh[1]
     running = working * (_tensor(wanted) + wanted.footprint.run) + min(reading, KEPT_OF_DECODING)
-    kept = min(running, KEPT_OF_RUN) + _kept_of_bands(wanted, decode, reduce)
-    moments = _Moments(max(reading, running), 2 * working * wanted.footprint.output, kept)
+    deciding, kept = 2 * working * wanted.footprint.output, min(running, KEPT_OF_RUN)
+    moments = _Moments(max(reading, running), deciding, kept, _kept_of_bands(wanted, decode, reduce))
     for banded in _bandings(wanted, first=wanted.facts.pixels > HUGE_PIXELS):
-        need, photo = _need(wanted, decode, moments, banded)
+        need, photo = _need(wanted, moments, banded)
         yield Plan(way, reduce, place.working_wh, max_side, None, banded, photo, need)
 
 
@@ -186,10 +189,12 @@ def _tiled(wanted: Wanted, grid: Grid, decode: Decode, asked: int | None) -> Ite
         reading += 3 * wanted.facts.pixels  # it stays while the tiles are read
     scores = row_pixels * wanted.footprint.output * 2.5
     one_tile = tile_pixels * (_tensor(wanted) + wanted.footprint.run)
-    kept = min(one_tile, KEPT_OF_RUN) + _kept_of_bands(wanted, decode, reduce)
-    moments = _Moments(reading + scores + one_tile, reading + scores, kept)
+    kept_of_bands = _kept_of_bands(wanted, decode, reduce)
+    # The bands are still open while the map is made, so what would be kept of them later is among ``reading``.
+    deciding = reading + scores - kept_of_bands
+    moments = _Moments(reading + scores + one_tile, deciding, min(one_tile, KEPT_OF_RUN), kept_of_bands)
     for banded in _bandings(wanted, first=True):
-        need, photo = _need(wanted, decode, moments, banded)
+        need, photo = _need(wanted, moments, banded)
         tiles = Tiles(grid.side, grid.overlap, grid.count, asked)
         working = turned_wh(grid.tile_wh, wanted.facts.orientation if decode == "bands" else 1)
         yield Plan(decode, reduce, working, wanted.max_side, tiles, banded, photo, need)
@@ -204,29 +209,32 @@ def _bandings(wanted: Wanted, first: bool) -> list[bool]:
 @dataclass(frozen=True)
 class _Moments:
     """Bytes: ``before``, the most before there is a map; ``deciding``, beside the map while it is made; ``kept``, what
-    the allocator keeps of these.
+    the allocator keeps of a run, and ``kept_of_bands``, of reading in bands: reading so again finds it.
     """
 
     before: float
     deciding: float
     kept: float
+    kept_of_bands: float
 
 
-def _need(wanted: Wanted, decode: Decode, moments: _Moments, banded: bool) -> tuple[int, Decode | None]:
+def _need(wanted: Wanted, moments: _Moments, banded: bool) -> tuple[int, Decode | None]:
     """The peak in bytes, and how the photo is read."""
     demand, answer = wanted.demand, wanted.answer_pixels
     depth = 1 if len(wanted.card.labels) <= 255 else 2
     held = answer * (BANDED_BYTES if banded else depth + 4 * wanted.maps)
     copy = 4 * DECIDE_PIXELS if banded else answer * depth  # of a band while it is decided, or of the whole
-    held += moments.kept
+    held += moments.kept + moments.kept_of_bands
     peak = max(moments.before, held + copy + moments.deciding)
     photo: Decode | None = None
     if demand.photo:
-        photo = "bands" if banded and decode == "bands" and wanted.facts.orientation == 1 else "whole"
-        shown = 3.0 * wanted.facts.pixels if photo == "whole" else wanted.facts.streaming_bytes()
-        reading = max(wanted.facts.decoding_bytes(), (wanted.facts.pillow + 3.0) * wanted.facts.pixels)
-        peak = max(peak, held + (reading if photo == "whole" else shown))
-        held += shown
+        photo = "bands" if banded and _streamed(wanted) and wanted.facts.orientation == 1 else "whole"
+        if photo == "bands":
+            held += max(0.0, wanted.facts.streaming_bytes() - moments.kept_of_bands)
+        else:
+            reading = max(wanted.facts.decoding_bytes(), (wanted.facts.pillow + 3.0) * wanted.facts.pixels)
+            peak = max(peak, held + reading)
+            held += 3.0 * wanted.facts.pixels
     written = demand.held * answer + wanted.facts.packed_bytes(demand.shown)
     peak = max(peak, held + copy + written)
     return int(wanted.facts.source_bytes + peak + SLACK), photo
