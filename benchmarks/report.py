@@ -15,6 +15,8 @@ LIMITS_OF_THIS = """\
 - The large photographs are smaller ones enlarged, with the noise of a sensor added, for enlarged alone they would be
   too easy to code. Their PNG is about as large as a camera's would be, their JPEG smaller.
 - Client and server share the processor; a client elsewhere would pay for the network, but not for that.
+- The peers run with their defaults, as Maskery does. Tuned for this machine they would be faster; so would Maskery.
+- Memory of a server with several processes counts the pages that they share in each of them.
 - Files are in the page cache: the first start after a boot is slower.
 - Memory is what the kernel counts as resident (VmHWM, VmRSS), shared libraries included."""
 
