@@ -123,3 +123,17 @@ def test_nearest_map_keeps_the_class_maps_own_pixels() -> None:
     placement = Placement((4, 6), (2, 2), (2, 2), (0, 0))
     expected = np.repeat(np.repeat(labels, 3, 0), 2, 1)
     assert np.array_equal(resample.nearest_map(labels, placement), expected)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_a_grid_coarser_than_the_scores_takes_the_nearest_ones(channels_last: bool) -> None:
+    scores = np.random.default_rng(3).standard_normal((5, 9, 15)).astype(np.float32)
+    if channels_last:
+        scores = np.ascontiguousarray(scores.transpose(1, 2, 0)).transpose(2, 0, 1)
+    third = Placement((5, 3), (15, 9), (15, 9), (0, 0))
+    assert resample.is_coarser(scores, third)
+    # Of nine scores under each pixel the middle one lies at its centre.
+    np.testing.assert_array_equal(resample.sampled_map(scores, third), scores[:, 1::3, 1::3].argmax(0))
+    same = Placement((15, 9), (15, 9), (15, 9), (0, 0))
+    np.testing.assert_array_equal(resample.sampled_map(scores, same), resample.class_map(scores, same))
+    assert not resample.is_coarser(scores, Placement((16, 9), (15, 9), (15, 9), (0, 0)))

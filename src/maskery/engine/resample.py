@@ -8,6 +8,7 @@ which class j is the largest has class j as the largest. Only cells whose corner
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maskery.engine import cells
 from maskery.engine.cells import Axis as Axis
@@ -58,6 +59,20 @@ def decide(scores: Scores, x: Axis, y: Axis) -> ClassMap:
     return decided
 
 
+def is_coarser(scores: Scores, placement: Placement) -> bool:
+    """Whether the picture has at most as many pixels as there are scores, along both axes."""
+    return all(pixels <= n for pixels, n in zip(placement.original_wh, scores.shape[:0:-1], strict=True))
+
+
+def sampled_map(scores: Scores, placement: Placement) -> ClassMap:
+    """Best class at the score nearest to each pixel, looking at no other scores: for grids coarser than the scores."""
+    x, y = axes(placement, (scores.shape[2], scores.shape[1]))
+    rows, columns = _nearest(y), _nearest(x)
+    if scores.strides[0] == scores.itemsize:  # the view of (h, w, C)
+        return cells.best_class(scores.transpose(1, 2, 0)[rows[:, None], columns].transpose(2, 0, 1))
+    return cells.best_class(scores[:, rows[:, None], columns])
+
+
 def nearest_map(labels: ClassMap, placement: Placement) -> ClassMap:
     """A class map (h, w) of the working picture at the original size, by nearest neighbour."""
     return nearest(labels, *axes(placement, (labels.shape[1], labels.shape[0])))
@@ -65,10 +80,13 @@ def nearest_map(labels: ClassMap, placement: Placement) -> ClassMap:
 
 def nearest(labels: ClassMap, x: Axis, y: Axis) -> ClassMap:
     """``nearest_map`` at the pixels of any two axes into ``labels``."""
-    columns = np.where(x.weight >= 0.5, x.high, x.low)
-    rows = np.where(y.weight >= 0.5, y.high, y.low)
-    enlarged: ClassMap = labels.take(columns, axis=1).take(rows, axis=0)
+    enlarged: ClassMap = labels.take(_nearest(x), axis=1).take(_nearest(y), axis=0)
     return enlarged
+
+
+def _nearest(axis: Axis) -> NDArray[np.intp]:
+    """The nearer one of the two score positions, for each pixel."""
+    return np.where(axis.weight >= 0.5, axis.high, axis.low)
 
 
 def interpolated_bands(scores: Scores, placement: Placement) -> "list[tuple[slice, BandReader]]":

@@ -17,10 +17,12 @@ def read(reading: Reading) -> SemanticResult:
         class_map = resample.nearest_map(class_ids(reading), reading.placement)
         return SemanticResult(**reading.common, class_map=class_map, decided_by=decided_by(reading.card))
     scores = class_scores(reading)
+    coarse = reading.frame.answer_wh is not None and resample.is_coarser(scores, reading.placement)
+    decide = resample.sampled_map if coarse else resample.class_map
     return SemanticResult(
         **reading.common,
-        class_map=resample.class_map(scores, reading.placement),
-        decided_by=decided_by(reading.card),
+        class_map=decide(scores, reading.placement),
+        decided_by="nearest scores" if coarse else decided_by(reading.card),
         maps=certainty_maps(scores, reading.placement, reading.maps, reading.card.output.kind == "logits"),
     )
 

@@ -187,7 +187,7 @@ def test_deadline_and_server_timing(client: TestClient) -> None:
 def test_a_summary_is_near_the_exact_figures(client: TestClient) -> None:
     summary = client.post("/v1/segment?format=summary", content=CAT).json()
     exact = client.post("/v1/segment", content=CAT).json()
-    assert summary["measured_on"] == {"width": 128, "height": 85}
+    assert summary["measured_on"] == {"width": 96, "height": 64}
     shares = [{item["name"]: item["share"] for item in answer["classes"]} for answer in (summary, exact)]
     for name in ("cat", "background"):
         assert abs(shares[0][name] - shares[1][name]) < 0.01

@@ -24,7 +24,7 @@ from maskery.serving.native.etag import etag_of, expect_changed
 from maskery.serving.order import Order, Served
 
 # A summary is decided on a grid of at most this many pixels a side, about that of the models' own scores.
-SUMMARY_SIDE = 128
+SUMMARY_SIDE = 96
 HASHED_AT_ONCE = 1 << 20  # bytes; more are hashed in a thread
 
 
