@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskery import occurrence
-from maskery.occurrence import occurrences
+from maskery.occurrence import occurrences, occurrences_in
 
 
 @settings(deadline=None)
@@ -24,6 +24,8 @@ def test_counts_and_boxes(height: int, width: int, dtype: type, high: int, seed:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(occurrence, "BAND_BYTES", int(rng.integers(1, 500)))
         found = occurrences(ids)
+        cuts = np.sort(rng.integers(0, height + 1, 3))
+        assert occurrences_in(np.split(ids, cuts)) == found
     assert [item.id for item in found] == np.unique(ids).tolist()
     for item in found:
         rows, columns = np.nonzero(ids == item.id)

@@ -3,7 +3,6 @@
 What is drawn or counted of it is done band by band, from top to bottom.
 """
 
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +10,9 @@ from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from zlib_ng import zlib_ng
 
+from maskery.occurrence import occurrences_in
 from maskery.result import Answer, ClassShare, ForegroundResult, Result, SemanticResult
 from maskery.rows import steps
 
@@ -65,7 +66,7 @@ class BandedMap:
 
     def _block(self, band: int, column: int) -> Ids:
         height = self.tops[band + 1] - self.tops[band]
-        values = np.frombuffer(zlib.decompress(self.blocks[band][column]), self.dtype)
+        values = np.frombuffer(zlib_ng.decompress(self.blocks[band][column]), self.dtype)
         return cast(Ids, values.reshape(height, -1))
 
 
@@ -94,7 +95,8 @@ def pack(bands: Iterable[Ids]) -> BandedMap:
 
 
 def _packed(block: Ids) -> bytes:
-    return zlib.compress(np.ascontiguousarray(block).data, 1)
+    packer = zlib_ng.compressobj(1, zlib_ng.DEFLATED, zlib_ng.MAX_WBITS, zlib_ng.DEF_MEM_LEVEL, zlib_ng.Z_RLE)
+    return packer.compress(np.ascontiguousarray(block).data) + packer.flush()
 
 
 def turned(array: NDArray[Number], orientation: int) -> NDArray[Number]:
@@ -136,6 +138,8 @@ class BandedResult(Answer):
 
     def rows(self) -> Iterator[Ids]:
         """Bands (h, W) of class ids, from top to bottom."""
+        if not self.soft and not self.kept:
+            return self.packed.rows()
         table = self._table()
         return (table[band] for band in self.packed.rows())
 
@@ -148,21 +152,7 @@ class BandedResult(Answer):
     @cached_property
     def classes(self) -> tuple[ClassShare, ...]:
         """The classes that occur, most pixels first."""
-        counts = np.zeros(self.unlabelled + 1, np.int64)
-        boxes: dict[int, tuple[int, int, int, int]] = {}
-        top = 0
-        for band in self.rows():
-            found = np.bincount(band.reshape(-1), minlength=len(counts))
-            counts += found
-            for number in np.flatnonzero(found[: len(self.labels)]):
-                boxes[int(number)] = _grown(boxes.get(int(number)), band == number, top)
-            top += len(band)
-        total = self.packed.size_wh[0] * self.packed.size_wh[1]
-        shares = [
-            ClassShare(c, self.labels[c], self.palette[c], int(counts[c]), float(counts[c] / total), box)
-            for c, box in sorted(boxes.items())
-        ]
-        return tuple(sorted(shares, key=lambda item: -item.pixels))
+        return self.shares(occurrences_in(self.rows()))
 
     def keep(self, names: Sequence[str]) -> "BandedResult":
         """Only the classes of these names; the rest becomes background, or ``unlabelled`` where there is none."""
@@ -184,15 +174,6 @@ class BandedResult(Answer):
         if self.soft:
             return (np.arange(size) >= ForegroundResult.opaque_from()).astype(np.uint8)
         table = cast(Ids, np.arange(size).astype(self.packed.dtype))
-        if self.kept:
-            table[:] = self.labels.index("background") if "background" in self.labels else self.unlabelled
-            table[self.class_ids(self.kept)] = self.class_ids(self.kept)
+        table[:] = self.labels.index("background") if "background" in self.labels else self.unlabelled
+        table[self.class_ids(self.kept)] = self.class_ids(self.kept)
         return table
-
-
-def _grown(box: tuple[int, int, int, int] | None, mask: NDArray[np.bool_], top: int) -> tuple[int, int, int, int]:
-    """``box`` with the pixels of ``mask``, which begins at row ``top`` and is not empty."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    left, right = int(columns[0]), int(columns[-1]) + 1
-    first, last = top + int(rows[0]), top + int(rows[-1]) + 1
-    return (left, first, right, last) if box is None else (min(box[0], left), box[1], max(box[2], right), last)

@@ -1,6 +1,6 @@
 """What a task answers: frozen objects that check themselves when made."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -76,6 +76,16 @@ class Answer:
         if len(self.labels) != len(self.palette):
             raise ValueError(f"{len(self.labels)} labels but {len(self.palette)} colours")
 
+    def shares(self, found: Iterable[Occurrence]) -> tuple[ClassShare, ...]:
+        """What occurs in a map of the answer, as classes, most pixels first."""
+        labels, palette, (width, height) = self.labels, self.palette, self.frame.size_wh
+        classes = [
+            ClassShare(one.id, labels[one.id], palette[one.id], one.pixels, one.pixels / (width * height), one.box_xyxy)
+            for one in found
+            if one.id < len(labels)
+        ]
+        return tuple(sorted(classes, key=lambda share: -share.pixels))
+
     def class_ids(self, names: Sequence[str]) -> list[int]:
         """Names -> ids. Raises ``BadRequest`` naming the nearest label."""
         for name in names:
@@ -135,19 +145,7 @@ class SemanticResult(Answer):
     @cached_property
     def classes(self) -> tuple[ClassShare, ...]:
         """The classes that occur, most pixels first."""
-        found = [
-            ClassShare(
-                item.id,
-                self.labels[item.id],
-                self.palette[item.id],
-                item.pixels,
-                item.pixels / self.class_map.size,
-                item.box_xyxy,
-            )
-            for item in self._occurrences
-            if item.id < len(self.labels)
-        ]
-        return tuple(sorted(found, key=lambda item: -item.pixels))
+        return self.shares(self._occurrences)
 
     def rows(self) -> Iterator[NDArray[np.uint8] | NDArray[np.uint16]]:
         """Bands (h, W) of class ids, from top to bottom, as ``BandedResult`` has them: here, one."""
