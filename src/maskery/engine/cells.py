@@ -18,6 +18,7 @@ Indices = NDArray[np.intp]
 
 # Scores that are interpolated at once; times 4 bytes, and some working copies of it.
 CHUNK = 1 << 15
+FEW_CELLS = 256
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,9 @@ def refine(scores: Scores, which: NDArray[np.bool_], x: Axis, y: Axis, decided: 
 
     There the pixels hold the class of their cell's upper left corner.
     """
-    _Canvas(Grid.of(scores), x, y, decided).refine(which)
+    grid = Grid.of(scores)
+    across, down = _Pixels.of(x, grid.shape[2], grid.strides[2]), _Pixels.of(y, grid.shape[1], grid.strides[1])
+    _Canvas(grid, across, down, decided).refine(which)
 
 
 def _contends(grid: Grid, cells: Cells) -> NDArray[np.bool_]:
@@ -134,35 +137,56 @@ def _contends(grid: Grid, cells: Cells) -> NDArray[np.bool_]:
 
 
 def _by_contenders(contends: NDArray[np.bool_]) -> Iterator[tuple[Indices, Indices]]:
-    """(n, C) -> the cells with up to 2, 4, 8 ... contenders, and these as (2, 4, 8 ..., cells), ascending."""
+    """(n, C) -> the cells with up to 2, 4, 8 ... contenders, and these as (2, 4, 8 ..., cells), ascending.
+
+    The last ones of a few cells are not parted: every group costs some hundred calls of numpy.
+    """
     count = np.count_nonzero(contends, axis=1)
     classes = np.nonzero(contends)[1]
     first = np.cumsum(count) - count
-    lanes, done = 2, 0
-    while done < len(count):
-        members = np.flatnonzero((count <= lanes) & (count > (lanes // 2 if lanes > 2 else 0)))
+    lanes, rest = 2, np.arange(len(count))
+    while rest.size:
+        if lanes > 2 and len(rest) <= FEW_CELLS:
+            lanes = int(count[rest].max())
+        fits = count[rest] <= lanes
+        members, rest = rest[fits], rest[~fits]
         if members.size:
             nth = np.minimum(np.arange(lanes)[:, None], count[members] - 1)
             yield members, classes[first[members] + nth]
-        done, lanes = done + members.size, lanes * 2
+        lanes *= 2
+
+
+@dataclass(frozen=True)
+class _Pixels:
+    """One axis. For each score position: its ``first`` pixel and their ``count``. For each pixel: ``step``, how far
+    apart in memory the two scores around it are, and the second one's ``weight``.
+    """
+
+    first: Indices
+    count: Indices
+    step: Indices
+    weight: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, axis: Axis, positions: int, stride: int) -> "_Pixels":
+        return cls(*axis.spans(positions), (axis.high - axis.low) * stride, axis.weight)
 
 
 @dataclass(frozen=True)
 class _Canvas:
-    """What is decided, from which scores: ``ids`` (H, W) at the pixels of the axes ``x`` and ``y`` into ``grid``."""
+    """What is decided, from which scores: ``ids`` (H, W) at the pixels of ``x`` and ``y`` in ``grid``."""
 
     grid: Grid
-    x: Axis
-    y: Axis
+    x: _Pixels
+    y: _Pixels
     ids: Ids
 
     def refine(self, which: NDArray[np.bool_]) -> None:
-        classes, height, width = self.grid.shape
-        tall, wide = self.y.spans(height)[1], self.x.spans(width)[1]
+        tall, wide = self.y.count, self.x.count
         row, column = np.nonzero(which & (tall > 0)[:, None] & (wide > 0))
         order = np.argsort(tall[row], kind="stable")  # cells of equal height share their loops
         cells = Cells.of(self.grid, row[order], column[order])
-        step = max(1, CHUNK // classes)
+        step = max(1, CHUNK // self.grid.shape[0])
         for start in range(0, len(order), step):
             chunk = cells[start : start + step]
             for members, contenders in _by_contenders(_contends(self.grid, chunk)):
@@ -170,24 +194,23 @@ class _Canvas:
 
     def _decide_cells(self, cells: Cells, contenders: Indices) -> None:
         """Decide cells with the same number of ``contenders``, (m, n), a chunk of them at a time."""
-        lefts, wide = self.x.spans(self.grid.shape[2])
-        step = max(1, CHUNK // (len(contenders) * int(wide[cells.column].max())))
-        for start in range(0, len(cells.at), step):
-            part = cells[start : start + step]
-            counts = wide[part.column]
+        wide = self.x.count[cells.column]
+        step = max(1, CHUNK // (len(contenders) * int(wide.max())))
+        for start in range(0, len(wide), step):
+            part, counts = cells[start : start + step], wide[start : start + step]
             owner = np.repeat(np.arange(len(counts)), counts)
-            columns = np.arange(len(owner)) + (lefts[part.column] - np.cumsum(counts) + counts)[owner]
+            columns = np.arange(len(owner)) + (self.x.first[part.column] - np.cumsum(counts) + counts)[owner]
             self._decide_columns(part[owner], columns, contenders[:, start : start + step].take(owner, axis=1))
 
     def _decide_columns(self, cells: Cells, columns: Indices, classes: Indices) -> None:
         """Decide columns of pixels, (n,), each inside its own cell, with ``classes`` (m, n)."""
-        grid, x, width = self.grid, self.x, self.ids.shape[1]
-        tops, tall = (part[cells.row] for part in self.y.spans(grid.shape[1]))
-        upper = cells.at + classes * grid.strides[0]
-        lower = upper + (self.y.high - self.y.low)[tops] * grid.strides[1]
-        aside, weight = (x.high - x.low)[columns] * grid.strides[2], x.weight[columns]
-        above = lerp(grid.flat.take(upper), grid.flat.take(upper + aside), weight)
-        below = lerp(grid.flat.take(lower), grid.flat.take(lower + aside), weight)
+        flat, width = self.grid.flat, self.ids.shape[1]
+        tops, tall = self.y.first[cells.row], self.y.count[cells.row]
+        upper = classes * self.grid.strides[0] + cells.at
+        lower = upper + self.y.step[tops]
+        aside, weight = self.x.step[columns], self.x.weight[columns]
+        above = lerp(flat.take(upper), flat.take(upper + aside), weight)
+        below = lerp(flat.take(lower), flat.take(lower + aside), weight)
         numbers: Ids = classes.astype(self.ids.dtype)
         top, bottom = _leaders(above, numbers), _leaders(below, numbers)
         pixels, first = self.ids.reshape(-1), tops * width + columns
@@ -196,13 +219,8 @@ class _Canvas:
         for rows in _pixel_rows(tall[plain], 1):
             pixels[first[plain] + rows * width] = top[plain]
         split = np.flatnonzero(top != bottom)
-        above, below, numbers, tops, first = (
-            above[:, split],
-            below[:, split],
-            numbers[:, split],
-            tops[split],
-            first[split],
-        )
+        above, below, numbers = above.take(split, 1), below.take(split, 1), numbers.take(split, 1)
+        tops, first = tops[split], first[split]
         for rows in _pixel_rows(tall[split], len(numbers)):
             pixels[first + rows * width] = _winners(above, below, self.y.weight[tops + rows], numbers)
 
