@@ -1,5 +1,7 @@
 """Named label sets and palettes that several models and data sets share."""
 
+from functools import cache
+
 VOC = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
     "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tv",
@@ -21,8 +23,12 @@ SYNONYMS = {
 }
 
 
+@cache
 def voc_palette(size: int = 256) -> list[tuple[int, int, int]]:
-    """The Pascal VOC colour map: bit 3k of the id feeds the k-th highest bit of red, 3k+1 green, 3k+2 blue."""
+    """The Pascal VOC colour map: bit 3k of the id feeds the k-th highest bit of red, 3k+1 green, 3k+2 blue.
+
+    Shared: do not change it.
+    """
     palette = []
     for label in range(size):
         rgb = [0, 0, 0]
