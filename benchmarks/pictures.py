@@ -52,13 +52,22 @@ def large(name: str) -> tuple[Sample, Sample]:
     return _jpeg(enlarged(name), JPEG), _png(enlarged(name), PNG)
 
 
-def _jpeg(picture: Image.Image, name: str) -> Sample:
+def jpeg(picture: Image.Image, progressive: bool = False) -> bytes:
+    """As a camera would save it."""
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=90)
-    return Sample(name, "image/jpeg", picture.size, file.getvalue())
+    picture.save(file, "JPEG", quality=90, progressive=progressive)
+    return file.getvalue()
+
+
+def png(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG", compress_level=4)
+    return file.getvalue()
+
+
+def _jpeg(picture: Image.Image, name: str) -> Sample:
+    return Sample(name, "image/jpeg", picture.size, jpeg(picture))
 
 
 def _png(picture: Image.Image, name: str) -> Sample:
-    file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=4)
-    return Sample(name, "image/png", picture.size, file.getvalue())
+    return Sample(name, "image/png", picture.size, png(picture))

@@ -12,7 +12,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a program finds 
 
 from benchmarks import (
     answers,
+    budget,
     comparison,
+    huge,
     install,
     latency,
     machine,
@@ -41,6 +43,8 @@ PARTS = (
     "picture",
     "resampling",
     "memory",
+    "budget",
+    "huge",
     "arena",
     "threads",
     "models",
@@ -67,6 +71,8 @@ def main() -> int:
             "picture": (latency.TITLE, lambda: latency.measure(plan, segmenter, naive)),
             "resampling": (resampling.TITLE, lambda: resampling.measure(plan, segmenter)),
             "memory": (memory.TITLE, lambda: memory.measure(plan)),
+            "budget": (budget.TITLE, lambda: budget.measure(plan)),
+            "huge": (huge.TITLE, lambda: huge.measure(plan)),
             "arena": (ort_memory.TITLE, lambda: ort_memory.measure(plan, located.path, located.card.input.tensor)),
             "threads": (spinning.TITLE, lambda: spinning.measure(plan, segmenter, located.path)),
             "models": (zoo_models.TITLE, lambda: zoo_models.measure(plan, asked.mirror)),

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,10 +83,12 @@ def environment(cache: str) -> dict[str, str]:
 
 
 @contextmanager
-def serving(model: str = "everyday", cache: Path | None = None) -> Iterator[Server]:
+def serving(
+    model: str = "everyday", cache: Path | None = None, variables: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """A fresh server with the default settings that is ready; ended afterwards.
 
-    ``cache``: the folder of models, an empty one if not given.
+    ``cache``: the folder of models, an empty one if not given. ``variables``: settings, as the environment has them.
     """
     with tempfile.TemporaryDirectory() as empty:
         started = time.perf_counter()
@@ -94,7 +96,7 @@ def serving(model: str = "everyday", cache: Path | None = None) -> Iterator[Serv
             [sys.executable, "-m", "maskery", "serve", "--port", "0", "--model", model],
             stderr=subprocess.PIPE,
             text=True,
-            env=environment(str(cache or empty)),
+            env=environment(str(cache or empty)) | dict(variables or {}),
         )
         try:
             port = announced_port(process)

@@ -28,8 +28,8 @@ class Server:
                 return
         raise AssertionError("".join(self.lines))
 
-    def post(self, body: bytes, query: str = "") -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+    def post(self, body: bytes, query: str = "", patience: float = 30) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patience)
         try:
             connection.request("POST", f"/v1/segment{query}", body)
             response = connection.getresponse()
