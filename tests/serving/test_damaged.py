@@ -1,4 +1,4 @@
-"""2,000 damaged JPEG, PNG and WebP files: 200 or 4xx with a problem body, never 5xx, and the server lives on."""
+"""Damaged JPEG, PNG, WebP and TIFF files: 200 or 4xx with a problem body, never 5xx, and the server lives on."""
 
 import numpy as np
 from starlette.testclient import TestClient
@@ -41,3 +41,18 @@ def test_damaged_pictures_never_hurt(client: TestClient) -> None:
     assert statuses[200] > 100
     assert statuses[400] > 500
     assert client.post("/v1/segment", content=good[0]).status_code == 200
+
+
+def test_damaged_pictures_never_hurt_when_they_are_read_in_bands(client: TestClient) -> None:
+    rng = np.random.default_rng(12)
+    good = [encoded(photo("astronaut"), format, (96, 80)) for format in ("JPEG", "PNG", "TIFF")]
+    statuses: dict[int, int] = {}
+    for i in range(300):
+        query = f"format={('mask', 'overlay')[i % 2]}&max_side=32&tile=64"
+        response = client.post(f"/v1/segment?{query}", content=damaged(good[i % len(good)], rng))
+        statuses[response.status_code] = statuses.get(response.status_code, 0) + 1
+        assert response.status_code in (200, 400, 413, 415), (i, response.text)
+        assert response.status_code == 200 or response.json()["cure"]
+    assert statuses[200] > 10
+    assert statuses[400] > 100
+    assert client.post("/v1/segment?tile=64", content=good[0]).json()["plan"]["decode"] == "bands"

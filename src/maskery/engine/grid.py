@@ -88,7 +88,9 @@ def lay_out(stored_wh: tuple[int, int], turned: bool, spec: Input, side: int | N
     )
     lefts, tops = _starts(whole[0], tile[0], unit), _starts(whole[1], tile[1], unit)
     if len(lefts) * len(tops) > TILES_AT_MOST:
-        least = math.ceil(chosen * math.sqrt(len(lefts) * len(tops) / TILES_AT_MOST))
+        least = math.ceil(1.05 * chosen * math.sqrt(len(lefts) * len(tops) / TILES_AT_MOST))
+        if side is None:
+            return lay_out(stored_wh, turned, spec, least, max_side)
         raise BadRequest(
             f"Tiles of {chosen} pixels would be {len(lefts) * len(tops):,}, more than {TILES_AT_MOST:,}.",
             f"Make them larger: tile={least} or more.",

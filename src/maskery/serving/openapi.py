@@ -194,11 +194,20 @@ def _schemas() -> Json:
     }
     found = {"id": INTEGER, "name": TEXT, "color": TEXT, "pixels": INTEGER, "share": NUMBER, "box": array(INTEGER)}
     found["components"] = INTEGER
+    plan = {
+        "decode": TEXT,
+        "working": size,
+        "tiles": {"anyOf": [record(dict.fromkeys(("side", "overlap", "count"), INTEGER)), {"type": "null"}]},
+        "estimated_mb": INTEGER,
+        "budget_mb": {"type": ["integer", "null"]},
+        "changed": TEXT,
+    }
     segmentation = {
         "software": TEXT,
         "model": record({"name": TEXT, "version": TEXT, "sha256": TEXT}),
         "task": TEXT,
         "frame": _ref("Frame"),
+        "plan": record(plan),
         "decided_by": TEXT,
         "measured_on": size,
         "classes": array(_ref("ClassShare")),
