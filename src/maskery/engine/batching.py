@@ -1,6 +1,6 @@
 """Whether pictures of one size are faster together: measured when a model is loaded, not believed.
 
-On two processor cores a batch of four takes 1.5 times as long a picture as four runs (docs/benchmarks.md), because the
+On two processor cores a batch of four takes 1.5 times as long a picture as four runs (ADR 0009), because the
 activations leave the cache; an accelerator gains. So it is tried with the very model on the very device.
 """
 

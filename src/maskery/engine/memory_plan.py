@@ -23,7 +23,7 @@ from maskery.plan import Decode, Plan, Tiles, mib
 # A picture of more pixels is cut into tiles, unless the caller says otherwise.
 HUGE_PIXELS = 100_000_000
 # A large JPEG is decoded at not less than this many times the working size. The mask then differs from a full
-# decode's in about 1 % of the pixels, along borders (docs/benchmarks.md); at 1 it would be 4 ms faster and differ more.
+# decode's in about 1 % of the pixels, along borders (docs/benchmarks-engine.md); at 1 it would be 4 ms faster.
 REDUCE_TO = 2
 # Bytes a working pixel that a run takes where it was not measured: three times what the built-in models take.
 RUN_BYTES = 500.0
