@@ -8,7 +8,19 @@ import maskery
 ROOT = Path(maskery.__file__).parent
 LAYERS = [
     {"errors"},
-    {"settings", "strict", "labels", "metrics", "blocks", "rows", "plan", "process_memory", "sizes", "occurrence"},
+    {
+        "settings",
+        "strict",
+        "labels",
+        "metrics",
+        "blocks",
+        "rows",
+        "plan",
+        "process_memory",
+        "sizes",
+        "stopwatch",
+        "occurrence",
+    },
     {"image", "result", "model_card"},
     {"streaming", "banded"},
     {"engine", "tasks", "encode", "zoo", "datasets"},

@@ -13,7 +13,7 @@ from maskery.banded import BandedResult
 from maskery.engine.source import photo_of
 from maskery.errors import Busy
 from maskery.image import Picture
-from maskery.pipeline import Model, Prepared, Stopwatch, Wish
+from maskery.pipeline import Model, Prepared, Wish
 from maskery.plan import Plan
 from maskery.process_memory import give_back
 from maskery.result import Result
@@ -21,6 +21,7 @@ from maskery.serving.notes import Notes
 from maskery.serving.order import Served
 from maskery.serving.record import Record
 from maskery.serving.scheduler import Outcome
+from maskery.stopwatch import Stopwatch
 
 T = TypeVar("T")
 
