@@ -1,7 +1,6 @@
 """Uvicorn's HTTP/1.1 connection with the limits that it leaves open: connections, heads, readers who do not read."""
 
 import asyncio
-from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -25,13 +24,10 @@ def connection_class(most: int) -> type[HttpToolsProtocol]:
 
 class _Bounded(HttpToolsProtocol):
     limit = 0
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._head_bytes, self._in_head = 0, True
-        self._messages, self._whole = 0, True
-        self._late_head: asyncio.TimerHandle | None = None
-        self._unread: asyncio.TimerHandle | None = None
+    _head_bytes, _in_head = 0, True
+    _messages, _whole = 0, True
+    _late_head: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
