@@ -1,6 +1,9 @@
 """Named label sets and palettes that several models and data sets share."""
 
+from collections.abc import Sequence
 from functools import cache
+
+Colour = tuple[int, int, int]
 
 VOC = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -11,6 +14,20 @@ CITYSCAPES = (
     "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation",
     "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
 )  # fmt: skip
+
+# The eleven classes of the SegNet split of CamVid, in its order; 11 is void.
+CAMVID = (
+    "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist",
+)  # fmt: skip
+
+# The parts of CelebAMask-HQ under its own names. Left is the person's own left, mostly the picture's right; a
+# mirrored picture swaps l_eye/r_eye, l_brow/r_brow and l_ear/r_ear.
+CELEBAMASK = (
+    "background", "skin", "nose", "eye_g", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear", "r_ear", "mouth", "u_lip",
+    "l_lip", "hair", "hat", "ear_r", "neck_l", "neck", "cloth",
+)  # fmt: skip
+
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 # Names that mean the same thing in different data sets, each mapped to the VOC spelling.
 SYNONYMS = {
@@ -24,7 +41,7 @@ SYNONYMS = {
 
 
 @cache
-def voc_palette(size: int = 256) -> list[tuple[int, int, int]]:
+def voc_palette(size: int = 256) -> list[Colour]:
     """The Pascal VOC colour map: bit 3k of the id feeds the k-th highest bit of red, 3k+1 green, 3k+2 blue.
 
     Shared: do not change it.
@@ -39,4 +56,34 @@ def voc_palette(size: int = 256) -> list[tuple[int, int, int]]:
     return palette
 
 
-LABEL_SETS: dict[str, tuple[str, ...]] = {"voc": VOC, "cityscapes": CITYSCAPES}
+LABEL_SETS: dict[str, tuple[str, ...]] = {
+    "voc": VOC,
+    "cityscapes": CITYSCAPES,
+    "camvid": CAMVID,
+    "celebamask": CELEBAMASK,
+    "cifar10": CIFAR10,
+}
+
+# The colours in which these sets are usually shown, one a label; the other sets take the VOC colour map.
+PALETTES: dict[str, tuple[Colour, ...]] = {
+    "cityscapes": (
+        (128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153), (153, 153, 153), (250, 170, 30),
+        (220, 220, 0), (107, 142, 35), (152, 251, 152), (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142),
+        (0, 0, 70), (0, 60, 100), (0, 80, 100), (0, 0, 230), (119, 11, 32),
+    ),
+    "camvid": (
+        (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (60, 40, 222), (128, 128, 0), (192, 128, 128),
+        (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192),
+    ),
+    "celebamask": (
+        (0, 0, 0), (204, 0, 0), (76, 153, 0), (204, 204, 0), (51, 51, 255), (204, 0, 204), (0, 255, 255),
+        (255, 204, 204), (102, 51, 0), (255, 0, 0), (102, 204, 0), (255, 255, 0), (0, 0, 153), (0, 0, 204),
+        (255, 51, 153), (0, 204, 204), (0, 51, 0), (255, 153, 51), (0, 204, 0),
+    ),
+}  # fmt: skip
+
+
+def palette_of(labels: Sequence[str]) -> list[Colour]:
+    """One (red, green, blue) a label: the set's own colours where ``labels`` are a known set, else the VOC colours."""
+    own = next((PALETTES[name] for name in PALETTES if LABEL_SETS[name] == tuple(labels)), None)
+    return list(own) if own else voc_palette(len(labels))
