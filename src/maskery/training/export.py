@@ -11,7 +11,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from maskery.errors import TrainingError
-from maskery.training.nets.light_decoder import LightDecoder
+from maskery.training.nets.base import Net
 
 INPUT, OUTPUT = "image", "logits"
 OPSET = 18
@@ -29,7 +29,7 @@ class Proof:
     changed: float
 
 
-def export_onnx(net: LightDecoder, path: Path, half: bool = True, tolerance: float = 1e-3) -> Proof:
+def export_onnx(net: Net, path: Path, half: bool = True, tolerance: float = 1e-3) -> Proof:
     """Write ``net`` to ``path``: input ``image`` (N, 3, H, W) normalised float32, output ``logits`` (N, C, H/4, W/4).
 
     With ``half`` the weights are stored as float16 and widened when the model is loaded: half the bytes, arithmetic
@@ -115,7 +115,7 @@ def _store_half(model: onnx.ModelProto) -> None:
     model.graph.node.extend(casts + nodes)
 
 
-def _compare(net: LightDecoder, model: onnx.ModelProto) -> tuple[float, float]:
+def _compare(net: Net, model: onnx.ModelProto) -> tuple[float, float]:
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(0)
     worst, changed = 0.0, []

@@ -22,9 +22,9 @@ from maskery.metrics import Confusion, Quality, mean_iou, quality
 from maskery.training import checkpoint
 from maskery.training.crops import Crops
 from maskery.training.losses import total_loss
+from maskery.training.nets.base import Net
 from maskery.training.nets.build import build_network
 from maskery.training.nets.efficientnet_lite import PIXEL_MEAN, PIXEL_STD
-from maskery.training.nets.light_decoder import LightDecoder
 from maskery.training.recipe import Recipe, Source
 
 Say = Callable[[str], None]
@@ -186,10 +186,10 @@ class Run:
         }
         checkpoint.save(self.checkpoint_path, state)
 
-    def averaged(self) -> LightDecoder:
+    def averaged(self) -> Net:
         """The averaged network, in evaluation mode."""
         net = self.average.module
-        assert isinstance(net, LightDecoder)
+        assert isinstance(net, Net)
         return net.eval()
 
     def validate(self) -> Quality:

@@ -36,14 +36,27 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     repeat_threshold: float = 0.0
 
 
-class Network(msgspec.Struct, frozen=True, kw_only=True):
-    """``imagenet``: start from ImageNet weights; ``frozen_blocks``: stem and so many first blocks stay as they are."""
+NetworkName = Literal["light_decoder", "bisenet", "deeplabv3plus", "fcn", "lraspp", "classifier"]
+BackboneName = Literal["efficientnet_lite0", "resnet18", "resnet50", "resnet101"]
 
-    name: Literal["light_decoder"]
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """``imagenet``: start from the ImageNet weights that ``maskery[train]`` brings (EfficientNet-Lite0 only).
+
+    ``weights``: a state_dict file for the backbone instead. ``frozen_blocks``: stem and so many first blocks stay as
+    they are. ``frozen_norm``: the backbone's batch norms keep their statistics, as suits small batches.
+    ``last_stage``: the backbone ends after that stage; fewer make a smaller model.
+    """
+
+    name: NetworkName
+    backbone: BackboneName = "efficientnet_lite0"
     width: int = 128
     dropout: float = 0.1
     imagenet: bool = True
+    weights: str = ""
     frozen_blocks: int = 0
+    frozen_norm: bool = False
+    last_stage: int = 6
 
 
 class Optimiser(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from maskery.training.nets.base import Backbone, Triple
+
 # (repeats, kernel, stride of the first block, expansion, output channels), stage by stage.
 LITE0_STAGES = (
     (1, 3, 1, 1, 16),
@@ -34,15 +36,18 @@ def _same_pad(x: Tensor, kernel: int, stride: int) -> Tensor:
 class _Block(nn.Module):
     """Inverted residual: expand 1 x 1, depthwise k x k, project 1 x 1; skip where shape allows."""
 
-    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int, expansion: int) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel: int, stride: int, expansion: int, dilation: int = 1
+    ) -> None:
         super().__init__()
         hidden = channels_in * expansion
         self.expands = expansion != 1
         if self.expands:
             self._expand_conv = nn.Conv2d(channels_in, hidden, 1, bias=False)
             self._bn0 = nn.BatchNorm2d(hidden, eps=1e-3, momentum=0.01)
+        padding = dilation * (kernel // 2) if stride == 1 else 0
         self._depthwise_conv = nn.Conv2d(
-            hidden, hidden, kernel, stride, padding=kernel // 2 if stride == 1 else 0, groups=hidden, bias=False
+            hidden, hidden, kernel, stride, padding=padding, dilation=dilation, groups=hidden, bias=False
         )
         self._bn1 = nn.BatchNorm2d(hidden, eps=1e-3, momentum=0.01)
         self._project_conv = nn.Conv2d(hidden, channels_out, 1, bias=False)
@@ -60,29 +65,40 @@ class _Block(nn.Module):
         return result
 
 
-class EfficientNetLite0(nn.Module):
-    """The backbone without its classifier.
+class EfficientNetLite0(Backbone):
+    """The backbone without its classifier: maps at strides 4, 8, 16 and 32 with (24, 40, 112, 192) channels.
 
-    ``forward`` takes (N, 3, H, W) float32, normalised, and returns four maps at strides 4, 8, 16 and 32 with
-    ``channels`` = (24, 40, 112, 192) channels. The last stage (320 channels) is left out: it costs a fifth of the
-    parameters and serves the classifier.
+    ``last_stage`` of 7: the last (320 channels) is left out unless asked for, it costs a fifth of the parameters and
+    serves the classifier; 5 stops at stride 16 with 112 channels. With ``output_stride`` 16 the stages behind it are
+    dilated instead of strided, so the last map stays at stride 16 (as arXiv 1706.05587).
+    Input and ``early_layers``: ``Backbone``.
     """
 
-    channels = (24, 40, 112, 192)
+    pixel_mean: Triple = (PIXEL_MEAN,) * 3
+    pixel_std: Triple = (PIXEL_STD,) * 3
 
-    def __init__(self) -> None:
+    def __init__(self, last_stage: int = 6, output_stride: int = 32) -> None:
         super().__init__()
         self._conv_stem = nn.Conv2d(3, 32, 3, stride=2, bias=False)
         self._bn0 = nn.BatchNorm2d(32, eps=1e-3, momentum=0.01)
         blocks: list[nn.Module] = []
-        self.taps: tuple[int, ...] = ()
-        channels = 32
-        for stage, (repeats, kernel, stride, expansion, out) in enumerate(LITE0_STAGES[:-1]):
+        ends: list[tuple[int, int]] = []  # last block and channels of each stride, finest first
+        channels, stride, dilation = 32, 2, 1
+        for repeats, kernel, step, expansion, out in LITE0_STAGES[:last_stage]:
+            # The first block of a dilated stage still sees the undilated map before it.
+            first, first_dilation = (step, dilation) if stride * step <= output_stride else (1, dilation)
+            stride, dilation = stride * first, dilation * (step // first)
             for i in range(repeats):
-                blocks.append(_Block(channels, out, kernel, stride if i == 0 else 1, expansion))
+                rate = dilation if i else first_dilation
+                blocks.append(_Block(channels, out, kernel, first if i == 0 else 1, expansion, rate))
                 channels = out
-            if stage in (1, 2, 4, 5):
-                self.taps += (len(blocks) - 1,)
+            if step == 2 or not ends:
+                ends.append((0, 0))
+            ends[-1] = (len(blocks) - 1, channels)
+        # The first entry is stride 2, of no use to a decoder.
+        self.taps = tuple(block for block, _ in ends[1:])
+        self.channels = tuple(channels for _, channels in ends[1:])
+        self.stride = stride
         self._blocks = nn.ModuleList(blocks)
 
     def forward(self, x: Tensor) -> list[Tensor]:

@@ -5,7 +5,8 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskery.training.nets.efficientnet_lite import EfficientNetLite0
+from maskery.training.nets.base import Backbone, Net
+from maskery.training.nets.layers import upsample
 
 
 def _conv_bn(channels_in: int, channels_out: int) -> nn.Sequential:
@@ -27,7 +28,7 @@ class _Separable(nn.Module):
         return F.relu(x + cast(Tensor, self.pointwise(F.relu(self.norm(self.depthwise(x))))))
 
 
-class LightDecoder(nn.Module):
+class LightDecoder(Net):
     """Network ``light_decoder``: (N, 3, H, W) normalised float32 -> logits (N, classes, ceil(H/4), ceil(W/4)).
 
     Top-down: each map is projected to ``width`` channels, added to the upsampled coarser one and mixed by separable
@@ -35,9 +36,10 @@ class LightDecoder(nn.Module):
     dilated mix, so that a pixel knows what else is in the picture.
     """
 
-    def __init__(self, classes: int, width: int = 128, dropout: float = 0.1) -> None:
+    def __init__(self, backbone: Backbone, classes: int, width: int = 128, dropout: float = 0.1) -> None:
         super().__init__()
-        self.backbone = EfficientNetLite0()
+        self.backbone = backbone
+        self.stride, self.multiple = 4, 32
         c4, c8, c16, c32 = self.backbone.channels
         self.lateral32 = _conv_bn(c32, width)
         self.context = nn.Conv2d(c32, width, 1)
@@ -56,11 +58,7 @@ class LightDecoder(nn.Module):
         f4, f8, f16, f32 = self.backbone(x)
         y = self.lateral32(f32) + self.context(f32.mean((2, 3), keepdim=True))
         y = self.mix32(F.relu(y))
-        y = self.mix16(F.relu(self.lateral16(f16) + _upsample(y, f16)))
-        y = self.mix8(F.relu(self.lateral8(f8) + _upsample(y, f8)))
-        y = self.mix4(F.relu(self.lateral4(f4) + _upsample(self.reduce(y), f4)))
+        y = self.mix16(F.relu(self.lateral16(f16) + upsample(y, f16)))
+        y = self.mix8(F.relu(self.lateral8(f8) + upsample(y, f8)))
+        y = self.mix4(F.relu(self.lateral4(f4) + upsample(self.reduce(y), f4)))
         return cast(Tensor, self.classify(self.dropout(y)))
-
-
-def _upsample(x: Tensor, like: Tensor) -> Tensor:
-    return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
