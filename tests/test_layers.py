@@ -13,6 +13,7 @@ LAYERS = [
         "strict",
         "labels",
         "metrics",
+        "boundary",
         "blocks",
         "rows",
         "plan",
