@@ -37,6 +37,11 @@ SYNONYMS = {
     "potted plant": "pottedplant",
     "couch": "sofa",
     "tvmonitor": "tv",
+    "tv monitor": "tv",
+    "television": "tv",
+    "automobile": "car",
+    "human": "person",
+    "people": "person",
 }
 
 

@@ -1,5 +1,6 @@
 """What every segmentation data set offers, and the opening of one by its format's name."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from maskery.errors import DataError
 from maskery.labels import SYNONYMS
 
 IGNORE = 255
+_COCO_SUFFIX = re.compile(r"(-other)?-(merged|stuff)$")  # of COCO's joined classes: wall-other-merged is wall
 
 
 class SegmentationData(Protocol):
@@ -91,6 +93,6 @@ def read_rgb(path: Path) -> Image.Image:
 
 
 def same_name(name: str) -> str:
-    """The common spelling of a class name: lower case, VOC's word where data sets differ."""
-    plain = name.strip().lower().replace("_", " ")
+    """The common spelling of a class name: lower case, spaces, VOC's word where sets differ, without COCO's -merged."""
+    plain = " ".join(_COCO_SUFFIX.sub("", name.strip().lower()).replace("_", " ").replace("-", " ").split())
     return SYNONYMS.get(plain, plain)
