@@ -41,8 +41,8 @@ class Match:
 
 @dataclass(frozen=True)
 class LabelMap:
-    """``ids``: (256,) uint8, id of the data set -> id of the model, or ``IGNORE``. ``folds``: (C,) uint16, id of the model ->
-    the id it counts as, itself but where one class of the data set covers several of the model.
+    """``ids``: (256,) uint8, id of the data set -> id of the model, or ``IGNORE``. ``folds``: (C,) uint16, id of the
+    model -> the id it counts as: itself, but where one class of the data set covers several of the model.
 
     ``unmatched``: names of the data set whose pixels are ignored. ``unused``: names of the model that no mask has.
     """
@@ -55,11 +55,11 @@ class LabelMap:
 
     def truth(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(H, W) ids of the data set -> ids of the model, or ``IGNORE``."""
-        return self.ids[mask]
+        return np.take(self.ids, mask)
 
     def predicted(self, class_map: NDArray[np.integer]) -> NDArray[np.uint16]:
         """(H, W) ids of the model -> the ids they count as."""
-        return self.folds[class_map]
+        return np.take(self.folds, class_map)
 
     @property
     def same(self) -> bool:
