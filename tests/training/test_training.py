@@ -16,7 +16,7 @@ from maskery.errors import ConfigError, TrainingError
 from maskery.model_card import load_card
 from maskery.training import checkpoint
 from maskery.training.loop import Run
-from maskery.training.losses import dice_loss, total_loss
+from maskery.training.losses import cross_entropy, dice_loss, total_loss
 from maskery.training.recipe import Loss, load_recipe
 
 
@@ -133,8 +133,31 @@ def test_losses() -> None:
     flat = torch.zeros(1, 3, 2, 2)
     assert total_loss(flat, target, Loss()) == pytest.approx(np.log(3), abs=1e-5)
     # Class 0: overlap 1/3, sizes 1 and 3/3; class 1: overlap 2/3, sizes 2 and 1.
-    assert dice_loss(flat, target.long()) == pytest.approx(1 - (2 / 3 / 2 + 4 / 3 / 3) / 2, abs=1e-5)
+    assert dice_loss(flat.log_softmax(1), target.long()) == pytest.approx(1 - (2 / 3 / 2 + 4 / 3 / 3) / 2, abs=1e-5)
     assert total_loss(flat, torch.full_like(target, 255), Loss(dice=1.0)).isfinite()
+
+
+def test_only_hard_pixels_count_with_ohem_and_never_fewer_than_a_sixteenth() -> None:
+    target = torch.zeros(1, 8, 8, dtype=torch.int64)
+    logits = torch.zeros(1, 2, 8, 8)
+    logits[0, 0] = 4.0
+    logits[0, 0, 0] = -4.0  # eight pixels are wrong
+    each = torch.nn.functional.cross_entropy(logits, target, reduction="none")
+    assert cross_entropy(logits.log_softmax(1), target, ohem=0.7) == pytest.approx(each[0, 0].mean().item())
+    sure = torch.zeros(1, 2, 8, 8)
+    sure[0, 0] = torch.linspace(4, 8, 64).reshape(8, 8)
+    each = torch.nn.functional.cross_entropy(sure, target, reduction="none").flatten()
+    assert cross_entropy(sure.log_softmax(1), target, ohem=0.7) == pytest.approx(each[:4].mean().item())
+
+
+@pytest.mark.parametrize("ignored", [0, 20])
+def test_losses_are_torchs_where_torch_has_them(ignored: int) -> None:
+    torch.manual_seed(1)
+    logits, target = torch.randn(2, 5, 6, 7), torch.randint(0, 5, (2, 6, 7))
+    target.view(-1)[:ignored] = 255
+    ours = cross_entropy(logits.log_softmax(1), target, smoothing=0.1)
+    theirs = torch.nn.functional.cross_entropy(logits, target, ignore_index=255, label_smoothing=0.1)
+    assert ours == pytest.approx(theirs.item(), rel=1e-5)
 
 
 def test_the_shipped_recipe_is_the_one_that_made_the_weights() -> None:

@@ -10,20 +10,25 @@ from maskery.datasets.base import IGNORE
 from maskery.training.recipe import Data
 
 PAD_GREY = 127
+Pixels = NDArray[np.uint8]
 
 
 def random_crop(
-    image: Image.Image, mask: NDArray[np.uint8], data: Data, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Scale, crop, flip and recolour.
+    image: Image.Image, mask: Pixels, data: Data, swap: Pixels | None, rng: np.random.Generator
+) -> tuple[Image.Image, Image.Image]:
+    """Turn, scale, crop, flip and recolour.
 
-    ``image`` RGB (H, W), ``mask`` (H, W) uint8. Returns the crop (crop, crop, 3) uint8 and its mask
-    (crop / mask_stride) squared, uint8; outside the picture the crop is grey and the mask ``IGNORE``.
+    ``image`` RGB (H, W), ``mask`` (H, W) uint8; ``swap`` (256,) uint8 gives each class the one that it becomes in the
+    mirror. Returns the crop (crop, crop) RGB and its mask (crop / mask_stride) squared, mode L; outside the picture the
+    crop is grey and the mask ``IGNORE``.
     """
+    labels = Image.fromarray(mask)
+    if data.rotate:
+        angle = rng.uniform(-data.rotate, data.rotate)
+        image = image.rotate(angle, Image.Resampling.BILINEAR, fillcolor=(PAD_GREY,) * 3)
+        labels = labels.rotate(angle, Image.Resampling.NEAREST, fillcolor=IGNORE)
     width, height = image.size
-    low, high = data.scale
-    short = data.crop * math.exp(rng.uniform(math.log(low), math.log(high)))
-    side = data.crop * min(width, height) / short
+    side = min(width, height) / log_uniform(data.scale, rng)
     step = data.mask_stride
     x0, x1, left, right = _span(width, side, data.crop, step, rng)
     y0, y1, top, bottom = _span(height, side, data.crop, step, rng)
@@ -32,11 +37,79 @@ def random_crop(
     crop.paste(image.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=box), (left, top))
     target = Image.new("L", (data.crop // step, data.crop // step), IGNORE)
     coarse = ((right - left) // step, (bottom - top) // step)
-    target.paste(Image.fromarray(mask).resize(coarse, Image.Resampling.NEAREST, box=box), (left // step, top // step))
+    target.paste(labels.resize(coarse, Image.Resampling.NEAREST, box=box), (left // step, top // step))
     if data.flip and rng.random() < 0.5:
         crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         target = target.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return np.asarray(_recolour(crop, data.colour_jitter, rng)), np.asarray(target)
+        if swap is not None:
+            target = target.point(swap.tolist())
+    return recolour(crop, data.colour_jitter, rng), target
+
+
+def paste_object(
+    crop: Image.Image,
+    target: Image.Image,
+    image: Image.Image,
+    mask: Pixels,
+    label: int,
+    size: float,
+    rng: np.random.Generator,
+) -> None:
+    """Put the ``label`` pixels of ``image`` onto ``crop`` and ``target`` (both changed), at a random place.
+
+    ``image`` RGB (H, W) and ``mask`` (H, W) are another picture; the longer side of what is pasted becomes ``size`` of
+    the crop's side.
+    """
+    shape = Image.fromarray(np.where(mask == label, np.uint8(255), np.uint8(0)))
+    box = shape.getbbox()
+    if box is None:
+        return
+    side, step = crop.width, crop.width // target.width
+    factor = size * side / max(box[2] - box[0], box[3] - box[1])
+    wide = step * max(1, round((box[2] - box[0]) * factor / step))
+    high = step * max(1, round((box[3] - box[1]) * factor / step))
+    x = step * int(rng.integers(0, max(1, (side - wide) // step + 1)))
+    y = step * int(rng.integers(0, max(1, (side - high) // step + 1)))
+    soft = shape.resize((wide, high), Image.Resampling.BILINEAR, box=box)
+    thing = image.resize((wide, high), Image.Resampling.BILINEAR, box=box)
+    hard = soft.resize((wide // step, high // step), Image.Resampling.BOX).point(lambda v: 255 if v > 127 else 0)
+    if rng.random() < 0.5:
+        thing, soft, hard = (one.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for one in (thing, soft, hard))
+    crop.paste(thing, (x, y), soft)
+    target.paste(label, (x // step, y // step), hard)
+
+
+def random_picture(image: Image.Image, data: Data, rng: np.random.Generator) -> Image.Image:
+    """For classification: scale, shift, flip, recolour and erase, (crop, crop) RGB. The whole picture is scale 1."""
+    side = data.crop
+    reach = side / log_uniform(data.scale, rng)
+    x, y = (rng.uniform(min(0, side - reach), max(0, side - reach)) for _ in range(2))
+    whole = whole_picture(image, side)
+    crop = whole.transform(
+        (side, side),
+        Image.Transform.EXTENT,
+        (x, y, x + reach, y + reach),
+        Image.Resampling.BILINEAR,
+        fillcolor=(PAD_GREY,) * 3,
+    )
+    if data.flip and rng.random() < 0.5:
+        crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    crop = recolour(crop, data.colour_jitter, rng)
+    if data.erase:
+        hole = round(data.erase * side)
+        left, top = (int(v) for v in rng.integers(-hole // 2, side - hole // 2, 2))
+        crop.paste((PAD_GREY,) * 3, (left, top, left + hole, top + hole))
+    return crop
+
+
+def whole_picture(image: Image.Image, side: int) -> Image.Image:
+    """The picture as a classifier sees it when it serves: stretched to (side, side)."""
+    return image.resize((side, side), Image.Resampling.BILINEAR)
+
+
+def log_uniform(span: tuple[float, float], rng: np.random.Generator) -> float:
+    """A number of [low, high] whose logarithm is uniform."""
+    return math.exp(rng.uniform(math.log(span[0]), math.log(span[1])))
 
 
 def _span(length: int, side: float, crop: int, step: int, rng: np.random.Generator) -> tuple[float, float, int, int]:
@@ -49,7 +122,7 @@ def _span(length: int, side: float, crop: int, step: int, rng: np.random.Generat
     return 0, length, first, first + filled
 
 
-def _recolour(image: Image.Image, strength: float, rng: np.random.Generator) -> Image.Image:
+def recolour(image: Image.Image, strength: float, rng: np.random.Generator) -> Image.Image:
     """Brightness, contrast and saturation, each by a factor within 1 +- ``strength``; seldom grey."""
     if strength == 0:
         return image

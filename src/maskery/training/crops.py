@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,20 +11,23 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from maskery.datasets.base import IGNORE, SegmentationData, read_rgb
-from maskery.training.augment import random_crop
-from maskery.training.recipe import Data
+from maskery.datasets.class_folder import ClassFolder
+from maskery.errors import ConfigError, nearest
+from maskery.training.augment import log_uniform, paste_object, random_crop, random_picture
+from maskery.training.recipe import Data, Recipe
 
 
-class Crops(Dataset[tuple[Tensor, Tensor]]):
-    """Item i of an epoch: image (3, crop, crop) uint8 and mask (crop / stride, crop / stride) uint8."""
+class Stream(Dataset[tuple[Tensor, Tensor]]):
+    """Item i of an epoch. ``order`` lists the pictures of the epoch that was started last."""
 
-    def __init__(self, source: SegmentationData, data: Data, seed: int) -> None:
-        self.source, self.data, self.seed = source, data, seed
-        self.repeats = repeat_factors(source, data.repeat_threshold)
+    def __init__(self, repeats: NDArray[np.float64], recipe: Recipe) -> None:
+        self.repeats, self.recipe, self.seed = repeats * recipe.data.passes, recipe, recipe.seed
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
         """Draw the order of pictures for ``epoch`` (0-based); fractional repeats are rounded at random."""
+        data = self.recipe.data
+        self.data = msgspec.structs.replace(data, crop=crop_of(epoch, self.recipe.optimiser.total_epochs, data))
         rng = np.random.default_rng((self.seed, epoch))
         whole = np.floor(self.repeats)
         times = whole + (rng.random(len(whole)) < self.repeats - whole)
@@ -34,20 +38,91 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.order)
 
+    def _generator(self, position: int) -> np.random.Generator:
+        return np.random.default_rng((self.seed, self.epoch, position))
+
+
+class Crops(Stream):
+    """Item i: image (3, crop, crop) uint8 and mask (crop / stride, crop / stride) uint8."""
+
+    def __init__(self, source: SegmentationData, recipe: Recipe) -> None:
+        self.source, data = source, recipe.data
+        ids = {label: i for i, label in enumerate(source.labels)}
+        self.swap = _swap_table(data.swap, ids) if data.swap else None
+        present = [classes_in(source.mask(i)) for i in range(len(source))] if _looks_at_masks(data) else []
+        self.objects: list[tuple[int, int]] = []
+        if data.paste:
+            wanted = {_id(label, ids, "data.paste.classes") for label in data.paste.classes}
+            self.objects = [(i, c) for i, classes in enumerate(present) for c in classes if c in wanted]
+            if not self.objects:
+                raise ConfigError("No picture has a class of data.paste.classes.", "Correct the list.")
+        super().__init__(repeat_factors(present, len(source), data.repeat_threshold), recipe)
+
+    def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
+        index, rng, source = int(self.order[position]), self._generator(position), self.source
+        image, target = random_crop(read_rgb(source.image_path(index)), source.mask(index), self.data, self.swap, rng)
+        paste = self.data.paste
+        if paste and rng.random() < paste.probability:
+            other, label = self.objects[int(rng.integers(len(self.objects)))]
+            size = log_uniform(paste.size, rng)
+            paste_object(image, target, read_rgb(source.image_path(other)), source.mask(other), label, size, rng)
+        return pixels(image), torch.from_numpy(np.array(target))
+
+
+class LabelledPictures(Stream):
+    """Item i: image (3, crop, crop) uint8 and its class, a scalar int64."""
+
+    def __init__(self, source: ClassFolder, recipe: Recipe) -> None:
+        self.source = source
+        super().__init__(np.ones(len(source)), recipe)
+
     def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
         index = int(self.order[position])
-        rng = np.random.default_rng((self.seed, self.epoch, position))
-        image, mask = random_crop(read_rgb(self.source.image_path(index)), self.source.mask(index), self.data, rng)
-        return torch.from_numpy(image.copy()).permute(2, 0, 1), torch.from_numpy(mask.copy())
+        image = random_picture(self.source.picture(index), self.data, self._generator(position))
+        return pixels(image), torch.tensor(self.source.label(index))
 
 
-def repeat_factors(source: SegmentationData, threshold: float) -> NDArray[np.float64]:
-    """How often an epoch shows each picture: max(1, sqrt(threshold / share of its rarest class)), (N,) float64."""
-    present = [classes_in(source.mask(i)) for i in range(len(source))] if threshold > 0 else []
-    if not present:
-        return np.ones(len(source))
+def pixels(image: object) -> Tensor:
+    """An RGB picture (H, W) as (3, H, W) uint8."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def crop_of(epoch: int, epochs: int, data: Data) -> int:
+    """The side of the crops of ``epoch``: from ``crop_start`` to ``crop`` in even steps, a multiple of 32."""
+    if not data.crop_start or epochs < 2:
+        return data.crop
+    side = data.crop_start + (data.crop - data.crop_start) * min(epoch, epochs - 1) / (epochs - 1)
+    return 32 * round(side / 32)
+
+
+def _looks_at_masks(data: Data) -> bool:
+    return data.repeat_threshold > 0 or data.paste is not None
+
+
+def _id(label: str, ids: dict[str, int], where: str) -> int:
+    if label not in ids:
+        raise ConfigError(f"{where} names {label!r}, which is no class.", nearest(label, ids))
+    return ids[label]
+
+
+def _swap_table(pairs: Sequence[tuple[str, str]], ids: dict[str, int]) -> NDArray[np.uint8]:
+    """(256,) uint8: what each class id becomes in the mirror."""
+    table = np.arange(256, dtype=np.uint8)
+    for one, other in pairs:
+        a, b = _id(one, ids, "data.swap"), _id(other, ids, "data.swap")
+        table[a], table[b] = b, a
+    return table
+
+
+def repeat_factors(present: Sequence[Sequence[int]], pictures: int, threshold: float) -> NDArray[np.float64]:
+    """How often an epoch shows each picture: max(1, sqrt(threshold / share of its rarest class)), (N,) float64.
+
+    ``present[i]``: the classes of picture i; not looked at when ``threshold`` is 0.
+    """
+    if threshold == 0:
+        return np.ones(pictures)
     count = np.bincount([c for classes in present for c in classes], minlength=IGNORE)
-    share = count / len(source)
+    share = count / pictures
     return np.array([max([1.0] + [math.sqrt(threshold / share[c]) for c in classes]) for classes in present])
 
 

@@ -1,5 +1,8 @@
 """Losses over logits (N, C, h, w) and class ids (N, H, W) with ``IGNORE``; logits are first resized to the ids."""
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -7,24 +10,66 @@ from torch.nn import functional as F
 from maskery.datasets.base import IGNORE
 from maskery.training.recipe import Loss
 
+OHEM_LEAST = 16
+"""At least one pixel of so many is kept, however sure the network is."""
 
-def total_loss(logits: Tensor, target: Tensor, weights: Loss) -> Tensor:
-    """The recipe's weighted sum, a scalar. A batch without a judged pixel has loss zero."""
-    logits = F.interpolate(logits.float(), size=target.shape[1:], mode="bilinear", align_corners=False)
-    target = target.long()
-    judged = (target != IGNORE).sum().clamp(min=1)
-    loss = weights.cross_entropy * F.cross_entropy(logits, target, ignore_index=IGNORE, reduction="sum") / judged
-    if weights.dice:
-        loss = loss + weights.dice * dice_loss(logits, target)
+
+def total_loss(outputs: Tensor | Sequence[Tensor], target: Tensor, weights: Loss) -> Tensor:
+    """The recipe's weighted sum, a scalar. A batch without a judged pixel has loss zero.
+
+    ``outputs``: logits, or the main logits and those of auxiliary heads. ``target`` of one axis holds picture classes.
+    """
+    main, *others = [outputs] if isinstance(outputs, Tensor) else outputs
+    if target.dim() == 1:
+        return F.cross_entropy(main.float(), target, label_smoothing=weights.smoothing)
+    loss = _one(main, target.long(), weights)
+    for other in others:
+        loss = loss + weights.auxiliary * _one(other, target.long(), weights)
     return loss
 
 
-def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """One minus the soft Dice score, averaged over the classes that the batch contains (arXiv 1606.04797)."""
+def _one(logits: Tensor, target: Tensor, weights: Loss) -> Tensor:
+    logits = F.interpolate(logits.float(), size=target.shape[1:], mode="bilinear", align_corners=False)
+    log_probability = logits.log_softmax(1)
+    loss = weights.cross_entropy * cross_entropy(log_probability, target, weights.ohem, weights.smoothing)
+    if weights.dice:
+        loss = loss + weights.dice * dice_loss(log_probability, target)
+    return loss
+
+
+def cross_entropy(log_probability: Tensor, target: Tensor, ohem: float = 0.0, smoothing: float = 0.0) -> Tensor:
+    """Mean over the judged pixels; with ``ohem`` over the hard ones: those whose class has a lower probability.
+
+    ``log_probability`` (N, C, H, W), ``target`` (N, H, W) int64.
+    """
     valid = target != IGNORE
-    probability = logits.softmax(1) * valid[:, None]
-    truth = F.one_hot(target.masked_fill(~valid, 0), logits.shape[1]).permute(0, 3, 1, 2) * valid[:, None]
-    overlap = (probability * truth).sum((0, 2, 3))
-    size = (probability + truth).sum((0, 2, 3))
-    present = truth.sum((0, 2, 3)) > 0
+    each = -_of_target(log_probability, target)
+    kept = valid & (each >= _hard(each[valid].detach(), ohem)) if ohem else valid
+    if smoothing:
+        each = (1 - smoothing) * each - smoothing * log_probability.mean(1)
+    return (each * kept).sum() / kept.sum().clamp(min=1)
+
+
+def _hard(losses: Tensor, ohem: float) -> Tensor:
+    """The loss from which a pixel counts as hard; ``losses`` (M,) are those of the judged pixels."""
+    limit = losses.new_tensor(-math.log(ohem))
+    least = len(losses) // OHEM_LEAST
+    return torch.minimum(limit, losses.topk(least).values[-1]) if least else limit
+
+
+def dice_loss(log_probability: Tensor, target: Tensor) -> Tensor:
+    """One minus the soft Dice score, averaged over the classes that the batch contains (arXiv 1606.04797)."""
+    classes, valid = log_probability.shape[1], target != IGNORE
+    ids = target[valid]
+    count = torch.bincount(ids, minlength=classes).to(log_probability.dtype)
+    hit = _of_target(log_probability, target)[valid].exp()
+    overlap = torch.zeros_like(count).index_add(0, ids, hit)
+    size = (log_probability.exp() * valid[:, None]).sum((0, 2, 3)) + count
+    present = count > 0
     return 1 - torch.where(present, 2 * overlap / size.clamp(min=1), 0).sum() / present.sum().clamp(min=1)
+
+
+def _of_target(log_probability: Tensor, target: Tensor) -> Tensor:
+    """(N, H, W): what each pixel's own class has; of class 0 where the pixel is not judged."""
+    known = target.masked_fill(target == IGNORE, 0)
+    return log_probability.gather(1, known[:, None])[:, 0]

@@ -4,18 +4,20 @@ import hashlib
 import platform
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from maskery.datasets.base import Concatenated
 from maskery.evaluation import evaluate_model
+from maskery.labels import PALETTES, Colour
 from maskery.metrics import mean_iou
 from maskery.model_card import CARD_NAME, Check, Input, Licence, ModelCard, Output, Quality
 from maskery.pipeline import load_model
 from maskery.training.export import INPUT, OUTPUT, Proof, export_onnx
 from maskery.training.loop import Run
-from maskery.training.nets.efficientnet_lite import PIXEL_MEAN, PIXEL_STD
+from maskery.training.nets.base import Net
 from maskery.training.recipe import Recipe
 from maskery.zoo.card_text import card_text
 
@@ -29,9 +31,10 @@ def publish(run: Run, recipe_path: Path, folder: Path) -> ModelCard:
     folder.mkdir(parents=True, exist_ok=True)
     recipe = run.recipe
     weights = folder / f"{recipe.name}.onnx"
-    proof = export_onnx(run.averaged(), weights, recipe.publish.half)
+    net = run.averaged().cpu()
+    proof = export_onnx(net, weights, recipe.publish.half)
     shutil.copyfile(recipe_path, folder / "recipe.toml")
-    card = _card(recipe, list(run.labels), weights, _facts(run, proof))
+    card = _card(recipe, net, run.labels, weights, _facts(run, proof))
     source = recipe.data.validate
     measured = evaluate_model(load_model(card, weights), run.root / source.path, source.split, source.format)
     note = f"mean over the classes with at least 20 pictures, without background: {mean_iou(measured):.4f}"
@@ -49,43 +52,53 @@ def publish(run: Run, recipe_path: Path, folder: Path) -> ModelCard:
     return card
 
 
-def _card(recipe: Recipe, labels: list[str], weights: Path, training: dict[str, str | int | float]) -> ModelCard:
+def _card(
+    recipe: Recipe, net: Net, labels: Sequence[str], weights: Path, training: dict[str, str | int | float]
+) -> ModelCard:
     data, wish = weights.read_bytes(), recipe.publish
+    backbone = net.backbone
     return ModelCard(
         name=recipe.name,
         version=recipe.version,
-        task="semantic",
+        task="classification" if recipe.classifies else "semantic",
         description=wish.description,
         file=weights.name,
         sha256=hashlib.sha256(data).hexdigest(),
         bytes=len(data),
         url="",
         licence=Licence(name=wish.licence, commercial_use=wish.commercial_use, note=wish.licence_note),
-        labels=labels,
+        labels=list(labels),
+        palette=_palette(recipe),
         input=Input(
             tensor=INPUT,
             layout="NCHW",
-            resize="longest-side",
-            side=wish.side,
-            multiple=32,
+            resize=wish.resize,
+            side=None if wish.resize == "stretch" else wish.side,
+            size=(wish.side, wish.side) if wish.resize == "stretch" else None,
+            multiple=net.multiple,
             max_side=wish.max_side,
-            mean=(PIXEL_MEAN,) * 3,
-            std=(PIXEL_STD,) * 3,
+            mean=backbone.pixel_mean,
+            std=backbone.pixel_std,
         ),
-        output=Output(tensor=OUTPUT, kind="logits", layout="CHW"),
+        output=Output(tensor=OUTPUT, kind="logits", layout="C" if recipe.classifies else "CHW"),
         check=Check(shares=wish.check) if wish.check else None,
         training=training,
     )
 
 
+def _palette(recipe: Recipe) -> Literal["voc"] | list[Colour]:
+    """The colours that the recipe's label set is usually shown in."""
+    name = recipe.data.labels
+    return list(PALETTES[name]) if isinstance(name, str) and name in PALETTES else "voc"
+
+
 def _facts(run: Run, proof: Proof) -> dict[str, str | int | float]:
     """What a reader of the card wants to know about how the weights came to be."""
-    assert isinstance(run.crops.source, Concatenated)
     return {
-        "pictures": len(run.crops.source),
+        "pictures": run.job.pictures,
         "epochs": run.recipe.optimiser.total_epochs,
         "minutes": round(run.seconds / 60, 1),
-        "machine": f"{platform.machine()}, {run.threads} threads",
+        "machine": f"{platform.machine()}, {run.device.type}, {run.threads} threads",
         "finished": time.strftime("%Y-%m-%d"),
         "parity_torch_onnx": proof.exact,
         "parity_after_half_storage": proof.stored,

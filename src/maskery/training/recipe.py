@@ -10,30 +10,53 @@ from maskery.errors import ConfigError
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """One data set: a folder below the data root, its split and format."""
+    """One data set: a folder (or zip) below the data root, its split and format."""
 
     path: str
-    split: str
+    split: str = ""
     format: str = "auto"
 
 
-class Data(msgspec.Struct, frozen=True, kw_only=True):
-    """``scale`` is the picture's short side in multiples of ``crop``, drawn log-uniformly.
+class Paste(msgspec.Struct, frozen=True, kw_only=True):
+    """Copy-paste (arXiv 2012.07177): with ``probability`` an object of one of ``classes`` is put into the crop.
 
-    ``mask_stride`` makes the masks (and the loss) coarser than the crop. ``repeat_threshold`` t repeats a picture
-    max(1, sqrt(t / f)) times an epoch, f being the share of pictures with its rarest class (arXiv 1908.03195).
+    The object's longer side is ``size`` times the crop's, drawn log-uniformly.
     """
 
-    root: str
-    labels: str
+    classes: list[str]
+    probability: float = 0.3
+    size: tuple[float, float] = (0.1, 0.5)
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True):
+    """``labels``: the name of a label set, or the classes themselves; "" = what the first data set says of itself.
+
+    ``crop``: side of the training crops in pixels. With ``crop_start`` they grow from that to ``crop`` over the epochs:
+    much the same result in less time (progressive learning, arXiv 2104.00298).
+    ``scale`` is the picture's short side in multiples of ``crop``, drawn log-uniformly. ``rotate``: degrees, drawn from
+    [-rotate, rotate]. ``swap``: pairs of classes that change places when a picture is flipped (left and right eye).
+    ``mask_stride`` makes the masks (and the loss) coarser than the crop. ``repeat_threshold`` t repeats a picture
+    max(1, sqrt(t / f)) times an epoch, f being the share of pictures with its rarest class (arXiv 1908.03195).
+    ``passes`` shows every picture so many times an epoch. ``erase``: side of a grey square put over the picture, in
+    crops (cutout, arXiv 1708.04552); it is for classification only.
+    """
+
+    root: str = "."
+    labels: str | list[str] = ""
     train: list[Source]
     validate: Source
     crop: int = 256
+    crop_start: int = 0
     mask_stride: int = 2
     scale: tuple[float, float] = (0.75, 1.6)
+    rotate: float = 0.0
     flip: bool = True
+    swap: list[tuple[str, str]] = []
     colour_jitter: float = 0.3
+    erase: float = 0.0
     repeat_threshold: float = 0.0
+    passes: int = 1
+    paste: Paste | None = None
 
 
 NetworkName = Literal["light_decoder", "bisenet", "deeplabv3plus", "fcn", "lraspp", "classifier"]
@@ -60,15 +83,21 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Optimiser(msgspec.Struct, frozen=True, kw_only=True):
-    """AdamW, one-cycle schedule with peak ``rate`` for ``epochs``, then ``hold_epochs`` at the constant ``hold_rate``.
+    """Peak ``rate`` for ``epochs`` under a schedule, then ``hold_epochs`` at the constant ``hold_rate``.
 
-    ``ema``: decay of the averaged weights, the ones that are kept. Averaging along a constant rate finds flatter minima
-    than the end of a schedule (arXiv 1803.05407).
+    ``schedule``: ``one-cycle`` (arXiv 1708.07120), or ``poly`` with power 0.9 after a linear warm-up; ``warmup`` is the
+    share of the steps before the peak. ``ema``: decay of the averaged weights, the ones that are kept. Averaging along
+    a constant rate finds flatter minima than the end of a schedule (arXiv 1803.05407). ``momentum`` is SGD's.
+    ``precision``: ``mixed`` computes in bfloat16 what tolerates it, weights and losses stay float32; ``auto`` does so
+    on CUDA only.
     """
 
+    name: Literal["adamw", "sgd"] = "adamw"
+    schedule: Literal["one-cycle", "poly"] = "one-cycle"
     rate: float = 1e-3
     backbone_factor: float = 1.0
     weight_decay: float = 1e-2
+    momentum: float = 0.9
     warmup: float = 0.1
     batch: int = 16
     epochs: int = 8
@@ -76,6 +105,7 @@ class Optimiser(msgspec.Struct, frozen=True, kw_only=True):
     hold_rate: float = 0.0
     ema: float = 0.998
     clip: float = 5.0
+    precision: Literal["auto", "float32", "mixed"] = "auto"
 
     @property
     def total_epochs(self) -> int:
@@ -83,14 +113,21 @@ class Optimiser(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
-    """Weights of the summed losses."""
+    """Weights of the summed losses. ``ohem``: only pixels whose class has less than this probability count in the
+    cross-entropy, at least a sixteenth of all (online hard example mining, arXiv 1604.03540); 0 = all.
+
+    ``auxiliary``: weight of the networks' side outputs. ``smoothing``: label smoothing of the cross-entropy.
+    """
 
     cross_entropy: float = 1.0
     dice: float = 0.0
+    ohem: float = 0.0
+    auxiliary: float = 0.4
+    smoothing: float = 0.0
 
 
 class Publish(msgspec.Struct, frozen=True, kw_only=True):
-    """What the card says, and how the model is served: ``side`` and ``max_side`` are pixels of the longest side.
+    """What the card says, and how the model is served: ``side`` and ``max_side`` are pixels, ``resize`` is the card's.
 
     ``half``: store the weights as float16. ``check``: shares of classes on the stored picture (``model_card.Check``).
     """
@@ -99,6 +136,7 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True):
     licence: str
     commercial_use: bool
     licence_note: str = ""
+    resize: Literal["longest-side", "shortest-side", "square", "stretch"] = "longest-side"
     side: int = 384
     max_side: int = 1024
     half: bool = True
@@ -112,15 +150,32 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     data: Data
     network: Network
     optimiser: Optimiser
-    loss: Loss
+    loss: Loss = Loss()
     publish: Publish
+
+    @property
+    def classifies(self) -> bool:
+        """Whether this makes a classifier; a segmenter otherwise."""
+        return self.network.name == "classifier"
 
 
 def load_recipe(path: Path) -> Recipe:
     """Parse and check the recipe at ``path``. Raises ``ConfigError``."""
     recipe = strict.read_toml(path, Recipe)
-    if recipe.data.crop % 32 or recipe.data.crop % recipe.data.mask_stride:
-        raise ConfigError(f"{path}: data.crop is {recipe.data.crop}.", "Make it a multiple of 32 and of mask_stride.")
-    if not 0 < recipe.data.scale[0] <= recipe.data.scale[1]:
-        raise ConfigError(f"{path}: data.scale is {recipe.data.scale}.", "Give [low, high] with 0 < low <= high.")
+    data, optimiser = recipe.data, recipe.optimiser
+    for side in (data.crop, data.crop_start):
+        if side < 0 or side % 32 or side % data.mask_stride:
+            raise ConfigError(f"{path}: a crop is {side} pixels.", "Make it a multiple of 32 and of mask_stride.")
+    if not 0 < data.scale[0] <= data.scale[1]:
+        raise ConfigError(f"{path}: data.scale is {data.scale}.", "Give [low, high] with 0 < low <= high.")
+    if not data.train:
+        raise ConfigError(f"{path}: data.train is empty.", "Name at least one data set.")
+    if optimiser.batch < 2 or optimiser.epochs < 1 or data.passes < 1:
+        raise ConfigError(f"{path}: batch, epochs or passes is too small.", "Give batch >= 2, epochs and passes >= 1.")
+    if recipe.classifies and (data.paste or data.swap or recipe.loss.dice or recipe.loss.ohem):
+        raise ConfigError(
+            f"{path}: paste, swap, dice and ohem are for masks, and a classifier has none.", "Take them out."
+        )
+    if not recipe.classifies and data.erase:
+        raise ConfigError(f"{path}: data.erase is for classifiers.", "Take it out.")
     return recipe
