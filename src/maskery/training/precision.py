@@ -39,30 +39,33 @@ def mixed(device: torch.device, enabled: bool) -> AbstractContextManager[Any]:
 
 
 class _DepthwiseFunction(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, conv: nn.Conv2d) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.conv = conv
-        return F.conv2d(x, weight.to(x.dtype), None, conv.stride, conv.padding, conv.dilation, conv.groups)
+    """A depthwise convolution of bfloat16 maps whose backward pass is float32."""
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, conv: nn.Conv2d) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.conv, ctx.biased = conv, bias is not None
+        small = None if bias is None else bias.to(x.dtype)
+        return F.conv2d(x, weight.to(x.dtype), small, conv.stride, conv.padding, conv.dilation, conv.groups)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         x, weight = ctx.saved_tensors
         conv = ctx.conv
-        grad_x, grad_weight, _ = torch.ops.aten.convolution_backward(
+        grad_x, grad_weight, grad_bias = torch.ops.aten.convolution_backward(
             grads[0].float(),
             x.float(),
             weight,
-            None,
+            [conv.out_channels] if ctx.biased else None,
             conv.stride,
             conv.padding,
             conv.dilation,
             False,
             (0, 0),
             conv.groups,
-            (ctx.needs_input_grad[0], ctx.needs_input_grad[1], False),
+            (ctx.needs_input_grad[0], ctx.needs_input_grad[1], ctx.biased),
         )
-        return None if grad_x is None else grad_x.to(x.dtype), grad_weight, None
+        return None if grad_x is None else grad_x.to(x.dtype), grad_weight, grad_bias, None
 
 
 class _MixedDepthwise(nn.Conv2d):
@@ -72,12 +75,12 @@ class _MixedDepthwise(nn.Conv2d):
         if not (self.training and torch.is_autocast_enabled("cpu")):
             return super().forward(x)
         with torch.autocast("cpu", enabled=False):
-            result: Tensor = _DepthwiseFunction.apply(x.to(torch.bfloat16), self.weight, self)  # type: ignore[no-untyped-call]
+            result: Tensor = _DepthwiseFunction.apply(x.to(torch.bfloat16), self.weight, self.bias, self)  # type: ignore[no-untyped-call]
             return result
 
 
 def ready_for_mixed_cpu(net: nn.Module) -> None:
     """Change the depthwise convolutions of ``net`` in place so that mixed precision pays on a CPU."""
     for module in net.modules():
-        if type(module) is nn.Conv2d and module.groups == module.in_channels > 1 and module.bias is None:
+        if type(module) is nn.Conv2d and module.groups == module.in_channels > 1:
             module.__class__ = _MixedDepthwise
