@@ -4,15 +4,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from maskery.errors import DataError
+from maskery.datasets import pictures
+from maskery.errors import DataError, nearest
 from maskery.labels import SYNONYMS
 
+T = TypeVar("T")
 IGNORE = 255
 _COCO_SUFFIX = re.compile(r"(-other)?-(merged|stuff)$")  # of COCO's joined classes: wall-other-merged is wall
 
@@ -85,11 +87,20 @@ class Concatenated:
 
 
 def read_rgb(path: Path) -> Image.Image:
-    """A training picture as RGB. Raises ``DataError`` naming the file."""
-    try:
-        return Image.open(path).convert("RGB")
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path} is not a readable picture: {error}.", "Replace or remove the file.") from error
+    """A training picture as upright RGB. Raises ``DataError`` naming the file."""
+    return pictures.rgb(pictures.open_picture(path, str(path)), str(path))
+
+
+def every_fifth(items: Sequence[T], split: str, root: Path) -> list[T]:
+    """The splits of a set without split folders: ``all``, ``val`` (every fifth by name) and ``train`` (the others).
+
+    Raises ``DataError`` for another split.
+    """
+    if split == "all":
+        return list(items)
+    if split not in ("train", "val"):
+        raise DataError(f"{root} has no folder for the split {split!r}.", nearest(split, ("train", "val", "all")))
+    return [item for i, item in enumerate(items) if (i % 5 == 4) == (split == "val")]
 
 
 def same_name(name: str) -> str:

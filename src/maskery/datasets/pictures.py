@@ -1,0 +1,75 @@
+"""Pictures and masks of data sets, read with the same care as those that are sent to the server."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from maskery import image
+from maskery.errors import DataError, InputError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+MASK_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff")  # they keep every value; JPEG does not
+MAX_PIXELS = 1 << 28
+MAX_BYTES = 1 << 30
+
+
+def open_picture(source: Path | bytes, name: str) -> image.Picture:
+    """The header of a picture file, checked. Raises ``DataError`` that calls it ``name``."""
+    try:
+        return image.open_picture(source, max_bytes=MAX_BYTES, max_pixels=MAX_PIXELS)
+    except InputError as error:
+        raise _unreadable(name, "picture", error) from error
+
+
+def rgb(picture: image.Picture, name: str) -> Image.Image:
+    """The upright picture, mode RGB. Raises ``DataError`` that calls it ``name``."""
+    try:
+        pixels = picture.pixels()
+    except InputError as error:
+        raise _unreadable(name, "picture", error) from error
+    return pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+
+
+def read_mask(path: Path) -> Image.Image:
+    """A mask's pixels as they are stored, not turned by EXIF. Raises ``DataError`` naming the file."""
+    try:
+        data = path.read_bytes()
+        with image.decoder_errors():
+            image.check_structure(data, MAX_PIXELS)
+            stored = image.open_lazily(data)
+            image.check_pixels(stored.size, MAX_PIXELS)
+            stored.load()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.", "Check the file.") from error
+    except InputError as error:
+        raise _unreadable(str(path), "mask", error) from error
+    return stored
+
+
+def values(mask: Image.Image, path: Path) -> NDArray[np.uint8]:
+    """(H, W) uint8, the grey values or palette indices of ``mask``. Raises ``DataError`` for another mode."""
+    if mask.mode in ("P", "L", "1"):
+        return np.array(mask, dtype=np.uint8)
+    raise DataError(
+        f"{path} has mode {mask.mode}{_MODES.get(mask.mode, '')}; a mask has one channel of class ids.", _CURE
+    )
+
+
+_CURE = (
+    "Save it as an 8-bit grey or palette PNG whose pixel values are class ids, or, for coloured masks, give the "
+    "colours of the classes in classes.toml."
+)
+_MODES = {
+    "RGBA": " (colours with transparency)",
+    "LA": " (grey with transparency)",
+    "I;16": " (16 bits)",
+    "I;16B": " (16 bits)",
+    "I": " (32 bits)",
+    "F": " (floating point)",
+}
+
+
+def _unreadable(name: str, kind: str, error: InputError) -> DataError:
+    return DataError(f"{name} is not a readable {kind}: {error.message}", "Replace or remove the file.")
