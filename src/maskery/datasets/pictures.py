@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from maskery import image
+from maskery import blocks, image
 from maskery.errors import DataError, InputError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -37,9 +37,9 @@ def read_mask(path: Path) -> Image.Image:
     try:
         data = path.read_bytes()
         with image.decoder_errors():
-            image.check_structure(data, MAX_PIXELS)
+            blocks.check_structure(data, MAX_PIXELS)
             stored = image.open_lazily(data)
-            image.check_pixels(stored.size, MAX_PIXELS)
+            blocks.check_pixels(stored.size, MAX_PIXELS)
             stored.load()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.", "Check the file.") from error
