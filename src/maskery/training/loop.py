@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from maskery.errors import ConfigError, TrainingError
+from maskery.settings import load_settings
 from maskery.training import checkpoint
 from maskery.training.jobs import open_job
 from maskery.training.losses import total_loss
@@ -21,6 +22,8 @@ from maskery.training.nets.base import Net
 from maskery.training.nets.build import build_network
 from maskery.training.precision import choose_device, is_mixed, mixed, ready_for_mixed_cpu
 from maskery.training.recipe import Optimiser, Recipe
+from maskery.training.start import start_from
+from maskery.zoo.store import Store
 
 Say = Callable[[str], None]
 
@@ -35,6 +38,8 @@ class Run:
         self.job = open_job(recipe, root)
         torch.manual_seed(recipe.seed)
         self.net: Net = build_network(recipe.network, len(self.job.labels))
+        if recipe.network.start:
+            self._start(recipe.network.start)
         if self.mixed and self.device.type == "cpu":
             ready_for_mixed_cpu(self.net)
         self.net = self.net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -46,6 +51,10 @@ class Run:
         self.optimiser = self._optimiser()
         self.schedule = _schedule(self.optimiser, recipe.optimiser, self._steps())
         self.epoch, self.seconds, self.threads = 0, 0.0, torch.get_num_threads()
+
+    def _start(self, name: str) -> None:
+        fresh = start_from(self.net, Store(load_settings()).locate(name).path)
+        self.say(f"starting from {name}" + (f"; its {', '.join(fresh)} do not fit and start anew" if fresh else ""))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -140,8 +149,10 @@ class Run:
     def _training_mode(self) -> None:
         self.net.train()
         still = self._frozen()
-        if self.recipe.network.frozen_norm:
-            still += [m for m in self.net.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
+        network = self.recipe.network
+        if network.frozen_norm or network.start:
+            part = self.net if network.start else self.net.backbone
+            still += [m for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
         for layer in still:
             layer.eval()
 

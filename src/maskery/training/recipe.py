@@ -66,9 +66,10 @@ BackboneName = Literal["efficientnet_lite0", "resnet18", "resnet50", "resnet101"
 class Network(msgspec.Struct, frozen=True, kw_only=True):
     """``imagenet``: start from the ImageNet weights that ``maskery[train]`` brings (EfficientNet-Lite0 only).
 
-    ``weights``: a state_dict file for the backbone instead. ``frozen_blocks``: stem and so many first blocks stay as
-    they are. ``frozen_norm``: the backbone's batch norms keep their statistics, as suits small batches.
-    ``last_stage``: the backbone ends after that stage; fewer make a smaller model.
+    ``weights``: a state_dict file for the backbone instead. ``start``: a built-in or stored model, or a model folder,
+    whose weights this network goes on with; then all batch norms keep their statistics. ``frozen_blocks``: stem and so
+    many first blocks stay as they are. ``frozen_norm``: the backbone's batch norms keep their statistics, as suits
+    small batches. ``last_stage``: the backbone ends after that stage; fewer make a smaller model.
     """
 
     name: NetworkName
@@ -77,6 +78,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     dropout: float = 0.1
     imagenet: bool = True
     weights: str = ""
+    start: str = ""
     frozen_blocks: int = 0
     frozen_norm: bool = False
     last_stage: int = 6

@@ -1,0 +1,51 @@
+"""A network filled from an exported model is that model."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+
+from maskery.errors import ConfigError
+from maskery.training.nets.build import build_network
+from maskery.training.recipe import Network
+from maskery.training.start import norms_behind, start_from
+from maskery.zoo.catalog import builtin
+
+EVERYDAY = builtin()["everyday"] / "everyday.onnx"
+
+
+def test_the_built_in_model_goes_on_where_it_stopped() -> None:
+    net = build_network(Network(name="light_decoder", imagenet=False), 21)
+    assert start_from(net, EVERYDAY) == []
+    image = np.random.default_rng(0).normal(0, 0.5, (1, 3, 128, 96)).astype(np.float32)
+    session = ort.InferenceSession(EVERYDAY, providers=["CPUExecutionProvider"])
+    theirs = session.run(None, {"image": image})[0]
+    with torch.inference_mode():
+        ours = net.eval()(torch.from_numpy(image)).numpy()
+    assert np.abs(ours - theirs).max() < 1e-3 * np.abs(theirs).max()
+
+
+def test_other_classes_get_a_new_last_layer_and_are_told() -> None:
+    net = build_network(Network(name="light_decoder", imagenet=False), 3)
+    fresh = net.classify.weight.clone()  # type: ignore[union-attr, operator]
+    assert sorted(start_from(net, EVERYDAY)) == ["classify.bias", "classify.weight"]
+    assert torch.equal(net.classify.weight, fresh)  # type: ignore[union-attr, arg-type]
+
+
+def test_another_network_is_refused(tmp_path: Path) -> None:
+    net = build_network(Network(name="deeplabv3plus", imagenet=False, width=16), 21)
+    with pytest.raises(ConfigError, match="no weights for"):
+        start_from(net, EVERYDAY)
+    (tmp_path / "broken.onnx").write_bytes(b"no model")
+    with pytest.raises(ConfigError, match="not a readable ONNX file"):
+        start_from(net, tmp_path / "broken.onnx")
+
+
+def test_which_norm_stands_behind_which_convolution() -> None:
+    pairs = norms_behind(build_network(Network(name="light_decoder", imagenet=False, width=16), 3))
+    assert pairs["backbone._conv_stem"] == "backbone._bn0"
+    assert pairs["backbone._blocks.2._depthwise_conv"] == "backbone._blocks.2._bn1"
+    assert pairs["lateral8.0"] == "lateral8.1"
+    assert "classify" not in pairs
