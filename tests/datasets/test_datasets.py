@@ -1,16 +1,15 @@
 """The readers on small folders made here, and on the real ones where they are."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
-from maskery.datasets.base import IGNORE
-from maskery.datasets.formats import open_dataset, recognise
+from maskery.datasets.base import IGNORE, read_rgb
+from maskery.datasets.formats import describe, open_dataset, recognise
 from maskery.errors import DataError
-from maskery.labels import VOC
+from maskery.labels import CAMVID, VOC
 from tests.material import shared
 
 
@@ -45,7 +44,7 @@ def test_mask_folder_errors_name_file_and_cure(masks: Path) -> None:
     with pytest.raises(DataError, match="not a readable mask"):
         open_dataset(masks, "train", VOC).mask(0)
     (masks / "masks" / "train" / "a.png").unlink()
-    with pytest.raises(DataError, match=r"1 pictures of .* have no mask"):
+    with pytest.raises(DataError, match=r"a.jpg has no mask\. Add .*masks/train/a.png or remove"):
         open_dataset(masks, "train", VOC)
     with pytest.raises(DataError, match="Unknown data set format"):
         open_dataset(masks, "train", VOC, "mask-foldr")
@@ -53,30 +52,53 @@ def test_mask_folder_errors_name_file_and_cure(masks: Path) -> None:
         open_dataset(masks / "images", "train", VOC)
 
 
-def test_coco_panoptic_maps_names_crowds_and_gaps(tmp_path: Path) -> None:
-    (tmp_path / "images" / "val").mkdir(parents=True)
-    (tmp_path / "panoptic" / "val").mkdir(parents=True)
-    Image.new("RGB", (4, 1)).save(tmp_path / "images" / "val" / "7.jpg")
-    ids = np.array([[[3, 1, 0], [4, 0, 0], [5, 0, 0], [0, 0, 0]]], np.uint8)  # 259, 4, 5, none
-    Image.fromarray(ids).save(tmp_path / "panoptic" / "val" / "7.png")
-    segments = [
-        {"id": 259, "category_id": 1, "iscrowd": 0},
-        {"id": 4, "category_id": 2, "iscrowd": 1},
-        {"id": 5, "category_id": 3, "iscrowd": 0},
-    ]
-    index = {
-        "images": [{"id": 7, "file_name": "7.jpg"}],
-        "annotations": [{"image_id": 7, "file_name": "7.png", "segments_info": segments}],
-        "categories": [{"id": 1, "name": "airplane"}, {"id": 2, "name": "person"}, {"id": 3, "name": "banana"}],
-    }
-    (tmp_path / "panoptic_val.json").write_text(json.dumps(index))
-    data = open_dataset(tmp_path, "val", VOC)
-    assert recognise(tmp_path) == "coco-panoptic"
-    assert data.mask(0).tolist() == [[VOC.index("aeroplane"), IGNORE, 0, IGNORE]]
-    with pytest.raises(DataError, match="Splits here: val"):
-        open_dataset(tmp_path, "test", VOC)
+def test_where_nobody_says_the_classes_it_is_an_error(masks: Path) -> None:
+    assert describe(masks).labels is None
+    with pytest.raises(DataError, match=r"does not say what its classes are\. Put a classes.txt there"):
+        open_dataset(masks, "train")
+
+
+def test_many_missing_files_are_one_error_that_names_the_first(masks: Path) -> None:
+    for name in "bcd":
+        Image.new("RGB", (6, 4)).save(masks / "images" / "train" / f"{name}.jpg")
+    with pytest.raises(DataError, match=r"3 files are missing, the first: .*b.jpg has no mask.* maskery data check"):
+        open_dataset(masks, "train", VOC)
+
+
+def test_a_mask_of_another_size_is_named(masks: Path) -> None:
+    Image.new("L", (4, 6)).save(masks / "masks" / "train" / "a.png")
+    with pytest.raises(DataError, match=r"mask of .*a.jpg is 4 x 6 pixels, its picture 6 x 4. Make the mask as large"):
+        open_dataset(masks, "train", VOC).mask(0)
+
+
+def test_the_mask_fits_the_upright_picture(masks: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.new("RGB", (4, 6)).save(masks / "images" / "train" / "a.jpg", exif=exif)
+    data = open_dataset(masks, "train", VOC)
+    assert data.mask(0).shape == (4, 6)
+    assert read_rgb(data.image_path(0)).size == (6, 4)
+
+
+def test_a_set_that_names_its_classes_is_matched_to_labels_by_name(masks: Path) -> None:
+    (masks / "classes.txt").write_text("background\nnothing\nairplane\n")
+    assert open_dataset(masks, "train").labels == ("background", "nothing", "airplane")
+    assert open_dataset(masks, "train", VOC).mask(0)[0, 0] == VOC.index("aeroplane")
+    assert open_dataset(masks, "train", ("background", "dog")).mask(0).tolist()[0][0] == 0
+    assert open_dataset(masks, "train", ("airplane", "dog")).mask(0).tolist()[0][:2] == [0, IGNORE]
     with pytest.raises(DataError, match="no class name in common"):
-        open_dataset(tmp_path, "val", ("x", "y"))
+        open_dataset(masks, "train", ("dog", "cat"))
+
+
+def test_hostile_files_are_named(masks: Path) -> None:
+    bomb = bytearray((masks / "masks" / "train" / "a.png").read_bytes())
+    bomb[16:24] = (60_000).to_bytes(4, "big") * 2
+    for kind, name in (("masks", "a.png"), ("images", "a.jpg")):
+        kept = (masks / kind / "train" / name).read_bytes()
+        (masks / kind / "train" / name).write_bytes(bomb)
+        with pytest.raises(DataError, match=rf"{name} is not a readable .*: The picture has 60000 x 60000 pixels"):
+            open_dataset(masks, "train", VOC).mask(0)
+        (masks / kind / "train" / name).write_bytes(kept)
 
 
 def test_the_real_ones_open() -> None:
@@ -86,3 +108,12 @@ def test_the_real_ones_open() -> None:
     coco = open_dataset(shared("data/coco2017-part"), "val2017", VOC)
     assert len(coco) == 100
     assert coco.mask(3).shape == np.asarray(Image.open(coco.image_path(3)).convert("L")).shape
+
+
+def test_the_real_camvid_is_recognised_by_its_names() -> None:
+    root = shared("data/camvid")
+    found = describe(root)
+    assert (found.format, found.splits, found.labels) == ("camvid", ("test", "train", "val"), CAMVID)
+    data = open_dataset(root, "test")
+    assert len(data) == 233
+    assert set(np.unique(data.mask(5))) <= {*range(11), IGNORE}

@@ -36,11 +36,33 @@ class SegmentationData(Protocol):
         ...
 
 
-class ImageFiles:
-    """The part of ``SegmentationData`` that is the same for every set of one file a picture."""
+@dataclass(frozen=True)
+class Pair:
+    """A picture and its mask."""
 
-    def __init__(self, labels: Sequence[str], images: Sequence[Path]) -> None:
-        self.labels, self.images = tuple(labels), images
+    image: Path
+    mask: Path
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A file without partner. ``fatal``: the set cannot be used; else it merely lies there."""
+
+    path: Path
+    message: str
+    cure: str
+    fatal: bool = True
+
+
+class ImageFiles:
+    """The part of ``SegmentationData`` that is the same for every set of one file a picture.
+
+    ``gaps``: what is missing; those pictures are not among ``images``.
+    """
+
+    def __init__(self, labels: Sequence[str], images: Sequence[Path], gaps: Sequence[Gap] = ()) -> None:
+        self.labels, self.images, self.gaps = tuple(labels), images, tuple(gaps)
+        self._fitting = set[int]()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -51,6 +73,57 @@ class ImageFiles:
 
     def image_path(self, index: int) -> Path:
         return self.images[index]
+
+    def mask(self, index: int) -> NDArray[np.uint8]:
+        """The class ids of picture ``index``, (H, W) uint8. Raises ``DataError``; also where the sizes differ."""
+        mask = self._read_mask(index)
+        if index not in self._fitting:  # looked at once, for masks are read again in every epoch
+            path = self.images[index]
+            size_wh = pictures.open_picture(path, str(path)).size_wh
+            if size_wh != mask.shape[::-1]:
+                raise DataError(
+                    f"The mask of {path} is {mask.shape[1]} x {mask.shape[0]} pixels, its picture {size_wh[0]} x "
+                    f"{size_wh[1]}.",
+                    "Make the mask as large as the upright picture.",
+                )
+            self._fitting.add(index)
+        return mask
+
+    def _read_mask(self, index: int) -> NDArray[np.uint8]:
+        raise NotImplementedError
+
+
+class Relabelled:
+    """A data set with its classes matched by name to ``labels``.
+
+    What has no namesake becomes ``background``, ``IGNORE`` where ``labels`` have no background. Raises ``DataError``
+    where no name is common.
+    """
+
+    def __init__(self, data: SegmentationData, labels: Sequence[str], called: Path) -> None:
+        self.data, self.labels = data, tuple(labels)
+        ids = {same_name(label): i for i, label in reversed(list(enumerate(labels)))}
+        if not any(same_name(label) in ids for label in data.labels):
+            raise DataError(
+                f"{called} and the labels have no class name in common: {', '.join(data.labels[:4])} ... on one side, "
+                f"{', '.join(labels[:4])} ... on the other.",
+                "Check the labels.",
+            )
+        rest = ids.get("background", IGNORE)
+        self._table = np.full(256, IGNORE, np.uint8)
+        self._table[: len(data.labels)] = [ids.get(same_name(label), rest) for label in data.labels]
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def name(self, index: int) -> str:
+        return self.data.name(index)
+
+    def image_path(self, index: int) -> Path:
+        return self.data.image_path(index)
+
+    def mask(self, index: int) -> NDArray[np.uint8]:
+        return np.take(self._table, self.data.mask(index))
 
 
 @dataclass(frozen=True)

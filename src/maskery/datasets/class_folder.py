@@ -90,7 +90,15 @@ _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, KeyError)
 
 
 def recognised(root: Path) -> bool:
-    return zipfile.is_zipfile(root) if root.is_file() else bool(_zips(root)) or bool(_items(root))
+    """Whether there are pictures of at least two classes; folders named like splits are no classes."""
+    sources = list(_zips(root).values()) if root.is_dir() and _zips(root) else [root]
+    names = {
+        item.class_name
+        for source in sources
+        if zipfile.is_zipfile(source) or source.is_dir()
+        for item in _items(source)
+    }
+    return len(names - {*SPLIT_NAMES}) >= 2
 
 
 def splits(root: Path) -> list[str]:

@@ -1,58 +1,69 @@
 """Format ``coco-panoptic`` (cocodataset.org): images/SPLIT/*.jpg, panoptic/SPLIT/*.png, panoptic_SPLIT.json.
 
-A pixel of the PNG holds the segment id as R + 256 G + 65536 B. Classes are matched to ``labels`` by name; what has no
-counterpart becomes ``background``, a crowd becomes ``IGNORE``.
+A pixel of the PNG holds the segment id as R + 256 G + 65536 B. A crowd and what is in no segment are ``IGNORE``.
 """
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from maskery.datasets.base import IGNORE, ImageFiles, same_name
+from maskery.datasets.base import IGNORE, Gap, ImageFiles
+from maskery.datasets.classes import Classes, numbered
+from maskery.datasets.coco_json import Categories, Panoptic, Panorama, missing, picture_path, read_json
+from maskery.datasets.pictures import read_mask
 from maskery.errors import DataError
+
+FORM = "images/SPLIT/*.jpg, panoptic/SPLIT/*.png and panoptic_SPLIT.json"
 
 
 class CocoPanoptic(ImageFiles):
-    """Raises ``DataError`` for a missing file or when no class name of the data set is among ``labels``."""
+    """Raises ``DataError`` for a damaged JSON file; missing pictures and masks are among ``gaps``."""
 
-    def __init__(self, root: Path, split: str, labels: Sequence[str]) -> None:
+    def __init__(self, root: Path, split: str, classes: Classes) -> None:
         index_path = root / f"panoptic_{split}.json"
-        try:
-            index = json.loads(index_path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            found = sorted(p.stem.removeprefix("panoptic_") for p in root.glob("panoptic_*.json"))
-            raise DataError(f"{index_path} cannot be read: {error}.", f"Splits here: {', '.join(found)}.") from error
-        ids = {same_name(label): i for i, label in enumerate(labels)}
-        self._class_of = {
-            c["id"]: ids[same_name(c["name"])] for c in index["categories"] if same_name(c["name"]) in ids
-        }
-        if not self._class_of:
-            raise DataError(f"{index_path} and the model have no class name in common.", "Check the labels.")
-        self._rest = ids.get("background", IGNORE)
-        self._annotations = index["annotations"]
-        self._masks = root / "panoptic" / split
-        names = {image["id"]: image["file_name"] for image in index["images"]}
-        super().__init__(labels, [root / "images" / split / names[a["image_id"]] for a in self._annotations])
-        for path in self.images:
-            if not path.is_file():
-                raise DataError(f"{path}, named in {index_path.name}, is missing.", "Fetch the pictures too.")
+        index = read_json(index_path, Panoptic, splits(root))
+        self._class_of = {category.id: i for i, category in enumerate(index.categories)}
+        names = {picture.id: picture.file_name for picture in index.images}
+        self._found, images, gaps = list[tuple[Path, Panorama]](), list[Path](), list[Gap]()
+        for annotation in index.annotations:
+            if annotation.image_id not in names:
+                raise DataError(f"{index_path} has no picture {annotation.image_id}.", "Fetch the file again.")
+            image = picture_path(root / "images" / split, names[annotation.image_id], index_path)
+            mask = picture_path(root / "panoptic" / split, annotation.file_name, index_path)
+            lacking = [missing(path, index_path) for path in (image, mask) if not path.is_file()]
+            if not lacking:
+                images.append(image)
+                self._found.append((mask, annotation))
+            gaps += lacking
+        super().__init__(classes.names, images, gaps)
 
-    def mask(self, index: int) -> NDArray[np.uint8]:
-        annotation = self._annotations[index]
-        path = self._masks / annotation["file_name"]
-        try:
-            rgb = np.array(Image.open(path).convert("RGB"), dtype=np.uint32)
-        except (OSError, SyntaxError, ValueError) as error:
-            raise DataError(f"{path} is not a readable mask: {error}.", "Fetch it again.") from error
-        segment = rgb[..., 0] + 256 * rgb[..., 1] + 65536 * rgb[..., 2]
-        mask = np.full(segment.shape, self._rest, dtype=np.uint8)
-        mask[segment == 0] = IGNORE
-        for info in annotation["segments_info"]:
-            label = self._class_of.get(info["category_id"])
-            if label is not None:
-                mask[segment == info["id"]] = IGNORE if info["iscrowd"] else label
+    def _read_mask(self, index: int) -> NDArray[np.uint8]:
+        path, annotation = self._found[index]
+        stored = read_mask(path)
+        if stored.mode != "RGB":
+            raise DataError(f"{path} has mode {stored.mode}; segment ids need RGB.", "Fetch it again.")
+        rgb = np.asarray(stored).astype(np.uint32)
+        segment = rgb[..., 0] | rgb[..., 1] << 8 | rgb[..., 2] << 16
+        mask = np.full(segment.shape, IGNORE, dtype=np.uint8)
+        for info in annotation.segments_info:
+            if info.category_id not in self._class_of:
+                raise DataError(f"{path}: category {info.category_id} is not in the JSON file.", "Fetch it again.")
+            if not info.iscrowd:
+                mask[segment == info.id] = self._class_of[info.category_id]
         return mask
+
+
+def recognised(root: Path) -> bool:
+    return bool(splits(root))
+
+
+def splits(root: Path) -> list[str]:
+    return sorted(path.stem.removeprefix("panoptic_") for path in root.glob("panoptic_*.json"))
+
+
+def classes(root: Path) -> Classes | None:
+    found = splits(root)
+    if not found:
+        return None
+    return numbered([c.name for c in read_json(root / f"panoptic_{found[0]}.json", Categories, found).categories])

@@ -1,36 +1,136 @@
 """The formats, written out, and how one is recognised in a folder."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from maskery.datasets.base import SegmentationData
-from maskery.datasets.coco_panoptic import CocoPanoptic
-from maskery.datasets.mask_folder import MaskFolder
+from maskery.datasets import (
+    camvid,
+    cityscapes,
+    class_folder,
+    coco_instances,
+    coco_panoptic,
+    mask_folder,
+    voc,
+)
+from maskery.datasets.base import Gap, ImageFiles, Relabelled, SegmentationData
+from maskery.datasets.classes import Classes, numbered
 from maskery.errors import DataError, nearest
+from maskery.labels import Colour
 
-FORMATS: dict[str, Callable[[Path, str, Sequence[str]], SegmentationData]] = {
-    "mask-folder": MaskFolder,
-    "coco-panoptic": CocoPanoptic,
+CLASS_FOLDER = "class-folder"
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format of pictures with masks. ``form``: what its folders look like, a line.
+
+    ``classes``: what a data set says of its classes, None where it says nothing. ``open``: root, split, classes.
+    """
+
+    form: str
+    recognised: Callable[[Path], bool]
+    splits: Callable[[Path], list[str]]
+    classes: Callable[[Path], Classes | None]
+    open: Callable[[Path, str, Classes], ImageFiles]
+
+
+def _format(module: object, open: Callable[[Path, str, Classes], ImageFiles]) -> Format:
+    form, recognised, splits, classes = (getattr(module, n) for n in ("FORM", "recognised", "splits", "classes"))
+    return Format(form, recognised, splits, classes, open)
+
+
+# The first that recognises a folder reads it.
+FORMATS: dict[str, Format] = {
+    "coco-panoptic": _format(coco_panoptic, coco_panoptic.CocoPanoptic),
+    "coco-instances": _format(coco_instances, coco_instances.CocoInstances),
+    "voc": _format(voc, voc.PascalVoc),
+    "cityscapes": _format(cityscapes, cityscapes.Cityscapes),
+    "camvid": _format(camvid, camvid.CamVid),
+    "mask-folder": _format(mask_folder, mask_folder.MaskFolder),
 }
+FORMAT_NAMES = (*FORMATS, CLASS_FOLDER)
 
 
-def open_dataset(root: Path, split: str, labels: Sequence[str], format: str = "auto") -> SegmentationData:
-    """Open the data set in folder ``root``. Raises ``DataError`` for an unknown format or a folder of no known form."""
-    if not root.is_dir():
+@dataclass(frozen=True)
+class DataDescription:
+    """What a data set says of itself. ``labels`` and ``palette`` are None where it does not say them."""
+
+    format: str
+    splits: tuple[str, ...]
+    labels: tuple[str, ...] | None
+    palette: tuple[Colour, ...] | None = None
+
+
+def open_dataset(root: Path, split: str, labels: Sequence[str] | None = None, format: str = "auto") -> SegmentationData:
+    """Open the data set in folder ``root``.
+
+    ``labels``: the classes that mask ids shall mean, by default the data set's own. A set that names its classes is
+    matched to them by name (what has no namesake is background, or ignored); in one that does not, ids are taken as
+    they are. Raises ``DataError`` for an unknown format, a folder of no known form, and for missing files.
+    """
+    kind = format_of(root, format)
+    own = kind.classes(root)
+    if own is None and not labels:
+        raise DataError(
+            f"{root} does not say what its classes are.", "Put a classes.txt there, a name a line, or give the labels."
+        )
+    data = kind.open(root, split, own or numbered(labels or ()))
+    _complain(data.gaps, root)
+    if own and labels and tuple(labels) != own.names:
+        return Relabelled(data, labels, root)
+    return data
+
+
+def format_of(root: Path, format: str = "auto") -> Format:
+    """The format of pictures with masks by its name. Raises ``DataError``."""
+    name = format_name(root, format)
+    if name == CLASS_FOLDER:
+        raise DataError(f"{root} has pictures in class folders, without masks.", "Use it to train a classifier.")
+    return FORMATS[name]
+
+
+def format_name(root: Path, format: str = "auto") -> str:
+    """``format`` itself, checked, or for ``auto`` that of ``root``. Raises ``DataError``."""
+    if not root.is_dir() and not (root.is_file() and root.suffix == ".zip"):
         raise DataError(f"{root} is not a folder.", "Give the folder that holds the data set.")
-    name = recognise(root) if format == "auto" else format
-    if name not in FORMATS:
-        raise DataError(f"Unknown data set format {name!r}.", nearest(name, FORMATS))
-    return FORMATS[name](root, split, labels)
+    if format == "auto":
+        return recognise(root)
+    if format not in FORMAT_NAMES:
+        raise DataError(f"Unknown data set format {format!r}.", nearest(format, FORMAT_NAMES))
+    return format
 
 
 def recognise(root: Path) -> str:
     """The format's name for what lies in ``root``. Raises ``DataError``."""
-    if any(root.glob("panoptic_*.json")):
-        return "coco-panoptic"
-    if (root / "images").is_dir() and (root / "masks").is_dir():
-        return "mask-folder"
+    if root.is_dir():
+        for name, kind in FORMATS.items():
+            if kind.recognised(root):
+                return name
+    if class_folder.recognised(root):
+        return CLASS_FOLDER
+    forms = [kind.form for kind in FORMATS.values()]
     raise DataError(
-        f"{root} has the form of no known data set.",
-        "Expected images/SPLIT + masks/SPLIT, or images/SPLIT + panoptic/SPLIT + panoptic_SPLIT.json.",
+        f"{root} has the form of no known data set.", f"Expected {'; or '.join([*forms, class_folder.FORM])}."
     )
+
+
+def describe(root: Path, format: str = "auto") -> DataDescription:
+    """What the data set in ``root`` says of itself, without reading pictures. Raises ``DataError``."""
+    name = format_name(root, format)
+    if name == CLASS_FOLDER:
+        return DataDescription(name, tuple(class_folder.splits(root)), class_folder.class_names(root))
+    kind = FORMATS[name]
+    classes = kind.classes(root)
+    return DataDescription(
+        name, tuple(kind.splits(root)), classes.names if classes else None, classes.colours if classes else None
+    )
+
+
+def _complain(gaps: Sequence[Gap], root: Path) -> None:
+    fatal = [gap for gap in gaps if gap.fatal]
+    if len(fatal) == 1:
+        raise DataError(fatal[0].message, fatal[0].cure)
+    if fatal:
+        cure = f"{fatal[0].cure} All are listed by: maskery data check {root}"
+        raise DataError(f"{len(fatal)} files are missing, the first: {fatal[0].message}", cure)

@@ -1,59 +1,89 @@
-"""Format ``mask-folder``: images/SPLIT/NAME.jpg beside masks/SPLIT/NAME.png, mask pixels = class ids, 255 = ignore."""
+"""Format ``mask-folder``: pictures beside masks of the same names, in one of three arrangements.
+
+images/SPLIT + masks/SPLIT, or SPLIT/images + SPLIT/masks, or images + masks without splits. A file ``classes.toml`` or
+``classes.txt`` beside them may say what mask values mean; without it they are class ids, and 255 is ignored.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
-from maskery.datasets.base import IGNORE, ImageFiles
+from maskery.datasets.base import Gap, Pair, every_fifth
+from maskery.datasets.classes import Classes, read_classes
+from maskery.datasets.decoding import MaskFiles
+from maskery.datasets.pictures import IMAGE_SUFFIXES, MASK_SUFFIXES
 from maskery.errors import DataError, nearest
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+FORM = "images/[SPLIT/]*.jpg with masks/[SPLIT/]*.png"
 
 
-class MaskFolder(ImageFiles):
-    """Raises ``DataError`` at once for a missing folder, an unknown split or a picture without mask."""
+class MaskFolder(MaskFiles):
+    """Raises ``DataError`` for a missing folder and an unknown split; what has no partner is among ``gaps``."""
 
-    def __init__(self, root: Path, split: str, labels: Sequence[str]) -> None:
-        images, self._masks = root / "images" / split, root / "masks" / split
-        if not images.is_dir():
-            splits = sorted(p.name for p in (root / "images").glob("*") if p.is_dir())
-            if splits:
-                raise DataError(f"{root} has no split {split!r}.", nearest(split, splits))
-            raise DataError(
-                f"{root} has no folder images/{split}.", "Expected images/SPLIT/*.jpg and masks/SPLIT/*.png."
-            )
-        super().__init__(labels, sorted(p for p in images.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES))
-        if not self.images:
-            raise DataError(f"{images} has no pictures.", f"Put files with one of {', '.join(IMAGE_SUFFIXES)} in it.")
-        missing = [p.name for p in self.images if not self._mask_path(p).is_file()]
-        if missing:
-            raise DataError(
-                f"{len(missing)} pictures of {images} have no mask, the first is {missing[0]}.",
-                f"Add {self._mask_path(Path(missing[0]))} or remove the picture.",
-            )
+    def __init__(self, root: Path, split: str, classes: Classes) -> None:
+        pairs, gaps = paired(*_folders(root, split))
+        if not _below(root) and not _above(root):
+            pairs = every_fifth(pairs, split, root)
+            gaps = [] if split == "val" else gaps  # they are of both; said once
+        super().__init__(pairs, gaps, classes)
 
-    def _mask_path(self, image: Path) -> Path:
-        return self._masks / f"{image.stem}.png"
 
-    def mask(self, index: int) -> NDArray[np.uint8]:
-        path = self._mask_path(self.images[index])
-        try:
-            with Image.open(path) as picture:
-                if picture.mode not in ("P", "L"):
-                    raise DataError(
-                        f"{path} has mode {picture.mode}; a mask has one channel of class ids.",
-                        "Save it as an 8-bit grey or palette PNG whose pixel values are class ids.",
-                    )
-                mask: NDArray[np.uint8] = np.array(picture, dtype=np.uint8)
-        except (OSError, SyntaxError, ValueError) as error:
-            raise DataError(f"{path} is not a readable mask: {error}.", "Write it again as PNG.") from error
-        beyond = np.unique(mask[(mask >= len(self.labels)) & (mask != IGNORE)])
-        if beyond.size:
-            raise DataError(
-                f"{path} has class id {beyond[0]}, but there are only {len(self.labels)} classes.",
-                f"Ids go from 0 to {len(self.labels) - 1}; {IGNORE} is ignored.",
-            )
-        return mask
+def recognised(root: Path) -> bool:
+    return ((root / "images").is_dir() and (root / "masks").is_dir()) or bool(_above(root))
+
+
+def splits(root: Path) -> list[str]:
+    """The split folders; ``train`` and ``val`` where there are none: every fifth picture is val."""
+    return _below(root) or _above(root) or ["train", "val"]
+
+
+def classes(root: Path) -> Classes | None:
+    return read_classes(root)
+
+
+def _folders(root: Path, split: str) -> tuple[Path, Path]:
+    """The folders of a split's pictures and masks."""
+    below, above = _below(root), _above(root)
+    names = below or above
+    if names and split not in names:
+        raise DataError(f"{root} has no split {split!r}.", nearest(split, names))
+    if not below and above:
+        return root / split / "images", root / split / "masks"
+    if not (root / "images").is_dir():
+        raise DataError(f"{root} has no folder images.", f"Expected {FORM}.")
+    return root / "images" / (split if below else ""), root / "masks" / (split if below else "")
+
+
+def paired(images: Path, masks: Path) -> tuple[list[Pair], list[Gap]]:
+    """Pictures and masks of two folders by their names, and what has no partner. Raises ``DataError`` if empty."""
+    pictures = _files(images, IMAGE_SUFFIXES)
+    found = {path.stem: path for path in reversed(_files(masks, MASK_SUFFIXES))}
+    if not pictures:
+        raise DataError(f"{images} has no pictures.", f"Put files with one of {', '.join(IMAGE_SUFFIXES)} in it.")
+    stems = {path.stem for path in pictures}
+    gaps = [Gap(path, f"{path} has no mask.", _cure(masks / path.stem)) for path in pictures if path.stem not in found]
+    gaps += [
+        Gap(path, f"{path} has no picture.", f"Add it to {images} or remove the mask.", fatal=False)
+        for stem, path in sorted(found.items())
+        if stem not in stems
+    ]
+    return [Pair(path, found[path.stem]) for path in pictures if path.stem in found], gaps
+
+
+def _cure(mask: Path) -> str:
+    if any(mask.with_name(f"{mask.name}{suffix}").is_file() for suffix in (".jpg", ".jpeg")):
+        return f"Make {mask}.png anew, not from the JPEG beside, which has changed its values."
+    return f"Add {mask}.png or remove the picture."
+
+
+def _below(root: Path) -> list[str]:
+    """Split folders in images/."""
+    return sorted(path.name for path in (root / "images").glob("*") if path.is_dir())
+
+
+def _above(root: Path) -> list[str]:
+    """Folders that hold images/ and masks/ of a split."""
+    return sorted(path.name for path in root.glob("*") if (path / "images").is_dir() and (path / "masks").is_dir())
+
+
+def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    return sorted(p for p in folder.glob("*") if p.suffix.lower() in suffixes and not p.name.startswith("."))

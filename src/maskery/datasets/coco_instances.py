@@ -1,0 +1,100 @@
+"""Format ``coco-instances`` (cocodataset.org): instances_SPLIT.json with polygons and run lengths, and the pictures.
+
+The JSON file lies in annotations/ or in the root, the pictures in SPLIT/ or images/SPLIT/. Where instances overlap, the
+smallest is on top; crowds are ``IGNORE``; what is in no instance is ``background``, class 0.
+"""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from maskery.datasets.base import IGNORE, Gap, ImageFiles
+from maskery.datasets.classes import Classes, numbered
+from maskery.datasets.coco_json import Categories, Instance, Instances, Picture, Run, missing, picture_path, read_json
+from maskery.datasets.pictures import MAX_PIXELS
+from maskery.datasets.shapes import Mask, decompressed, polygons_mask, runs_mask
+from maskery.errors import DataError
+
+FORM = "annotations/instances_SPLIT.json (or beside) with SPLIT/*.jpg or images/SPLIT/*.jpg"
+
+
+class CocoInstances(ImageFiles):
+    """Raises ``DataError`` for a damaged JSON file; missing pictures are among ``gaps``."""
+
+    def __init__(self, root: Path, split: str, classes: Classes) -> None:
+        self._index_path = _index_path(root, split)
+        index = read_json(self._index_path, Instances, splits(root))
+        self._class_of = {category.id: i for i, category in enumerate(index.categories, start=1)}
+        folder = next((f for f in (root / "images" / split, root / split) if f.is_dir()), root / "images")
+        self._pictures, images, gaps = list[Picture](), list[Path](), list[Gap]()
+        for picture in index.images:
+            path = picture_path(folder, picture.file_name, self._index_path)
+            if path.is_file():
+                images.append(path)
+                self._pictures.append(picture)
+            else:
+                gaps.append(missing(path, self._index_path))
+        self._instances: dict[int, list[Instance]] = {}
+        for instance in index.annotations:
+            self._instances.setdefault(instance.image_id, []).append(instance)
+        super().__init__(classes.names, images, gaps)
+
+    def _read_mask(self, index: int) -> NDArray[np.uint8]:
+        picture = self._pictures[index]
+        if picture.width < 1 or picture.height < 1 or picture.width * picture.height > MAX_PIXELS:
+            raise DataError(
+                f"{self._index_path}: picture {picture.file_name} is {picture.width} x {picture.height} pixels.",
+                "Correct its width and height.",
+            )
+        found = [(self._drawn(each, picture), each) for each in self._instances.get(picture.id, ())]
+        found.sort(key=lambda drawn: (not drawn[1].iscrowd, -int(drawn[0].sum())))
+        mask = np.zeros((picture.height, picture.width), np.uint8)
+        for pixels, instance in found:
+            mask[pixels] = IGNORE if instance.iscrowd else self._class_of[instance.category_id]
+        return mask
+
+    def _drawn(self, instance: Instance, picture: Picture) -> Mask:
+        size_wh = (picture.width, picture.height)
+        try:
+            if instance.category_id not in self._class_of:
+                raise DataError(f"its category {instance.category_id} is not listed", "Add it to the categories.")
+            shape = msgspec.json.decode(instance.segmentation, type=list[list[float]] | Run | None)
+            if shape is None:
+                raise DataError("it has no segmentation", "Export masks, not only boxes.")
+            if isinstance(shape, list):
+                return polygons_mask(shape, size_wh)
+            if shape.size != size_wh[::-1]:
+                raise DataError(f"its size is {list(shape.size)}, the picture's {list(size_wh[::-1])}", "Correct it.")
+            counts = decompressed(shape.counts) if isinstance(shape.counts, str) else shape.counts
+            return runs_mask(counts, size_wh)
+        except msgspec.DecodeError as error:
+            raise self._wrong(instance, str(error), "Give polygons or run lengths.") from error
+        except DataError as error:
+            raise self._wrong(instance, error.message, error.cure) from error
+
+    def _wrong(self, instance: Instance, message: str, cure: str) -> DataError:
+        return DataError(f"{self._index_path}: annotation {instance.id}: {message}.", cure)
+
+
+def recognised(root: Path) -> bool:
+    return bool(splits(root))
+
+
+def splits(root: Path) -> list[str]:
+    found = [*root.glob("instances_*.json"), *(root / "annotations").glob("instances_*.json")]
+    return sorted({path.stem.removeprefix("instances_") for path in found})
+
+
+def classes(root: Path) -> Classes | None:
+    found = splits(root)
+    if not found:
+        return None
+    index = read_json(_index_path(root, found[0]), Categories, found)
+    return numbered(["background", *(category.name for category in index.categories)])
+
+
+def _index_path(root: Path, split: str) -> Path:
+    inside = root / "annotations" / f"instances_{split}.json"
+    return inside if inside.is_file() else root / f"instances_{split}.json"

@@ -1,0 +1,97 @@
+"""The parts of COCO's JSON files that are read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from maskery.datasets.base import Gap
+from maskery.errors import DataError
+
+T = TypeVar("T")
+
+
+class Picture(msgspec.Struct, frozen=True):
+    id: int
+    file_name: str
+    width: int
+    height: int
+
+
+class Category(msgspec.Struct, frozen=True):
+    id: int
+    name: str
+
+
+class Categories(msgspec.Struct, frozen=True):
+    """Of either file; the rest is skipped."""
+
+    categories: list[Category]
+
+
+class Run(msgspec.Struct, frozen=True):
+    """``size``: (height, width). ``counts``: lengths of runs, plain or as COCO's text."""
+
+    size: tuple[int, int]
+    counts: list[int] | str
+
+
+class Instance(msgspec.Struct, frozen=True):
+    """``segmentation``: JSON of polygons or a ``Run``, parsed when it is needed."""
+
+    id: int
+    image_id: int
+    category_id: int
+    segmentation: msgspec.Raw = msgspec.Raw(b"null")
+    iscrowd: int = 0
+
+
+class Instances(msgspec.Struct, frozen=True):
+    images: list[Picture]
+    annotations: list[Instance]
+    categories: list[Category]
+
+
+class Segment(msgspec.Struct, frozen=True):
+    id: int
+    category_id: int
+    iscrowd: int = 0
+
+
+class Panorama(msgspec.Struct, frozen=True):
+    image_id: int
+    file_name: str
+    segments_info: list[Segment]
+
+
+class PanopticPicture(msgspec.Struct, frozen=True):
+    id: int
+    file_name: str
+
+
+class Panoptic(msgspec.Struct, frozen=True):
+    images: list[PanopticPicture]
+    annotations: list[Panorama]
+    categories: list[Category]
+
+
+def read_json(path: Path, kind: type[T], others: Sequence[str]) -> T:
+    """Parse ``path``. ``others``: the splits that there are. Raises ``DataError`` naming the file and the place."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.", f"Splits here: {', '.join(others)}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DataError(f"{path} is not COCO's JSON: {error}.", "Fetch it or export it again.") from error
+
+
+def picture_path(folder: Path, name: str, index_path: Path) -> Path:
+    """Where ``name`` lies in ``folder``. Raises ``DataError`` for a name that leads out of it."""
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise DataError(f"{index_path} names the file {name!r}, outside its folder.", "Correct the file name.")
+    return folder / name
+
+
+def missing(path: Path, index_path: Path) -> Gap:
+    return Gap(path, f"{path}, named in {index_path.name}, is missing.", "Fetch the pictures too.")
