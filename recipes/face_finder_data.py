@@ -17,16 +17,15 @@ from pathlib import Path
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from maskery.boxes import Box
 from maskery.datasets.base import SegmentationData
 from maskery.datasets.formats import open_dataset
-from maskery.labels import VOC
+from maskery.labels import CELEBAMASK, VOC
 
 SHRUNK = 0.6
-SURE, DOUBTFUL = 0.6, 0.3
+SURE, DOUBTFUL = 0.5, 0.3
 SHORT_SIDE = 320
 PERSON = VOC.index("person")
 ON_PERSON = 0.4  # of a face's mark
@@ -66,7 +65,7 @@ def main(source: Path, target: Path) -> None:
     """Write images/{train,val} and masks/{train,val} below TARGET, from the data sets below SOURCE."""
     find = teacher()
     (target / "images").mkdir(parents=True, exist_ok=True)
-    (target / "classes.json").write_text('{"0": "background", "1": "face"}\n', encoding="utf-8")
+    (target / "classes.json").write_text('{"classes": ["background", "face"], "ignore": 255}\n', encoding="utf-8")
     for split, counts in SPLITS.items():
         for kind in ("images", "masks"):
             (target / kind / split).mkdir(parents=True, exist_ok=True)
@@ -82,7 +81,7 @@ def examples(source: Path, split: str, counts: Counts, find: Find) -> Iterator[E
     rng = random.Random(f"face-finder {split}")
     voc = open_dataset(source / "voc2012-part", split, VOC)
     coco = open_dataset(source / "coco2017-part", COCO[split], VOC)
-    faces = open_dataset(source / "celebamask-part", split, None)
+    faces = open_dataset(source / "celebamask-part", split, CELEBAMASK)
     with_people, without = _by_people(voc)
     yield from (_seen(voc, i, f"voc-{voc.name(i)}", find) for i in _some(with_people, counts.people, rng))
     yield from (_seen(coco, i, f"coco-{coco.name(i)}", find) for i in _some(_by_people(coco)[0], counts.scenes, rng))
@@ -182,7 +181,9 @@ def _pasted(picture: Image.Image, name: str, faces: Faces, rng: random.Random) -
         size = (max(1, round(portrait.width * scale)), max(1, round(portrait.height * scale)))
         small, cover = portrait.resize(size, Image.Resampling.BOX), alpha.resize(size, Image.Resampling.BOX)
         if rng.random() < 0.5:
-            small = small.point([min(255, round(v * light)) for light in [rng.uniform(0.5, 1.2)] for v in range(256)] * 3)
+            small = small.point(
+                [min(255, round(v * light)) for light in [rng.uniform(0.5, 1.2)] for v in range(256)] * 3
+            )
         placed = box.moved((scale, scale), (0.0, 0.0))
         x = rng.randint(0, max(0, round(picture.width - side))) - round(placed.xyxy[0])
         y = rng.randint(0, max(0, round(picture.height - side))) - round(placed.xyxy[1])

@@ -15,8 +15,9 @@ from maskery.encode.table import encode, find, for_suffix, named, wanted_maps
 from maskery.engine.source import photo_of
 from maskery.errors import BadRequest
 from maskery.image import Picture, Source
+from maskery.loading import open_model
 from maskery.model_card import ModelCard
-from maskery.pipeline import Model, Wish, load_model
+from maskery.pipeline import Model, Wish
 from maskery.result import ClassificationResult, ForegroundResult, Result
 from maskery.settings import Settings, load_settings
 from maskery.zoo.store import Store
@@ -114,6 +115,5 @@ def load(name: str, device: str | None = None, threads: int | None = None) -> Se
 
 def open_segmenter(name: str, settings: Settings) -> Segmenter:
     """The model ``name`` with the limits of ``settings``."""
-    located = Store(settings).locate(name)
-    model = load_model(located.card, located.path, settings.device, settings.threads)
+    model = open_model(Store(settings).locate(name), settings.device, settings.threads)
     return Segmenter(model, settings.max_bytes, settings.max_pixels)

@@ -12,9 +12,9 @@ from maskery.labels import voc_palette
 
 CARD_NAME = "model.toml"
 
-Task = Literal["semantic", "foreground", "classification"]
+Task = Literal["semantic", "foreground", "classification", "finder"]
 Resize = Literal["stretch", "letterbox", "longest-side", "shortest-side", "square", "multiple"]
-OutputKind = Literal["logits", "probabilities", "class-map", "foreground", "scores"]
+OutputKind = Literal["logits", "probabilities", "class-map", "foreground", "scores", "boxes"]
 Colour = tuple[int, int, int]
 
 
@@ -76,15 +76,59 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The output tensor. ``layout`` names its axes without the batch: CHW, HWC, HW (class map, one probability), C.
+    """The output tensor. ``layout`` names its axes without the batch: CHW, HWC, HW (class map, one probability), C, NC.
 
-    ``foreground_channel`` is the channel of the foreground where a ``foreground`` model has several.
+    ``foreground_channel`` is the channel of the foreground where a ``foreground`` model has several. ``joined``:
+    another tensor, which is joined to the first along its last axis.
+
+    Kind ``boxes``, layout NC: N anchors, each with x and y of a box's centre relative to the anchor, its width and
+    height, anything else, and last a logit; lengths in working pixels. ``anchors``: [stride, anchors a cell], the
+    anchors' order: of one grid after another, row by row, those of a cell side by side.
     """
 
     tensor: str
     kind: OutputKind
-    layout: Literal["CHW", "HWC", "HW", "C"]
+    layout: Literal["CHW", "HWC", "HW", "C", "NC"]
     foreground_channel: int = 0
+    joined: str = ""
+    anchors: list[tuple[int, int]] = []
+
+    def __post_init__(self) -> None:
+        if (self.kind == "boxes") != (self.layout == "NC") or (self.kind == "boxes") != bool(self.anchors):
+            raise ValueError("output kind 'boxes' has layout 'NC' and anchors, and no other kind has")
+        if any(stride < 1 or count < 1 for stride, count in self.anchors):
+            raise ValueError("anchors need a stride and a number of at least 1")
+
+
+class Finder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What finds the faces that this model, which looks at one face at a time, is shown (docs/faces.md).
+
+    ``model``: the finder's name; ``sha256``: of its file, where it must be this very one. A finder is a model of task
+    ``finder``, or a semantic one, whose pieces of class ``label`` are taken for the middle of boxes: the share
+    ``marked`` of their sides. It looks at the whole picture and, up to ``levels``, at square parts of it, of its
+    shorter side, of half of that, and so on. Boxes of less than ``min_score`` (0..1) do not count.
+
+    A crop is a square around the box that has ``margin`` times the box's longer side more on each side, its middle
+    ``up`` times that side above the box's. Of more than ``max_faces`` the surest ones are looked at.
+    """
+
+    model: str
+    sha256: str = ""
+    label: str = "face"
+    marked: float = 1.0
+    levels: int = 1
+    min_score: float = 0.5
+    margin: float = 0.3
+    up: float = 0.0
+    max_faces: int = 16
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.levels <= 4 or not 1 <= self.max_faces <= 255:
+            raise ValueError("finder needs levels from 1 to 4 and max_faces from 1 to 255")
+        if not 0 < self.marked <= 1 or not 0 < self.min_score <= 1:
+            raise ValueError("finder needs marked and min_score above 0 and up to 1")
+        if not 0 <= self.margin <= 4 or not -1 <= self.up <= 1:
+            raise ValueError("finder needs a margin from 0 to 4 and up from -1 to 1")
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,6 +169,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     input: Input
     output: Output
     palette: Literal["voc"] | list[Colour] = "voc"
+    finder: Finder | None = None
     quality: Quality | None = None
     check: Check | None = None
     training: dict[str, str | int | float] = {}
@@ -144,11 +189,14 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             "semantic": {"logits", "probabilities", "class-map"},
             "foreground": {"foreground", "probabilities", "logits"},
             "classification": {"scores", "logits"},
+            "finder": {"boxes"},
         }
         if self.output.kind not in allowed[self.task]:
             raise ValueError(f"a {self.task} model cannot have output kind {self.output.kind!r}")
         if self.task == "foreground" and len(self.labels) != 2:
             raise ValueError("a foreground model has two labels: background and the foreground's name")
+        if self.finder and (self.task != "semantic" or self.background is None):
+            raise ValueError("only a semantic model with the label background has a finder")
         if self.check:
             for label in self.check.shares:
                 if label not in self.labels:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from maskery.banded import BandedResult
 from maskery.engine import preprocess, source
 from maskery.engine.facts import facts_of
+from maskery.engine.footprint import measure_footprint
 from maskery.engine.memory_plan import PLAIN_DEMAND, UNMEASURED, Demand, Footprint, Wanted, choose, tiles_of
 from maskery.engine.runtimes import open_session
 from maskery.engine.session import Session
@@ -71,6 +72,10 @@ class Model:
     def key(self) -> str:
         """NAME@VERSION."""
         return f"{self.card.name}@{self.card.version}"
+
+    def measured(self) -> "Model":
+        """The same, knowing what its runs take. Raises ``ModelError``."""
+        return replace(self, footprint=measure_footprint(self.session, self.card))
 
     def run(self, picture: Picture, wish: Wish = PLAIN) -> Result:
         """Segment one picture.
@@ -147,7 +152,7 @@ class Model:
             frame = prepared.placement.frame(prepared.orientation)
             reading = self._reading(output, prepared.placement, frame, wish, plan, prepared.watch)
             read = huge.read if plan.banded else TASKS[self.card.task]
-            return _keep(read(reading), wish.classes)
+            return keep(read(reading), wish.classes)
 
     def _tiled(
         self, plan: Plan, picture: Picture, wish: Wish, watch: Stopwatch, heed: Callable[[], None]
@@ -165,7 +170,7 @@ class Model:
         rows = watch.over("decode", source.for_tiles(picture, plan, grid))
         reading = self._reading(NOTHING, placement, placement.frame(picture.orientation), wish, plan, watch)
         with watch.rest("postprocess"):
-            result = _keep(huge.read_tiles(rows, grid, turn, run, reading), wish.classes)
+            result = keep(huge.read_tiles(rows, grid, turn, run, reading), wish.classes)
         assert isinstance(result, BandedResult)
         return result if plan.banded else result.whole()
 
@@ -185,7 +190,10 @@ class Model:
 
 
 def load_model(card: ModelCard, path: Path, device: str = "cpu", threads: int = 0) -> Model:
-    """Open the session for a located model; see ``open_session`` for the errors."""
+    """Open the session of a model that needs no other one; see ``open_session`` for the errors.
+
+    ``loading.open_model`` opens any model that can answer.
+    """
     return Model(card, open_session(card, path, device, threads))
 
 
@@ -211,6 +219,7 @@ def check(wish: Wish, card: ModelCard) -> None:
             raise BadRequest(f"{card.name} has no class {name!r}.", nearest(name, choices))
 
 
-def _keep(result: Result | BandedResult, classes: Sequence[str]) -> Result | BandedResult:
+def keep(result: Result | BandedResult, classes: Sequence[str]) -> Result | BandedResult:
+    """Only these classes, where there are some and the result has classes a pixel."""
     semantic = isinstance(result, SemanticResult) or (isinstance(result, BandedResult) and not result.soft)
     return result.keep(classes) if classes and semantic else result  # type: ignore[union-attr]

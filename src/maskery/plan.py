@@ -21,6 +21,22 @@ class Tiles:
 
 
 @dataclass(frozen=True)
+class Face:
+    """A face that was found, and the crop of the picture that the model was shown, which may reach beyond the picture:
+    left, top, right, bottom in pixels of the upright picture. ``score``: the finder's, 0 to 1.
+    """
+
+    box_xyxy: tuple[float, float, float, float]
+    score: float
+    crop_xyxy: tuple[float, float, float, float]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON answers say it; pixels rounded to tenths."""
+        box, crop = ([round(value, 1) for value in part] for part in (self.box_xyxy, self.crop_xyxy))
+        return {"box": box, "score": round(self.score, 4), "crop": crop}
+
+
+@dataclass(frozen=True)
 class Plan:
     """``decode``: as a whole, a JPEG at 1/``reduce``, or in bands of rows (``reduce`` too, where it is not 1).
 
@@ -29,6 +45,9 @@ class Plan:
     how the picture is read that the answer is drawn on. ``need_bytes``: the estimated peak, above what the process
     holds anyway, within ``budget_bytes`` where there is one. ``changed``: what is not as asked, and why; empty where
     all is.
+
+    Of a model that looks at one face at a time, ``max_faces`` is how many it will look at, and ``faces`` are those that
+    it did, surest first, of ``faces_found``; None before.
     """
 
     decode: Decode
@@ -41,6 +60,23 @@ class Plan:
     need_bytes: int
     budget_bytes: int | None = None
     changed: str = ""
+    max_faces: int = 0
+    faces: tuple[Face, ...] | None = None
+    faces_found: int = 0
+
+    @property
+    def alone(self) -> bool:
+        """Whether the picture is worked on in several runs, and so not together with others."""
+        return self.tiles is not None or self.max_faces > 0
+
+    @property
+    def note(self) -> str:
+        """What the caller should know of the faces; empty where nothing is to be said."""
+        if self.faces is None or (self.faces and len(self.faces) == self.faces_found):
+            return ""
+        if not self.faces:
+            return "No face was found: all is background."
+        return f"{self.faces_found} faces were found; only the {len(self.faces)} surest were looked at."
 
     def document(self) -> dict[str, Any]:
         """As JSON answers say it; sizes in pixels, memory in MiB."""
@@ -52,7 +88,7 @@ class Plan:
             "estimated_mb": mib(self.need_bytes),
             "budget_mb": None if self.budget_bytes is None else mib(self.budget_bytes),
             "changed": self.changed,
-        }
+        } | ({} if self.faces is None else {"faces": [face.document() for face in self.faces]})
 
     def header(self) -> str:
         """The same as the value of a response header: ``decode=bands; working=384x384; estimated_mb=57``."""
@@ -64,6 +100,8 @@ class Plan:
         words.append(f"estimated_mb={parts['estimated_mb']}")
         if self.budget_bytes is not None:
             words.append(f"budget_mb={parts['budget_mb']}")
+        if self.faces is not None:
+            words.append(f"faces={len(self.faces)}")
         if self.changed:
             words.append(f'changed="{self.changed}"')
         return "; ".join(words)

@@ -3,7 +3,7 @@ from hypothesis import example, given, settings
 from numpy.typing import NDArray
 
 from maskery.encode.rings import Rings, select, trace
-from maskery.encode.runs import pieces, runs
+from maskery.runs import pieces, runs
 from tests.encode.raster import inside, label_maps, nested, signed_area
 
 EVERY = np.ones(256, np.bool_)

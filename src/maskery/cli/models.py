@@ -141,12 +141,12 @@ def _own_card(path: Path, file: Path, name: str | None) -> ModelCard:
 def _added(file: Path, card: ModelCard) -> Located:
     """Copy the model in and try it once on the check picture; one that fails is taken out again."""
     from maskery.image import open_picture
-    from maskery.pipeline import load_model
+    from maskery.loading import open_model
 
     store = _store()
     located = store.add(file, card)
     try:
-        model = load_model(located.card, located.path)
+        model = open_model(located)
         model.run(open_picture(CHECK_PICTURE, max_bytes=1 << 24, max_pixels=1 << 24))
     except MaskeryError:
         store.remove(card.name)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.encode.rings import Rings
-from maskery.encode.runs import ClassMap
 from maskery.encode.simplify import kept_points
+from maskery.runs import ClassMap
 
 OUTSIDE = -1  # as the class of what surrounds the picture
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.encode.rowwise import Decided
-from maskery.encode.runs import without_small
 from maskery.errors import BadRequest
 from maskery.result import ClassShare, SemanticResult
+from maskery.runs import without_small
 
 BACKGROUND = "background"
 

@@ -14,10 +14,10 @@ from maskery.encode.options import Options, check_shape
 from maskery.encode.outlines import outlines
 from maskery.encode.polygons import made
 from maskery.encode.provenance import SOFTWARE, provenance
-from maskery.encode.runs import ClassMap
 from maskery.encode.summary import colour_text, head
 from maskery.errors import BadRequest
 from maskery.result import ClassShare, ForegroundResult, SemanticResult
+from maskery.runs import ClassMap
 
 BITS, MORE, FIRST_CHARACTER = 5, 32, 48  # of the compressed counts
 

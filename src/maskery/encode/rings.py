@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.encode.runs import ClassMap, Runs, pieces, runs
+from maskery.runs import ClassMap, Runs, pieces, runs
 
 BAND_PIXELS = 1 << 18
 ABOVE, BELOW = -1, 1

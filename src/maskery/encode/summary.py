@@ -11,8 +11,8 @@ import msgspec
 from maskery.banded import BandedResult
 from maskery.encode.provenance import provenance
 from maskery.encode.rowwise import Decided, decided, soft
-from maskery.encode.runs import piece_counts, runs_of_bands
 from maskery.result import ClassificationResult, ClassShare, Colour, Result
+from maskery.runs import piece_counts, runs_of_bands
 
 TOP = 5  # classes in a classification
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.engine.preprocess import Tensor
-from maskery.engine.session import expect_tensor, log
+from maskery.engine.session import expect_tensor, joined, log
 from maskery.errors import DeviceError, MissingExtra, ModelError
 from maskery.model_card import ModelCard
 
@@ -36,8 +36,10 @@ class LiteRTSession:
         inputs = {t["name"]: t for t in self._interpreter.get_input_details()}
         outputs = {t["name"]: t for t in self._interpreter.get_output_details()}
         expect_tensor("input", card.input.tensor, list(inputs), path.name)
-        expect_tensor("output", card.output.tensor, list(outputs), path.name)
-        self._input, self._output = inputs[card.input.tensor], outputs[card.output.tensor]
+        names = [name for name in (card.output.tensor, card.output.joined) if name]
+        for name in names:
+            expect_tensor("output", name, list(outputs), path.name)
+        self._input, self._outputs = inputs[card.input.tensor], [outputs[name] for name in names]
         self._lock = threading.Lock()
 
     def run(self, tensor: Tensor, keep: bool = True) -> NDArray[np.generic]:
@@ -50,7 +52,7 @@ class LiteRTSession:
                     f"The model refused a {tensor.dtype} tensor of shape {tensor.shape}: {error}",
                     "Correct the input part of its card.",
                 ) from error
-            return _real(self._interpreter.get_tensor(self._output["index"]), self._output)
+            return joined([_real(self._interpreter.get_tensor(detail["index"]), detail) for detail in self._outputs])
 
 
 def _real(values: NDArray[np.generic], detail: dict[str, Any]) -> NDArray[np.generic]:

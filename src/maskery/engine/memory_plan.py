@@ -6,7 +6,7 @@ processes really took.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from maskery import streaming
@@ -93,14 +93,20 @@ class Wanted:
         return self.facts.pixels > HUGE_PIXELS if self.tile is None else self.tile > 0
 
 
-def choose(wanted: Wanted, budget: int | None = None) -> Plan:
+Ways = Callable[[Wanted], Iterator[Plan]]
+"""Ways to work, what is asked for first."""
+
+
+def choose(wanted: Wanted, budget: int | None = None, ways: Ways | None = None) -> Plan:
     """The plan that is nearest to what is wanted and needs at most ``budget`` bytes; None = whatever it takes.
+
+    ``ways``: other ways to work than in one piece or in tiles.
 
     Raises ``TooLarge`` where nothing fits, saying which size would; ``BadRequest`` as ``preprocess.place`` and
     ``grid.lay_out`` do.
     """
-    first = None
-    for plan in _candidates(wanted):
+    first, ways = None, ways or in_one_or_tiles
+    for plan in ways(wanted):
         if budget is None or plan.need_bytes <= budget:
             return replace(plan, budget_bytes=budget, changed=_changes(first or plan, plan))
         first = first or plan
@@ -108,7 +114,7 @@ def choose(wanted: Wanted, budget: int | None = None) -> Plan:
     assert budget is not None
     raise TooLarge(
         f"This picture would take {mib(first.need_bytes)} MiB, and there are {mib(budget)} MiB for it.",
-        _cure(wanted, budget),
+        _cure(wanted, budget, ways),
     )
 
 
@@ -127,33 +133,33 @@ def tiles_of(facts: Facts, card: ModelCard, decode: Decode, side: int | None, ma
     return lay_out(size, turned, card.input, side, max_side)
 
 
-def _candidates(wanted: Wanted) -> Iterator[Plan]:
+def in_one_or_tiles(wanted: Wanted) -> Iterator[Plan]:
     """Ways to work, what is asked for first: read in bands, larger tiles, smaller working sides."""
     if wanted.tiled:
         side = wanted.tile
         while True:
-            for decode in _decodes(wanted, streamed_first=True):
+            for decode in decodes(wanted, streamed_first=True):
                 grid = tiles_of(wanted.facts, wanted.card, decode, side, wanted.max_side)
                 yield from _tiled(wanted, grid, decode, side)
             if grid.count == 1:
                 break
             side = 2 * grid.side
-    for max_side in _sides(wanted):
-        for decode in _decodes(wanted, streamed_first=wanted.facts.pixels > HUGE_PIXELS):
+    for max_side in sides(wanted):
+        for decode in decodes(wanted, streamed_first=wanted.facts.pixels > HUGE_PIXELS):
             yield from _in_one(wanted, max_side, decode)
 
 
-def _decodes(wanted: Wanted, streamed_first: bool) -> list[Decode]:
-    if not _streamed(wanted):
+def decodes(wanted: Wanted, streamed_first: bool) -> list[Decode]:
+    if not streamed(wanted):
         return ["whole"]
     return ["bands", "whole"] if streamed_first else ["whole", "bands"]
 
 
-def _streamed(wanted: Wanted) -> bool:
+def streamed(wanted: Wanted) -> bool:
     return not wanted.facts.why_whole and streaming.available()
 
 
-def _sides(wanted: Wanted) -> Iterator[int | None]:
+def sides(wanted: Wanted) -> Iterator[int | None]:
     """The wished working side, then smaller ones: none for a model of fixed size."""
     yield wanted.max_side
     spec = wanted.card.input
@@ -169,13 +175,13 @@ def _in_one(wanted: Wanted, max_side: int | None, decode: Decode) -> Iterator[Pl
     content = turned_wh(place.content_wh, wanted.facts.orientation)
     reduce = reduction(wanted.facts.stored_wh, content) if wanted.facts.jpeg else 1
     way: Decode = "reduced" if decode == "whole" and reduce > 1 else decode
-    reading = _reading(wanted, way, reduce, content)
+    reading = reading_bytes(wanted, way, reduce, content)
     working = place.working_wh[0] * place.working_wh[1]
-    running = working * (_tensor(wanted) + wanted.footprint.run) + min(reading, KEPT_OF_DECODING)
+    running = working * (tensor_bytes(wanted) + wanted.footprint.run) + min(reading, KEPT_OF_DECODING)
     deciding, kept = 2 * working * wanted.footprint.output, min(running, KEPT_OF_RUN)
-    moments = _Moments(max(reading, running), deciding, kept, _kept_of_bands(wanted, decode, reduce))
-    for banded in _bandings(wanted, first=wanted.facts.pixels > HUGE_PIXELS):
-        need, photo = _need(wanted, moments, banded)
+    moments = Moments(max(reading, running), deciding, kept, kept_of_bands(wanted, decode, reduce))
+    for banded in bandings(wanted, first=wanted.facts.pixels > HUGE_PIXELS):
+        need, photo = need_of(wanted, moments, banded)
         yield Plan(way, reduce, place.working_wh, max_side, None, banded, photo, need)
 
 
@@ -184,30 +190,30 @@ def _tiled(wanted: Wanted, grid: Grid, decode: Decode, asked: int | None) -> Ite
     reduce = reduction(wanted.facts.stored_wh, grid.content_wh) if jpeg else 1
     tile_pixels = grid.tile_wh[0] * grid.tile_wh[1]
     row_pixels = grid.whole_wh[0] * grid.tile_wh[1]
-    reading = _reading(wanted, decode, reduce, grid.content_wh) + 6 * row_pixels
+    reading = reading_bytes(wanted, decode, reduce, grid.content_wh) + 6 * row_pixels
     if decode == "whole":
         reading += 3 * wanted.facts.pixels  # it stays while the tiles are read
     scores = row_pixels * wanted.footprint.output * 2.5
-    one_tile = tile_pixels * (_tensor(wanted) + wanted.footprint.run)
-    kept_of_bands = _kept_of_bands(wanted, decode, reduce)
+    one_tile = tile_pixels * (tensor_bytes(wanted) + wanted.footprint.run)
+    kept = kept_of_bands(wanted, decode, reduce)
     # The bands are still open while the map is made, so what would be kept of them later is among ``reading``.
-    deciding = reading + scores - kept_of_bands
-    moments = _Moments(reading + scores + one_tile, deciding, min(one_tile, KEPT_OF_RUN), kept_of_bands)
-    for banded in _bandings(wanted, first=True):
-        need, photo = _need(wanted, moments, banded)
+    deciding = reading + scores - kept
+    moments = Moments(reading + scores + one_tile, deciding, min(one_tile, KEPT_OF_RUN), kept)
+    for banded in bandings(wanted, first=True):
+        need, photo = need_of(wanted, moments, banded)
         tiles = Tiles(grid.side, grid.overlap, grid.count, asked)
         working = turned_wh(grid.tile_wh, wanted.facts.orientation if decode == "bands" else 1)
         yield Plan(decode, reduce, working, wanted.max_side, tiles, banded, photo, need)
 
 
-def _bandings(wanted: Wanted, first: bool) -> list[bool]:
+def bandings(wanted: Wanted, first: bool) -> list[bool]:
     if not wanted.demand.bands or wanted.maps or wanted.card.task == "classification":
         return [False]
     return [True, False] if first else [False, True]
 
 
 @dataclass(frozen=True)
-class _Moments:
+class Moments:
     """Bytes: ``before``, the most before there is a map; ``deciding``, beside the map while it is made; ``kept``, what
     the allocator keeps of a run, and ``kept_of_bands``, of reading in bands: reading so again finds it.
     """
@@ -218,7 +224,7 @@ class _Moments:
     kept_of_bands: float
 
 
-def _need(wanted: Wanted, moments: _Moments, banded: bool) -> tuple[int, Decode | None]:
+def need_of(wanted: Wanted, moments: Moments, banded: bool) -> tuple[int, Decode | None]:
     """The peak in bytes, and how the photo is read."""
     demand, answer = wanted.demand, wanted.answer_pixels
     depth = 1 if len(wanted.card.labels) <= 255 else 2
@@ -228,7 +234,7 @@ def _need(wanted: Wanted, moments: _Moments, banded: bool) -> tuple[int, Decode 
     peak = max(moments.before, held + copy + moments.deciding)
     photo: Decode | None = None
     if demand.photo:
-        photo = "bands" if banded and _streamed(wanted) and wanted.facts.orientation == 1 else "whole"
+        photo = "bands" if banded and streamed(wanted) and wanted.facts.orientation == 1 else "whole"
         if photo == "bands":
             held += max(0.0, wanted.facts.streaming_bytes() - moments.kept_of_bands)
         else:
@@ -240,7 +246,7 @@ def _need(wanted: Wanted, moments: _Moments, banded: bool) -> tuple[int, Decode 
     return int(wanted.facts.source_bytes + peak + SLACK), photo
 
 
-def _reading(wanted: Wanted, decode: Decode, reduce: int, content_wh: tuple[int, int]) -> float:
+def reading_bytes(wanted: Wanted, decode: Decode, reduce: int, content_wh: tuple[int, int]) -> float:
     """The moment in which the picture is decoded and brought to ``content_wh``, as it is stored."""
     height = -(-wanted.facts.stored_wh[1] // reduce)
     if decode == "bands":
@@ -249,11 +255,11 @@ def _reading(wanted: Wanted, decode: Decode, reduce: int, content_wh: tuple[int,
     return wanted.facts.decoding_bytes(reduce) + 4 * height * content_wh[0]
 
 
-def _kept_of_bands(wanted: Wanted, decode: Decode, reduce: int) -> float:
+def kept_of_bands(wanted: Wanted, decode: Decode, reduce: int) -> float:
     return min(wanted.facts.streaming_bytes(reduce), KEPT_OF_RUN) if decode == "bands" else 0.0
 
 
-def _tensor(wanted: Wanted) -> float:
+def tensor_bytes(wanted: Wanted) -> float:
     """Bytes a working pixel of the tensor and of what it is made of."""
     return 3 + 2 * (12 if wanted.card.input.dtype == "float32" else 3)
 
@@ -269,12 +275,14 @@ def _changes(first: Plan, plan: Plan) -> str:
         words.append(f"tiles of {plan.tiles.side} pixels instead of {first.tiles.side}" if plan.tiles else "no tiles")
     elif plan.working_wh != first.working_wh:
         words.append("worked at {} x {} pixels instead of {} x {}".format(*plan.working_wh, *first.working_wh))
+    if plan.max_faces != first.max_faces:
+        words.append(f"at most {plan.max_faces} faces instead of {first.max_faces}")
     return f"To fit the memory: {', '.join(words)}." if words else ""
 
 
-def _cure(wanted: Wanted, budget: int) -> str:
+def _cure(wanted: Wanted, budget: int, ways: Ways) -> str:
     """The size that would fit, and what else would help."""
-    size = _fitting(wanted, budget)
+    size = _fitting(wanted, budget, ways)
     cures = [f"One of {size[0]} x {size[1]} pixels would fit." if size else "No picture fits: give the server more."]
     if not wanted.facts.why_whole and not streaming.available():
         cures.append("Or let it be read in bands of rows: pip install 'maskery[huge]'.")
@@ -285,14 +293,14 @@ def _cure(wanted: Wanted, budget: int) -> str:
     return " ".join(cures)
 
 
-def _fitting(wanted: Wanted, budget: int) -> tuple[int, int] | None:
+def _fitting(wanted: Wanted, budget: int, ways: Ways) -> tuple[int, int] | None:
     """The largest size of the picture's shape, format and compression that fits, to the pixel of its longer side."""
     width, height = wanted.facts.size_wh
     low, high = 0, max(width, height)
     while high - low > 1:
         middle = (low + high) // 2
         smaller = replace(wanted, facts=wanted.facts.scaled(middle / max(width, height)))
-        fits = any(plan.need_bytes <= budget for plan in _candidates(smaller))
+        fits = any(plan.need_bytes <= budget for plan in ways(smaller))
         low, high = (middle, high) if fits else (low, middle)
     scale = low / max(width, height)
     return (max(1, int(width * scale)), max(1, int(height * scale))) if low else None

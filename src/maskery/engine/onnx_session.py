@@ -8,7 +8,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from maskery.engine.preprocess import Tensor
-from maskery.engine.session import expect_tensor, log
+from maskery.engine.session import expect_tensor, joined, log
 from maskery.errors import DeviceError, ModelError
 from maskery.model_card import Input, ModelCard
 
@@ -55,21 +55,22 @@ class OnnxSession:
         self._usual_pixels = usual_pixels(card.input)
         self._giving_back = ort.RunOptions()
         self._giving_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        self._input, self._output = card.input.tensor, card.output.tensor
+        self._input, self._outputs = card.input.tensor, [n for n in (card.output.tensor, card.output.joined) if n]
         expect_tensor("input", self._input, [t.name for t in self._session.get_inputs()], path.name)
-        expect_tensor("output", self._output, [t.name for t in self._session.get_outputs()], path.name)
+        for name in self._outputs:
+            expect_tensor("output", name, [t.name for t in self._session.get_outputs()], path.name)
 
     def run(self, tensor: Tensor, keep: bool = True) -> NDArray[np.generic]:
         usual = tensor.size <= CHANNELS * self._usual_pixels
         options = None if keep and usual else self._giving_back
         try:
-            result: NDArray[np.generic] = self._session.run([self._output], {self._input: tensor}, options)[0]
+            results: list[NDArray[np.generic]] = self._session.run(self._outputs, {self._input: tensor}, options)
         except Exception as error:  # as above
             raise ModelError(
                 f"The model refused a {tensor.dtype} tensor of shape {tensor.shape}: {_first_line(error)}",
                 "Correct the input part of its card.",
             ) from error
-        return result
+        return joined(results)
 
 
 def usual_pixels(spec: Input) -> int:

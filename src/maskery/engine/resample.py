@@ -6,6 +6,7 @@ which class j is the largest has class j as the largest. Only cells whose corner
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,22 +18,28 @@ from maskery.engine.cells import Scores as Scores
 from maskery.engine.cells import lerp
 from maskery.engine.preprocess import Placement
 
+Positions = NDArray[np.floating[Any]]
+
 # Pixels whose scores are held at once; times classes times 4 bytes bounds the memory of a decision.
 BAND_PIXELS = 1 << 16
 
 
 def axes(placement: Placement, scores_wh: tuple[int, int]) -> tuple[Axis, Axis]:
     """The x and y axis from original pixels to a score map of ``scores_wh`` that covers the working picture."""
-    x, y = (
-        _axis(placement.original_wh[i], placement.offset_xy[i], placement.content_wh[i], placement.working_wh[i], n)
-        for i, n in enumerate(scores_wh)
-    )
-    return x, y
+    width, height = placement.original_wh
+    return axes_at(placement, scores_wh, np.arange(width) + 0.5, np.arange(height) + 0.5)
 
 
-def _axis(original: int, offset: int, content: int, working: int, scores: int) -> Axis:
-    ratio = scores / working
-    centre = (offset + (np.arange(original) + 0.5) * (content / original)) * ratio - 0.5
+def axes_at(placement: Placement, scores_wh: tuple[int, int], x: Positions, y: Positions) -> tuple[Axis, Axis]:
+    """As ``axes``, for any positions (n,) in pixels of the original picture; a pixel's middle is at a half."""
+    across, down = (_axis(places, placement, i, n) for i, (places, n) in enumerate(zip((x, y), scores_wh, strict=True)))
+    return across, down
+
+
+def _axis(places: Positions, placement: Placement, i: int, scores: int) -> Axis:
+    offset, content = placement.offset_xy[i], placement.content_wh[i]
+    ratio = scores / placement.working_wh[i]
+    centre = (offset + places * (content / placement.original_wh[i])) * ratio - 0.5
     # Positions in the padding are never looked at: they are the model's opinion of grey.
     first = min(max(0, int(np.ceil(offset * ratio - 0.5))), scores - 1)
     last = max(first, min(scores - 1, int(np.floor((offset + content) * ratio - 0.5))))

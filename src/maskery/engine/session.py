@@ -36,3 +36,14 @@ def expect_tensor(kind: str, wanted: str, present: list[str], file: str) -> None
         raise ModelError(
             f"{file} has no {kind} tensor {wanted!r}.", f"Its {kind} tensors: {', '.join(present)}. Correct the card."
         )
+
+
+def joined(outputs: list[NDArray[np.generic]]) -> NDArray[np.generic]:
+    """The card's output, with what is to be joined to it along the last axis. Raises ``ModelError``."""
+    if len(outputs) == 1:
+        return outputs[0]
+    try:
+        return np.concatenate(outputs, axis=-1)
+    except ValueError as error:
+        shapes = " and ".join(str(output.shape) for output in outputs)
+        raise ModelError(f"Outputs of shape {shapes} cannot be joined.", "Correct output.joined.") from error

@@ -15,6 +15,6 @@ def public(card: ModelCard) -> dict[str, Any]:
 
 
 SHOWN = (
-    "name", "version", "task", "description", "labels", "palette", "licence", "input", "output", "quality", "sha256",
-    "bytes", "url", "training",
+    "name", "version", "task", "description", "labels", "palette", "licence", "input", "output", "finder", "quality",
+    "sha256", "bytes", "url", "training",
 )  # fmt: skip

@@ -14,7 +14,7 @@ from maskery.serving.metrics import Metrics
 from maskery.serving.record import Record
 from maskery.serving.status import Change, RunClock, RunTimes
 
-STAGES = ("fetch", "queue", "decode", "preprocess", "run", "postprocess", "encode")
+STAGES = ("fetch", "queue", "decode", "find", "preprocess", "run", "postprocess", "encode")
 """What a picture goes through, in this order."""
 
 Number = TypeVar("Number", bound=np.unsignedinteger)

@@ -10,15 +10,15 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import anyio.to_thread
 
 from maskery.engine.batching import measure_batch
-from maskery.engine.footprint import measure_footprint
 from maskery.errors import Busy, ChecksumError, ConfigError, MaskeryError, UnknownModel, nearest
+from maskery.loading import expect_answers, open_model
 from maskery.model_card import ModelCard
-from maskery.pipeline import Model, load_model
+from maskery.pipeline import Model
 from maskery.process_memory import give_back, resident_bytes
 from maskery.serving.golden import check
 from maskery.serving.status import Change, State
@@ -197,7 +197,7 @@ class Residents:
         """Unload the models used longest ago until ``newcomer`` fits the budget. Raises ``Busy`` where it cannot."""
         if self.budget is None:
             return
-        needs = newcomer.bytes or int(newcomer.card.bytes * LOADED_PER_FILE_BYTE)
+        needs = newcomer.bytes or int(newcomer.located.bytes * LOADED_PER_FILE_BYTE)
         while (taken := self.loaded_bytes) + needs > self.budget:
             idle = [resident for resident in self._idle() if resident is not newcomer]
             if not idle:
@@ -219,10 +219,11 @@ class Residents:
         before, started = resident_bytes(), time.perf_counter()
         resident.state = "loading"
         try:
-            model = load_model(card, resident.located.path, settings.device, settings.threads)
+            model = open_model(resident.located, settings.device, settings.threads)
             verdict = check(model)
-            resident.batch, resident.batch_ms = measure_batch(model.session, card, settings.max_batch)
-            model = replace(model, footprint=measure_footprint(model.session, card))
+            most = 1 if card.finder else settings.max_batch
+            resident.batch, resident.batch_ms = measure_batch(model.session, card, most)
+            model = model.measured()
         except MaskeryError as error:
             resident.state, resident.reason = "failed", str(error)
             raise
@@ -230,7 +231,7 @@ class Residents:
         resident.state, resident.reason = ("ready", reason) if verdict == "ok" else ("wrong", verdict)
         give_back()  # what loading, checking and measuring took for a moment
         after = resident_bytes()
-        resident.bytes = max(resident.bytes, after - before, card.bytes)
+        resident.bytes = max(resident.bytes, after - before, resident.located.bytes)
         self._note(resident, Change("loaded", reason, before, after, time.perf_counter() - started))
         device, runtime = model.session.device, model.session.runtime
         log.info("loaded %s on %s (asked for: %s; %s)", resident.key, device, settings.device, runtime)
@@ -276,6 +277,7 @@ class Residents:
         return self._know(located, wanted)
 
     def _know(self, located: Located, name: str) -> Resident:
+        expect_answers(located.card)
         resident = Resident(located)
         same = self._by_key.get(resident.key)
         if same is not None and same.card.sha256 != resident.card.sha256:
@@ -289,7 +291,8 @@ class Residents:
         """Know the models that are on disk."""
         for name in self._store.names():
             try:
-                if self._store.entry(name).state != "available":
+                entry = self._store.entry(name)
+                if entry.state != "available" and entry.card.task != "finder":
                     self._find(name)
             except MaskeryError as error:
                 log.warning("model %s is left out: %s", name, error)

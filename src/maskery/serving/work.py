@@ -48,8 +48,8 @@ class Job(Generic[T]):
 
     @property
     def like(self) -> tuple[int, int] | None:
-        """Jobs of one model with the same may run together; one in tiles runs alone."""
-        return None if self.plan.tiles else self.plan.working_wh
+        """Jobs of one model with the same may run together; one of several runs goes alone."""
+        return None if self.plan.alone else self.plan.working_wh
 
     def heed(self) -> None:
         """Raises ``Busy`` where the caller has left: between tiles, which can take a minute in all."""
@@ -60,13 +60,13 @@ class Job(Generic[T]):
 def run_group(jobs: Sequence[Job[Any]]) -> list[Outcome]:
     """Work on jobs of one model that are like each other."""
     try:
-        return _tiled(jobs[0]) if jobs[0].plan.tiles else _together(jobs)
+        return _alone(jobs[0]) if jobs[0].plan.alone else _together(jobs)
     finally:
         if sum(job.plan.need_bytes for job in jobs) >= GIVEN_BACK_FROM:
             give_back()
 
 
-def _tiled(job: Job[Any]) -> list[Outcome]:
+def _alone(job: Job[Any]) -> list[Outcome]:
     watch = _watch(job)
     try:
         result = job.model.follow(job.plan, job.picture, job.wish, watch, job.heed)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.engine import resample
-from maskery.engine.cells import lerp
+from maskery.engine.cells import Axis, lerp
 from maskery.engine.preprocess import Placement
 
 Floats = NDArray[np.float32]
@@ -75,9 +75,13 @@ def certainty_maps(scores: Floats, placement: Placement, names: Sequence[str], l
 
     ``logits``: whether the scores are logits; else they are probabilities, which are brought to the sum 1.
     """
-    width, height = placement.original_wh
-    maps: dict[str, Floats] = {name: np.empty((height, width), np.float32) for name in names}
-    for rows, values in _blocks(scores, placement) if names else ():
+    return certainty_at(scores, *resample.axes(placement, (scores.shape[2], scores.shape[1])), names, logits)
+
+
+def certainty_at(scores: Floats, x: Axis, y: Axis, names: Sequence[str], logits: bool) -> dict[str, Floats]:
+    """``certainty_maps`` at the pixels of any two axes into ``scores``."""
+    maps: dict[str, Floats] = {name: np.empty((len(y.low), len(x.low)), np.float32) for name in names}
+    for rows, values in _blocks(scores, x, y) if names else ():
         if not logits:
             np.log(np.maximum(values, LEAST_PROBABILITY, out=values), out=values)
         found = evidence(values)
@@ -86,13 +90,12 @@ def certainty_maps(scores: Floats, placement: Placement, names: Sequence[str], l
     return maps
 
 
-def _blocks(scores: Floats, placement: Placement) -> Iterator[tuple[slice, Floats]]:
+def _blocks(scores: Floats, x: Axis, y: Axis) -> Iterator[tuple[slice, Floats]]:
     """Few rows of the original picture, with their interpolated scores (C, rows, W), at a time.
 
     They lie between the same two rows of ``scores``, which are interpolated along x once.
     """
     scores = np.ascontiguousarray(scores)
-    x, y = resample.axes(placement, (scores.shape[2], scores.shape[1]))
     step = max(1, BLOCK_SCORES // (len(scores) * len(x.low)))
     edges = [0, *(np.flatnonzero(np.diff(y.low)) + 1).tolist(), len(y.low)]
     for first, last in pairwise(edges):

@@ -21,9 +21,9 @@ BACK = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}  # EXIF orientation -> t
 
 def read(reading: Reading) -> BandedResult:
     """One run's output -> the result in bands."""
-    scores = _scores(reading)
+    scores = scores_of(reading)
     band = ScoreBand(scores, (scores.shape[2], scores.shape[1]))
-    return _result(reading, pack(decided([band], reading.placement, _decide(reading.card))))
+    return _result(reading, pack(decided([band], reading.placement, decider(reading.card))))
 
 
 def read_tiles(
@@ -46,14 +46,14 @@ def read_tiles(
     def look(pixels: NDArray[np.uint8]) -> Scores:
         upright = np.ascontiguousarray(turned(pixels, orientation))
         output = run(preprocess.to_tensor(upright, tile, card.input))
-        scores = _scores(replace(reading, output=output, placement=tile))
+        scores = scores_of(replace(reading, output=output, placement=tile))
         return turned(scores.transpose(1, 2, 0), BACK[orientation]).transpose(2, 0, 1)
 
     bands = score_bands(rows, grid, look, blend=card.output.kind != "class-map")
-    return _result(reading, pack(decided(bands, whole, _decide(card))).upright(orientation))
+    return _result(reading, pack(decided(bands, whole, decider(card))).upright(orientation))
 
 
-def _scores(reading: Reading) -> Scores:
+def scores_of(reading: Reading) -> Scores:
     """What is decided from, (C, h, w): scores of classes, class ids as one plane, or the foreground's probability."""
     if reading.card.task == "foreground":
         return foreground.probability(reading)
@@ -62,7 +62,7 @@ def _scores(reading: Reading) -> Scores:
     return semantic.class_scores(reading)
 
 
-def _decide(card: ModelCard) -> Callable[[Scores, Axis, Axis], Ids]:
+def decider(card: ModelCard) -> Callable[[Scores, Axis, Axis], Ids]:
     if card.task == "foreground":
         return _alpha
     if card.output.kind == "class-map":

@@ -9,14 +9,14 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from maskery.errors import ChecksumError, ConfigError, LicenceError, ModelError, NotPulled, UnknownModel, nearest
-from maskery.model_card import CARD_NAME, ModelCard, load_card
+from maskery.model_card import CARD_NAME, Finder, ModelCard, load_card
 from maskery.settings import Settings
 from maskery.zoo import download
 from maskery.zoo.card_text import card_text
@@ -35,11 +35,20 @@ State = Literal["built-in", "pulled", "added", "available"]
 
 @dataclass(frozen=True)
 class Located:
-    """A model that is here: ``path`` is its file. Origin "path": named by the path of its folder or card."""
+    """A model that is here: ``path`` is its file. Origin "path": named by the path of its folder or card.
+
+    ``finder``: the model that its card's ``finder`` names.
+    """
 
     card: ModelCard
     path: Path
     origin: Origin
+    finder: "Located | None" = None
+
+    @property
+    def bytes(self) -> int:
+        """Of the file, and of the finder's."""
+        return self.card.bytes + (self.finder.bytes if self.finder else 0)
 
 
 @dataclass(frozen=True)
@@ -65,9 +74,32 @@ class Store:
     def locate(self, name: str) -> Located:
         """Card and file of the model ``name``, or of a folder or ``model.toml`` given by its path.
 
-        Raises ``UnknownModel``; ``NotPulled`` for a model of the catalogue that is not here; ``ConfigError`` for a
-        broken card; ``ChecksumError`` for a file that is missing, of another size or (given by path) another sha256.
+        Raises ``UnknownModel``; ``NotPulled`` for a model of the catalogue that is not here, or whose finder is not;
+        ``ConfigError`` for a broken card; ``ChecksumError`` for a file that is missing, of another size or (given by
+        path) another sha256.
         """
+        located = self._locate(name)
+        wanted = located.card.finder
+        return replace(located, finder=self._finder(name, wanted)) if wanted else located
+
+    def _finder(self, name: str, wanted: Finder) -> Located:
+        """The finder of the model ``name``, whose own file is all that it needs."""
+        try:
+            found = self._locate(wanted.model)
+        except NotPulled as error:
+            raise NotPulled(
+                f"{name} finds faces by the model {wanted.model}, which is not here.", error.cure
+            ) from error
+        except UnknownModel as error:
+            raise ConfigError(f"{name} names a finder that there is not: {error.message}", error.cure) from error
+        if wanted.sha256 and found.card.sha256 != wanted.sha256:
+            raise ConfigError(
+                f"{name} wants {wanted.model} with sha256 {wanted.sha256}; the one here has {found.card.sha256}.",
+                "Correct finder.sha256, or bring that finder.",
+            )
+        return found
+
+    def _locate(self, name: str) -> Located:
         if is_path(name):
             return _locate_path(Path(name))
         entry = self.entry(name)
@@ -101,17 +133,21 @@ class Store:
 
     def pull(self, name: str, accept_licence: bool = False, progress: Progress | None = None) -> Located:
         """Fetch the catalogue's model ``name``, unless its whole file is here; a damaged or outdated one is replaced.
+        Its finder comes with it.
 
         Two pulls at once fetch once. Raises ``UnknownModel``; ``LicenceError`` before anything is fetched;
         ``DownloadError`` and ``ChecksumError`` as ``download.fetch``; ``ConfigError`` for a cache that is not writable.
         """
         card = catalog().get(name)
-        if card is None or self._whole(card):
+        if card is None:
             return self.locate(name)
-        _expect_accepted(card, accept_licence)
-        with self._lock(name):
-            if not self._whole(card):
-                self._fetch(card, progress)
+        if not self._whole(card):
+            _expect_accepted(card, accept_licence)
+            with self._lock(name):
+                if not self._whole(card):
+                    self._fetch(card, progress)
+        if card.finder and card.finder.model in catalog():
+            self.pull(card.finder.model, accept_licence, progress)
         return self.locate(name)
 
     def verify(self, name: str) -> Located:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skimage.measure import label
 
-from maskery.encode.runs import piece_counts, pieces, runs, without_small
+from maskery.runs import piece_counts, pieces, runs, without_small
 
 shapes = st.tuples(st.integers(1, 20), st.integers(1, 20))
 
