@@ -69,13 +69,13 @@ def pasted(faces: Sequence[Parsed], sheet: Sheet) -> Iterator[ClassMap]:
     laid = [one for one in (_lay(face, sheet) for face in faces) if len(one.x.low) and len(one.y.low)]
     width, height = sheet.grid_wh
     for top, bottom in steps(height, max(1, BAND_PIXELS // width)):
-        ids = np.full((bottom - top, width), sheet.background, sheet.dtype)
+        ids = cast(ClassMap, np.full((bottom - top, width), sheet.background, sheet.dtype))
         nearest = np.full(ids.shape, np.inf, np.float32)
         for face in laid:
             first, last = max(top, face.top), min(bottom, face.top + len(face.y.low))
             if first < last:
                 _paste(face, first, last, sheet, ids[first - top : last - top], nearest[first - top : last - top])
-        yield cast(ClassMap, ids)
+        yield ids
 
 
 @dataclass(frozen=True)
