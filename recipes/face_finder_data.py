@@ -3,11 +3,11 @@
     maskery models pull blazeface-full-range-192
     python recipes/face_finder_data.py ../shared/data runs/face-finder-data
 
-The classes are background and face. A face is marked by an ellipse in its box, shrunk to 0.6 of it, so that the marks of
-neighbours do not touch; 255 (not judged) is where the teacher is in doubt. Boxes come from a finder that can be pulled
-(Apache-2.0); in VOC and COCO pictures they count only where the data set's own mask has a person. Faces of CelebAMask-HQ
-are shown whole, and pasted at random sizes into pictures without people, whose animals are what a finder of faces must
-learn to leave alone. The same input gives the same files.
+The classes are background and face. A face is marked by an ellipse in its box, shrunk to 0.6 of it, so that the marks
+of neighbours do not touch; 255 (not judged) is where the teacher is in doubt. Boxes come from a finder that can be
+pulled (Apache-2.0); in VOC and COCO pictures they count only where the data set's own mask has a person. Faces of
+CelebAMask-HQ are shown whole, and pasted at random sizes into pictures without people, whose animals are what a finder
+of faces must learn to leave alone. The same input gives the same files.
 """
 
 import random
@@ -22,8 +22,16 @@ from PIL import Image, ImageDraw
 from maskery.boxes import Box
 from maskery.datasets.base import SegmentationData
 from maskery.datasets.formats import open_dataset
+from maskery.engine.runtimes import open_session
+from maskery.engine.view import View
+from maskery.engine.window import whole
+from maskery.finding import FaceFinder
 from maskery.labels import CELEBAMASK, VOC
+from maskery.model_card import Finder
+from maskery.settings import load_settings
+from maskery.zoo.store import Store
 
+TEACHER = "blazeface-full-range-192"
 SHRUNK = 0.6
 SURE, DOUBTFUL = 0.5, 0.3
 SHORT_SIDE = 320
@@ -54,7 +62,7 @@ class Counts:
     empty: int
 
 
-SPLITS = {"train": Counts(620, 60, 250, 470, 130), "val": Counts(60, 30, 20, 30, 10)}
+SPLITS = {"train": Counts(300, 60, 150, 350, 100), "val": Counts(50, 30, 20, 30, 10)}
 COCO = {"train": "train2017", "val": "val2017"}
 
 
@@ -63,32 +71,35 @@ COCO = {"train": "train2017", "val": "val2017"}
 @click.argument("target", type=click.Path(path_type=Path))
 def main(source: Path, target: Path) -> None:
     """Write images/{train,val} and masks/{train,val} below TARGET, from the data sets below SOURCE."""
-    find = teacher()
     (target / "images").mkdir(parents=True, exist_ok=True)
     (target / "classes.json").write_text('{"classes": ["background", "face"], "ignore": 255}\n', encoding="utf-8")
     for split, counts in SPLITS.items():
         for kind in ("images", "masks"):
             (target / kind / split).mkdir(parents=True, exist_ok=True)
-        number = 0
-        for number, example in enumerate(examples(source, split, counts, find), 1):
+        names = []
+        for example in examples(source, split, counts):
+            names.append(example.name)
             example.picture.save(target / "images" / split / f"{example.name}.jpg", quality=92)
             example.mask.save(target / "masks" / split / f"{example.name}.png")
-        click.echo(f"{split}: {number} pictures", err=True)
+        click.echo(f"{split}: {len(names)} pictures", err=True)
 
 
-def examples(source: Path, split: str, counts: Counts, find: Find) -> Iterator[Example]:
+def examples(source: Path, split: str, counts: Counts) -> Iterator[Example]:
     """All examples of a split, in an order that does not change."""
-    rng = random.Random(f"face-finder {split}")
+    rng = random.Random(f"face-finder {split}")  # noqa: S311
+    in_scenes, in_portraits = teacher(3), teacher(1)
     voc = open_dataset(source / "voc2012-part", split, VOC)
     coco = open_dataset(source / "coco2017-part", COCO[split], VOC)
     faces = open_dataset(source / "celebamask-part", split, CELEBAMASK)
     with_people, without = _by_people(voc)
-    yield from (_seen(voc, i, f"voc-{voc.name(i)}", find) for i in _some(with_people, counts.people, rng))
-    yield from (_seen(coco, i, f"coco-{coco.name(i)}", find) for i in _some(_by_people(coco)[0], counts.scenes, rng))
+    yield from (_seen(voc, i, f"voc-{voc.name(i)}", in_scenes) for i in _some(with_people, counts.people, rng))
+    yield from (
+        _seen(coco, i, f"coco-{coco.name(i)}", in_scenes) for i in _some(_by_people(coco)[0], counts.scenes, rng)
+    )
     chosen = _some(without, counts.pasted + counts.empty, rng)
     order = _some(range(len(faces)), len(faces), rng)
-    yield from (_face(faces, i, find) for i in order[: counts.faces])
-    marked = Faces(faces, order[counts.faces :] or order, find, rng)
+    yield from (_face(faces, i, in_portraits) for i in order[: counts.faces])
+    marked = Faces(faces, order[counts.faces :] or order, in_portraits, rng)
     for i in chosen[: counts.pasted]:
         yield _pasted(_shrunk(Image.open(voc.image_path(i))), f"pasted-{voc.name(i)}", marked, rng)
     for i in chosen[counts.pasted :]:
@@ -193,20 +204,14 @@ def _pasted(picture: Image.Image, name: str, faces: Faces, rng: random.Random) -
     return Example(name, picture, mask)
 
 
-def teacher() -> Find:
-    """The finder that marks the faces, looking at three scales."""
-    import sys
-
-    sys.path.insert(0, "runs")
-    from probe import Blaze, windows
-
-    from maskery.boxes import merged
-
-    blaze = Blaze()
+def teacher(levels: int) -> Find:
+    """The finder that marks the faces, looking at the whole picture and so many levels of its parts."""
+    located = Store(load_settings({})).locate(TEACHER)
+    wanted = Finder(model=TEACHER, levels=levels, min_score=DOUBTFUL)
+    finder = FaceFinder(wanted, located.card, open_session(located.card, located.path, "cpu", 1))
 
     def find(picture: Image.Image) -> list[Box]:
-        looks = [w for level in range(3) for w in windows(*picture.size, level)]
-        return merged([box for w in looks for box in blaze.look(picture, w, DOUBTFUL)])
+        return finder.find(View(picture, whole(picture.size)), picture.size)
 
     return find
 

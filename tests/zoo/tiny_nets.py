@@ -16,6 +16,10 @@ def node(operator: str, inputs: str, outputs: str, **attributes: object) -> onnx
     return helper.make_node(operator, inputs.split(), outputs.split(), **attributes)
 
 
+def constant(name: str, value: onnx.TensorProto) -> onnx.NodeProto:
+    return helper.make_node("Constant", [], [name], value=value)
+
+
 def weights(classes: int) -> onnx.TensorProto:
     """A 1 x 1 convolution's: (classes, 3, 1, 1), the same at every call."""
     values = np.random.default_rng(3).normal(size=(classes, 3, 1, 1)).astype(np.float32)
@@ -104,5 +108,9 @@ def uint8_input(path: Path, classes: int) -> Path:
 def boxes(path: Path) -> Path:
     """(1, 6, N): what detectors give."""
     shape = numpy_helper.from_array(np.array([1, 6, -1], np.int64), "rows")
-    rows = helper.make_node("Constant", [], ["rows"], value=shape)
-    return save(path, (1, 3, 32, 48), [node("Conv", "x weights", "c"), rows, node("Reshape", "c rows", "y")], 6)
+    return save(
+        path,
+        (1, 3, 32, 48),
+        [node("Conv", "x weights", "c"), constant("rows", shape), node("Reshape", "c rows", "y")],
+        6,
+    )
