@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -138,34 +139,44 @@ def test_wishes(model: Cascade) -> None:
         model.run(opened(picture), Wish(tile=100))
 
 
-def test_bands_give_the_same(model: Cascade) -> None:
+@pytest.mark.parametrize(("format", "orientation"), [("PNG", 1), ("JPEG", 1), ("PNG", 6), ("JPEG", 7)])
+def test_bands_give_the_same(model: Cascade, format: str, orientation: int) -> None:
     if not streaming.available():
         pytest.skip("needs the extra huge")
-    picture = scene((1600, 6000), (200, 500, 840), (400, 3800, 1000))
-    for one in (filed(picture), filed(picture, "JPEG"), filed(picture, orientation=6)):
-        plain = model.plan(one, demand=Demand(bands=True))
-        budget = 0
-        banded = plain
-        for budget in range(plain.need_bytes, 0, -(1 << 20)):
-            try:
-                banded = model.plan(one, demand=Demand(bands=True), budget=budget)
-            except TooLarge:
-                break
-        assert (plain.decode, banded.decode, banded.banded) == ("whole", "bands", True)
-        assert banded.need_bytes < plain.need_bytes
-        result = model.follow(banded, one)
-        assert isinstance(result, BandedResult)
-        expected = run(model, one).class_map
-        given = result.whole()
-        assert isinstance(given, SemanticResult)
-        assert (given.class_map == expected).mean() > 0.995
-        assert result.plan is not None
-        assert len(result.plan.faces or ()) == 2
+    picture = filed(scene((800, 600), (100, 100, 200), (500, 300, 240)), format, orientation)
+    plan = replace(model.plan(picture), decode="bands", banded=True)
+    result = model.follow(plan, picture)
+    assert isinstance(result, BandedResult)
+    whole = result.whole()
+    assert isinstance(whole, SemanticResult)
+    assert (whole.class_map == run(model, picture).class_map).mean() > 0.99
+    assert len(boxes(whole)) == 2
+
+
+def test_memory_decides_how_a_picture_is_read(model: Cascade) -> None:
+    if not streaming.available():
+        pytest.skip("needs the extra huge")
+    picture, bands = filed(np.zeros((9000, 3000, 3), np.uint8)), Demand(bands=True, held=0.1)
+    plain = model.plan(picture, demand=bands)
+    assert (plain.decode, plain.max_faces, plain.changed) == ("whole", 16, "")
+    less = model.plan(picture, demand=bands, budget=int(0.7 * plain.need_bytes))
+    assert (less.decode, less.banded) == ("bands", True)
+    assert less.need_bytes <= 0.7 * plain.need_bytes
+    assert "read in bands of rows" in less.changed
+
+
+def test_fewer_faces_where_the_scores_of_many_do_not_fit(tmp_path: Path) -> None:
+    many = cascade(tmp_path, max_faces=200)
+    picture = filed(np.zeros((300, 400, 3), np.uint8))
+    plain = many.plan(picture)
+    less = many.plan(picture, budget=plain.need_bytes // 2)
+    assert 10 < less.max_faces < 200
+    assert f"at most {less.max_faces} faces instead of 200" in less.changed
 
 
 def test_a_budget_that_nothing_fits_names_a_size(model: Cascade) -> None:
     with pytest.raises(TooLarge, match=r"One of \d+ x \d+ pixels would fit"):
-        model.plan(filed(np.zeros((3000, 4000, 3), np.uint8)), budget=45 << 20)
+        model.plan(filed(np.zeros((3000, 4000, 3), np.uint8)), budget=30 << 20)
 
 
 def test_it_stops_when_it_is_told(model: Cascade) -> None:

@@ -1,6 +1,7 @@
 """The Python door: ``maskery.load(name).segment(source)``."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,13 +99,19 @@ class Segmenter:
         max_side: int | None = None,
         tile: int | None = None,
         options: Options = PLAIN_OPTIONS,
+        tell: Callable[[str], None] = lambda note: None,
     ) -> bytes:
-        """``segment`` and ``encode`` in one step, which takes less memory: huge pictures are answered in bands."""
+        """``segment`` and ``encode`` in one step, which takes less memory: huge pictures are answered in bands.
+
+        ``tell`` is called with what should be known of this answer, where there is something.
+        """
         find(format, self.card.task)
         picture = image.open_picture(source, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
         wish = Wish(tuple(classes), max_side, wanted_maps(format, options), tile=tile)
         plan = self.model.plan(picture, wish, named(format).demand)
         found = self.model.follow(plan, picture, wish)
+        if found.plan and found.plan.note:
+            tell(found.plan.note)
         return encode(found, format, photo_of(picture, plan), options)
 
 

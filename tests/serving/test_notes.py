@@ -53,7 +53,15 @@ def test_no_shares_of_a_classifier_or_of_chosen_classes(result: Result) -> None:
 
 def test_a_picture(notes: Notes) -> None:
     record = Record(fetch_ms=7.0)
-    timings = {"decode": 4.0, "preprocess": 1.0, "queue": 0.5, "run": 30.0, "postprocess": 2.0, "encode": 3.0}
+    timings = {
+        "decode": 4.0,
+        "find": 6.0,
+        "preprocess": 1.0,
+        "queue": 0.5,
+        "run": 30.0,
+        "postprocess": 2.0,
+        "encode": 3.0,
+    }
     notes.worked(record, MODEL, semantic(halves()), timings)
     notes.worked(record, MODEL, semantic(halves()), timings)
     assert list(record.pictures[0].timings_ms) == list(STAGES)

@@ -4,6 +4,7 @@ import glob
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,13 +80,19 @@ def segment(
 
     def work(job: Job) -> None:
         source = sys.stdin.buffer.read(settings.max_bytes + 1) if job.source == STDIN else job.source
-        data = segmenter.answer(source, chosen, classes=wanted, max_side=max_side, tile=tile, options=own(job))
+        data = segmenter.answer(
+            source, chosen, classes=wanted, max_side=max_side, tile=tile, options=own(job), tell=partial(_tell, job)
+        )
         write(job, _named(data, job.source) if several and chosen in LINES else data)
 
     if several:
         _run_many(jobs, work)
     else:
         work(jobs[0])
+
+
+def _tell(job: Job, note: str) -> None:
+    click.echo(f"{job.source}: {note}", err=True)
 
 
 def expand(inputs: tuple[str, ...]) -> list[Job]:

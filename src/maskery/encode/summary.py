@@ -42,9 +42,12 @@ def summary(result: Result | BandedResult) -> dict[str, Any]:
 
 
 def head(result: Result | BandedResult) -> dict[str, Any]:
-    """What every JSON answer of ours begins with: provenance, task, and the plan that was followed."""
+    """What every JSON answer of ours begins with: provenance, task, the plan that was followed, and a note where the
+    caller should know something: that no face was found, say.
+    """
     plan = {"plan": result.plan.document()} if result.plan else {}
-    return provenance(result) | {"task": task_of(result)} | plan
+    note = {"note": result.plan.note} if result.plan and result.plan.note else {}
+    return provenance(result) | {"task": task_of(result)} | plan | note
 
 
 def task_of(result: Result | BandedResult) -> str:

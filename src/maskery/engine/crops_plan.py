@@ -30,7 +30,7 @@ from maskery.model_card import Finder, ModelCard
 from maskery.plan import Decode, Plan
 
 # Of a band in which crops are put together (tasks/pasting.py): ids, distances, and copies of what is compared.
-PASTING_BYTES = 24 << 20
+PASTING_BYTES = 6 << 20
 
 
 @dataclass(frozen=True)

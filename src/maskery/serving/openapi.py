@@ -5,7 +5,7 @@ import msgspec
 from maskery import __version__
 from maskery.encode.options import HELP
 from maskery.encode.table import ENCODERS
-from maskery.model_card import Input, Licence, Output, Quality
+from maskery.model_card import Finder, Input, Licence, Output, Quality
 from maskery.serving.native.accept import DEFAULT_FORMAT
 from maskery.serving.native.call import Call, Source
 from maskery.serving.problems import MEDIA_TYPE, STATUS, Problem
@@ -23,7 +23,8 @@ SECURITY: Json = {
 def document(settings: Settings, extra_paths: Json | None = None) -> Json:
     """The whole document, as plain data. ``extra_paths``: those of the compatible APIs."""
     (_, schemas) = msgspec.json.schema_components(
-        [Problem, Licence, Input, Output, Quality, Call, Source, Status], ref_template="#/components/schemas/{name}"
+        [Problem, Licence, Input, Output, Finder, Quality, Call, Source, Status],
+        ref_template="#/components/schemas/{name}",
     )
     return {
         "openapi": "3.1.0",
@@ -201,13 +202,15 @@ def _schemas() -> Json:
         "estimated_mb": INTEGER,
         "budget_mb": {"type": ["integer", "null"]},
         "changed": TEXT,
+        "faces": array(record({"box": array(NUMBER), "score": NUMBER, "crop": array(NUMBER)})),
     }
     segmentation = {
         "software": TEXT,
         "model": record({"name": TEXT, "version": TEXT, "sha256": TEXT}),
         "task": TEXT,
         "frame": _ref("Frame"),
-        "plan": record(plan),
+        "plan": record(plan, required=[name for name in plan if name != "faces"]),
+        "note": TEXT,
         "decided_by": TEXT,
         "measured_on": size,
         "classes": array(_ref("ClassShare")),
@@ -229,6 +232,7 @@ def _schemas() -> Json:
         "licence": _ref("Licence"),
         "input": _ref("Input"),
         "output": _ref("Output"),
+        "finder": _ref("Finder"),
         "quality": _ref("Quality"),
         "training": {"type": "object"},
     }
@@ -236,6 +240,6 @@ def _schemas() -> Json:
         "Frame": record(frame),
         "ClassShare": record(found, required=[name for name in found if name != "components"]),
         "Segmentation": record(segmentation, required=["software", "model", "task", "frame", "timings_ms"]),
-        "Model": record(model, required=[name for name in model if name != "quality"]),
+        "Model": record(model, required=[name for name in model if name not in ("quality", "finder")]),
         "Models": record({"default": TEXT, "models": array(_ref("Model"))}),
     }

@@ -24,7 +24,7 @@ from maskery.tasks.certainty import certainty_at
 Floats = NDArray[np.float32]
 Decide = Callable[[Scores, Axis, Axis], ClassMap]
 
-BAND_PIXELS = 1 << 20
+BAND_PIXELS = 1 << 18
 # Added to the distance of what is background, which gives way to anything else.
 FAR = np.float32(1e6)
 

@@ -63,6 +63,7 @@ function showAnswer(answer, mask) {
     stage.setPicture(null, size);
     screen.showNote("This browser cannot show this kind of picture, so the mask is drawn alone.");
   }
+  if (answer.note) screen.showNote(answer.note);
   panel.showAnswer(answer);
   if (mask) {
     stage.setMask(mask);
@@ -76,11 +77,11 @@ function showAnswer(answer, mask) {
   tell(answer);
 }
 
-function tell({ top, model }) {
+function tell({ top, model, note }) {
   const found = top
     ? top.map(({ name, score }) => `${name} ${percent(score)}`)
     : state.selection.shown.map(({ name, share }) => `${name} ${percent(share)}`);
-  const text = `${model.name} found ${found.slice(0, 6).join(", ") || "nothing but background"}.`;
+  const text = `${model.name} found ${found.slice(0, 6).join(", ") || "nothing but background"}.${note ? ` ${note}` : ""}`;
   byId("canvas").setAttribute("aria-label", `${state.picture.name}: ${text}`);
   screen.say(text);
 }
