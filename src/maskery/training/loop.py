@@ -45,7 +45,7 @@ class Run:
         self.net = self.net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedModel(
             self.net,
-            multi_avg_fn=get_ema_multi_avg_fn(recipe.optimiser.ema),  # type: ignore[no-untyped-call]
+            multi_avg_fn=_average_of(recipe.optimiser.ema),
             use_buffers=True,
         )
         self.optimiser = self._optimiser()
@@ -212,6 +212,16 @@ class Run:
         net = self.average.module
         assert isinstance(net, Net)
         return net.eval()
+
+
+def _average_of(decay: float) -> Callable[[list[Tensor], list[Tensor], int], None]:
+    """An exponential average that forgets the first, random weights: its decay begins low and grows to ``decay``."""
+
+    def update(averaged: list[Tensor], current: list[Tensor], done: int) -> None:
+        now = min(decay, (1 + int(done)) / (10 + int(done)))
+        get_ema_multi_avg_fn(now)(averaged, current, done)  # type: ignore[no-untyped-call]
+
+    return update
 
 
 def _schedule(
