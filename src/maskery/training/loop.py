@@ -214,10 +214,13 @@ class Run:
         return net.eval()
 
 
-def _average_of(decay: float) -> Callable[[list[Tensor], list[Tensor], int], None]:
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
+def _average_of(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
     """An exponential average that forgets the first, random weights: its decay begins low and grows to ``decay``."""
 
-    def update(averaged: list[Tensor], current: list[Tensor], done: int) -> None:
+    def update(averaged: Tensors, current: Tensors, done: Tensor | int) -> None:
         now = min(decay, (1 + int(done)) / (10 + int(done)))
         get_ema_multi_avg_fn(now)(averaged, current, done)  # type: ignore[no-untyped-call]
 

@@ -88,10 +88,10 @@ class Optimiser(msgspec.Struct, frozen=True, kw_only=True):
     """Peak ``rate`` for ``epochs`` under a schedule, then ``hold_epochs`` at the constant ``hold_rate``.
 
     ``schedule``: ``one-cycle`` (arXiv 1708.07120), or ``poly`` with power 0.9 after a linear warm-up; ``warmup`` is the
-    share of the steps before the peak. ``ema``: decay of the averaged weights, the ones that are kept; it begins lower and grows. Averaging along
-    a constant rate finds flatter minima than the end of a schedule (arXiv 1803.05407). ``momentum`` is SGD's.
-    ``precision``: ``mixed`` computes in bfloat16 what tolerates it, weights and losses stay float32; ``auto`` does so
-    on CUDA only.
+    share of the steps before the peak. ``ema``: decay of the averaged weights, the ones that are kept; it begins lower
+    and grows. Averaging along a constant rate finds flatter minima than the end of a schedule (arXiv 1803.05407).
+    ``momentum`` is SGD's. ``precision``: ``mixed`` computes in bfloat16 what tolerates it, weights and losses stay
+    float32; ``auto`` does so on CUDA only.
     """
 
     name: Literal["adamw", "sgd"] = "adamw"
