@@ -36,6 +36,7 @@ LAYERS = [
 HEAVY = {
     "torch": "training",
     "onnx": "training",
+    "matplotlib": "training",
     "ai_edge_litert": "engine",
     "opentelemetry": "serving",
     "pyvips": "streaming.py",

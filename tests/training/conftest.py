@@ -1,5 +1,7 @@
 """A data set and a recipe that train in seconds: red squares on grey are class 1, blue ones class 2."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,34 @@ commercial_use = true
 side = 64
 """
 
+PICTURES = """
+name = "patches"
+version = "1"
+seed = 5
+[data]
+root = "{root}"
+crop = 32
+[[data.train]]
+path = "patches"
+split = "train"
+[data.validate]
+path = "patches"
+split = "val"
+[network]
+name = "classifier"
+last_stage = 4
+[optimiser]
+batch = 4
+epochs = 2
+precision = "mixed"
+[publish]
+description = "Red and blue."
+licence = "Apache-2.0"
+commercial_use = true
+resize = "stretch"
+side = 32
+"""
+
 
 @pytest.fixture(scope="session")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -61,3 +91,32 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = root / "squares.toml"
     path.write_text(RECIPE.format(root=root))
     return path
+
+
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe of a classifier in mixed precision: what is red, and what is blue."""
+    root = tmp_path_factory.mktemp("patches")
+    for split, count in (("train", 8), ("val", 3)):
+        for name, colour in (("red", (200, 20, 20)), ("blue", (20, 20, 200))):
+            (root / "patches" / split / name).mkdir(parents=True)
+            for i in range(count):
+                Image.new("RGB", (32, 32), colour).save(root / "patches" / split / name / f"{i}.png")
+    path = root / "patches.toml"
+    path.write_text(PICTURES.format(root=root))
+    return path
+
+
+def command(recipe: Path, out: Path) -> list[str]:
+    return [sys.executable, "-m", "maskery", "train", str(recipe), "--out", str(out)]
+
+
+@pytest.fixture(scope="session")
+def trained(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run, with its model."""
+    out = tmp_path_factory.mktemp("run")
+    done = subprocess.run(command(recipe, out), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"3/3" in done.stderr
+    assert done.stdout.decode().strip() == str(out / "model")
+    return out

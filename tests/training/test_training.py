@@ -1,9 +1,7 @@
 """Training as a user does it: a recipe in, a served model out; killed and resumed; wrong recipes refused."""
 
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -12,26 +10,10 @@ import torch
 from PIL import Image
 
 import maskery
-from maskery.errors import ConfigError, TrainingError
+from maskery.errors import ConfigError
 from maskery.model_card import load_card
-from maskery.training import checkpoint
-from maskery.training.loop import Run
 from maskery.training.losses import cross_entropy, dice_loss, total_loss
 from maskery.training.recipe import Loss, load_recipe
-
-
-def command(recipe: Path, out: Path) -> list[str]:
-    return [sys.executable, "-m", "maskery", "train", str(recipe), "--out", str(out)]
-
-
-@pytest.fixture(scope="session")
-def trained(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("run")
-    done = subprocess.run(command(recipe, out), capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    assert b"3/3" in done.stderr
-    assert done.stdout.decode().strip() == str(out / "model")
-    return out
 
 
 def test_a_recipe_becomes_a_served_model(trained: Path, recipe: Path) -> None:
@@ -64,47 +46,6 @@ def test_the_exported_net_doubles_its_maps_by_constant_scales(trained: Path) -> 
     kinds = [node.op_type for node in onnx.load(path).graph.node]
     assert kinds.count("Resize") == 3
     assert not {"Shape", "Concat"} & set(kinds)
-
-
-def test_killed_and_resumed_it_ends_with_the_same_weights(trained: Path, recipe: Path, tmp_path: Path) -> None:
-    process = subprocess.Popen(command(recipe, tmp_path), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "checkpoint.pt").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert checkpoint.load(tmp_path / "checkpoint.pt")["epoch"] < 3
-    settings = load_recipe(recipe)
-    run = Run(settings, Path(settings.data.root), tmp_path, lambda text: None)
-    assert run.resume()
-    run.train()
-    expected = checkpoint.load(trained / "checkpoint.pt")["average"]
-    resumed = checkpoint.load(tmp_path / "checkpoint.pt")["average"]
-    assert expected.keys() == resumed.keys()
-    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
-
-
-def test_a_checkpoint_of_another_recipe_is_refused(trained: Path, recipe: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other.toml"
-    other.write_text(recipe.read_text().replace("seed = 3", "seed = 4"))
-    settings = load_recipe(other)
-    with pytest.raises(TrainingError, match="another recipe"):
-        Run(settings, Path(settings.data.root), trained, lambda text: None).resume()
-
-
-def test_a_loss_that_is_not_finite_stops_with_the_cause(recipe: Path, tmp_path: Path) -> None:
-    settings = load_recipe(recipe)
-    run = Run(settings, Path(settings.data.root), tmp_path, lambda text: None)
-    with torch.no_grad():
-        run.net.classify.weight.fill_(float("nan"))
-    with pytest.raises(TrainingError, match="loss became nan in epoch 1"):
-        run.train()
-
-
-def test_a_damaged_checkpoint_is_one_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
-    with pytest.raises(TrainingError, match="not a usable checkpoint"):
-        checkpoint.load(tmp_path / "checkpoint.pt")
 
 
 @pytest.mark.parametrize(

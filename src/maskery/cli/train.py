@@ -3,10 +3,15 @@
 import signal
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from maskery.cli.progress_line import ProgressLine
 from maskery.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from maskery.training.loop import Run
 
 
 @click.command()
@@ -18,31 +23,76 @@ from maskery.errors import MissingExtra
 @click.option(
     "--device", default="auto", show_default=True, help="auto (CUDA where there is one), cpu, cuda or cuda:N."
 )
-@click.option("--export-only", is_flag=True, help="Export and measure the last checkpoint; train nothing.")
-def train(recipe: Path, data: Path | None, out: Path | None, device: str, export_only: bool) -> None:
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of one process.  [default: all usable cores]")
+@click.option("--dry-run", is_flag=True, help="Make three steps, say what the run will cost, write nothing.")
+@click.option("--no-export", is_flag=True, help="Only train; maskery export RUN makes the model.")
+def train(
+    recipe: Path, data: Path | None, out: Path | None, device: str, threads: int | None, dry_run: bool, no_export: bool
+) -> None:
     """Train by RECIPE, resume where a former run stopped, then export, measure and write the model's card.
 
     The model is served from its folder: maskery serve --model runs/NAME/model/
+
+    In several processes: torchrun --nproc-per-node 2 -m maskery train RECIPE
     """
     if find_spec("torch") is None:
         raise MissingExtra("Training needs PyTorch.", "Run: pip install 'maskery[train]'")
+    import torch
+
+    from maskery.training import processes
     from maskery.training.loop import Run
+    from maskery.training.precision import choose_device
     from maskery.training.publish import publish
     from maskery.training.recipe import load_recipe
-
-    def say(text: str) -> None:
-        click.echo(text, err=True)
+    from maskery.training.run_files import open_folder
+    from maskery.training.trial import price
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if threads:
+        torch.set_num_threads(threads)
     settings = load_recipe(recipe)
     folder = out or Path("runs") / settings.name
-    run = Run(settings, data or Path(settings.data.root), folder, say, device)
-    say(f"training on {run.device}{' in mixed precision' if run.mixed else ''}")
+    with processes.joined(choose_device(device)):
+        first, line = processes.rank() == 0, ProgressLine()
+        say, tick = (line.say, line.tick) if first else (_silent, _silent)
+        run = Run(settings, data or Path(settings.data.root), folder, say, device, tick)
+        say(_facts(run))
+        if dry_run:
+            say(f"about {price(run)}")
+            return
+        if first:
+            open_folder(folder, recipe)
+        _train(run)
+        if not first:
+            return
+        if no_export:
+            click.echo(folder)
+            return
+        card = publish(run, recipe, folder / "model")
+        assert card.quality is not None
+        say(f"{folder / 'model'}: mIoU {card.quality.miou}, {card.quality.note}")
+        click.echo(folder / "model")
+
+
+def _facts(run: "Run") -> str:
+    processes = f", {run.processes} processes" if run.processes > 1 else ""
+    return (
+        f"training on {run.device}{' in mixed precision' if run.mixed else ''}, {run.threads} threads{processes}, "
+        f"{run.job.pictures} pictures, {len(run.labels)} classes"
+    )
+
+
+def _train(run: "Run") -> None:
+    total = run.recipe.optimiser.total_epochs
     if run.resume():
-        say(f"resumed after epoch {run.epoch} of {settings.optimiser.total_epochs}")
-    if not export_only:
+        run.say(f"resumed after epoch {run.epoch} of {total}")
+    try:
         run.train()
-    card = publish(run, recipe, folder / "model")
-    assert card.quality is not None
-    say(f"{folder / 'model'}: mIoU {card.quality.miou}, {card.quality.note}")
-    click.echo(folder / "model")
+    except KeyboardInterrupt:
+        kept = f"epoch {run.epoch} of {total} is kept" if run.epoch else "no epoch was finished"
+        run.say(f"stopped in epoch {run.epoch + 1}: {kept}; the same command goes on from there")
+        raise
+
+
+def _silent(text: str) -> None:
+    """For all processes but the first."""

@@ -20,6 +20,8 @@ from maskery.training.recipe import Data, Recipe
 class Stream(Dataset[tuple[Tensor, Tensor]]):
     """Item i of an epoch. ``order`` lists the pictures of the epoch that was started last."""
 
+    source: SegmentationData | ClassFolder
+
     def __init__(self, repeats: NDArray[np.float64], recipe: Recipe) -> None:
         self.repeats, self.recipe, self.seed = repeats * recipe.data.passes, recipe, recipe.seed
         self.start_epoch(0)
@@ -38,12 +40,18 @@ class Stream(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.order)
 
+    def name(self, position: int) -> str:
+        """The name of the picture at this place of the epoch."""
+        return self.source.name(int(self.order[position]))
+
     def _generator(self, position: int) -> np.random.Generator:
         return np.random.default_rng((self.seed, self.epoch, position))
 
 
 class Crops(Stream):
     """Item i: image (3, crop, crop) uint8 and mask (crop / stride, crop / stride) uint8."""
+
+    source: SegmentationData
 
     def __init__(self, source: SegmentationData, recipe: Recipe) -> None:
         self.source, data = source, recipe.data
@@ -71,6 +79,8 @@ class Crops(Stream):
 
 class LabelledPictures(Stream):
     """Item i: image (3, crop, crop) uint8 and its class, a scalar int64."""
+
+    source: ClassFolder
 
     def __init__(self, source: ClassFolder, recipe: Recipe) -> None:
         self.source = source

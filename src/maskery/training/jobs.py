@@ -4,20 +4,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from maskery.datasets.base import Concatenated, SegmentationData, read_rgb
 from maskery.datasets.class_folder import ClassFolder
 from maskery.datasets.formats import open_dataset
 from maskery.errors import ConfigError, nearest
-from maskery.labels import LABEL_SETS
+from maskery.labels import LABEL_SETS, palette_of
 from maskery.metrics import Confusion, mean_iou, quality
 from maskery.training.augment import whole_picture
 from maskery.training.crops import Crops, LabelledPictures, Stream, pixels
 from maskery.training.recipe import Recipe, Source
+from maskery.training.sheet import CELLS, ROWS, label_sheet, mask_sheet, spread
 
 
 class Job(Protocol):
@@ -31,9 +35,18 @@ class Job(Protocol):
     def pictures(self) -> int: ...
     @property
     def score(self) -> str: ...
+    @property
+    def validation_pictures(self) -> int: ...
 
-    def validate(self, net: nn.Module, prepare: "Prepare") -> dict[str, float]:
-        """Numbers of ``net``, in evaluation mode, on the validation split: a quick look; ``evaluate`` measures."""
+    def validate(self, net: nn.Module, prepare: "Prepare", most: int | None = None) -> dict[str, float]:
+        """Numbers of ``net``, in evaluation mode, on the validation split: a quick look; ``evaluate`` measures.
+
+        ``most``: only so many pictures.
+        """
+        ...
+
+    def sheet(self, net: nn.Module, prepare: "Prepare") -> Image.Image:
+        """Some validation pictures, always the same ones, with what they show and what ``net`` sees in them."""
         ...
 
 
@@ -55,20 +68,39 @@ class SegmentationJob:
         self.pictures = len(train)
         self.stream: Stream = Crops(train, recipe)
 
-    def validate(self, net: nn.Module, prepare: Prepare) -> dict[str, float]:
+    @property
+    def validation_pictures(self) -> int:
+        return len(self.validation)
+
+    def validate(self, net: nn.Module, prepare: Prepare, most: int | None = None) -> dict[str, float]:
         """At the pictures' own size."""
         confusion = Confusion(len(self.labels))
-        with torch.inference_mode():
-            for i in range(len(self.validation)):
-                batch = pixels(read_rgb(self.validation.image_path(i)))[None]
-                height, width = batch.shape[2:]
-                padded = F.pad(prepare(batch), [0, -width % 32, 0, -height % 32])
-                logits = net(padded).float()
-                logits = F.interpolate(logits, size=padded.shape[2:], mode="bilinear", align_corners=False)
-                predicted = logits[0, :, :height, :width].argmax(0).cpu().numpy()
-                confusion.add(self.validation.mask(i), predicted)
+        for i in range(len(self.validation))[:most]:
+            confusion.add(self.validation.mask(i), self._predict(i, net, prepare))
         result = quality(confusion, self.labels)
         return {"miou": result.miou, "miou20": mean_iou(result), "pixel_accuracy": result.pixel_accuracy}
+
+    def _predict(self, index: int, net: nn.Module, prepare: Prepare) -> NDArray[np.int64]:
+        """The class ids of a validation picture, (H, W)."""
+        batch = pixels(read_rgb(self.validation.image_path(index)))[None]
+        height, width = batch.shape[2:]
+        with torch.inference_mode():
+            padded = F.pad(prepare(batch), [0, -width % 32, 0, -height % 32])
+            logits = net(padded).float()
+            logits = F.interpolate(logits, size=padded.shape[2:], mode="bilinear", align_corners=False)
+            predicted: NDArray[np.int64] = logits[0, :, :height, :width].argmax(0).cpu().numpy()
+        return predicted
+
+    def sheet(self, net: nn.Module, prepare: Prepare) -> Image.Image:
+        """Rows of picture, truth and prediction."""
+        data = self.validation
+        return mask_sheet(
+            [
+                (read_rgb(data.image_path(i)), data.mask(i), self._predict(i, net, prepare))
+                for i in spread(len(data), ROWS)
+            ],
+            palette_of(self.labels),
+        )
 
 
 class ClassificationJob:
@@ -85,12 +117,29 @@ class ClassificationJob:
         self.pictures, self.side = len(data), recipe.data.crop
         self.stream: Stream = LabelledPictures(data, recipe)
 
-    def validate(self, net: nn.Module, prepare: Prepare) -> dict[str, float]:
+    @property
+    def validation_pictures(self) -> int:
+        return len(self.validation)
+
+    def validate(self, net: nn.Module, prepare: Prepare, most: int | None = None) -> dict[str, float]:
+        chosen = range(len(self.validation))[:most]
         right = 0
         with torch.inference_mode():
-            for images, labels in DataLoader(_Whole(self.validation, self.side), batch_size=64):
+            whole = Subset(_Whole(self.validation, self.side), chosen)
+            for images, labels in DataLoader(whole, batch_size=64):
                 right += int((net(prepare(images)).argmax(1).cpu() == labels).sum())
-        return {"accuracy": right / len(self.validation)}
+        return {"accuracy": right / len(chosen)}
+
+    def sheet(self, net: nn.Module, prepare: Prepare) -> Image.Image:
+        """Pictures with what the network says, and what they are where that is wrong."""
+        data, chosen = self.validation, spread(len(self.validation), CELLS)
+        whole = _Whole(data, self.side)
+        with torch.inference_mode():
+            said = net(prepare(torch.stack([whole[i][0] for i in chosen]))).argmax(1).tolist()
+        cells = [
+            (data.picture(i), self.labels[data.label(i)], self.labels[s]) for i, s in zip(chosen, said, strict=True)
+        ]
+        return label_sheet(cells)
 
 
 class _Whole(torch.utils.data.Dataset[tuple[Tensor, int]]):

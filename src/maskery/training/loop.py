@@ -1,39 +1,54 @@
 """The training loop: epochs, averaged weights, checkpoints, resume. The same seed gives the same weights."""
 
-import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import msgspec
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
-from maskery.errors import ConfigError, TrainingError
+from maskery.errors import TrainingError
 from maskery.settings import load_settings
-from maskery.training import checkpoint
+from maskery.training import checkpoint, diagnosis, processes
+from maskery.training.chronicle import Chronicle
+from maskery.training.fingerprint import differences, fingerprint
 from maskery.training.jobs import open_job
+from maskery.training.logbook import Entry
 from maskery.training.losses import total_loss
 from maskery.training.nets.base import Net
 from maskery.training.nets.build import build_network
+from maskery.training.optimiser import average_of, build_optimiser, build_schedule, hold_rate, set_training_mode
+from maskery.training.plan import VALIDATE_EVERY, plan
 from maskery.training.precision import choose_device, is_mixed, mixed, ready_for_mixed_cpu
-from maskery.training.recipe import Optimiser, Recipe
+from maskery.training.progress import Say, Seldom
+from maskery.training.recipe import Recipe
+from maskery.training.run_files import CHECKPOINT_NAME
 from maskery.training.start import start_from
 from maskery.zoo.store import Store
 
-Say = Callable[[str], None]
+LOADERS = 2
+"""Processes that make crops while the network learns."""
+RANK_SEED = 7_919_000_003
 
 
 class Run:
-    """One training run in folder ``out``: ``checkpoint.pt`` (the latest epoch), ``log.jsonl`` (a line an epoch)."""
+    """One training run in folder ``out``: a checkpoint and a line of ``log.jsonl`` an epoch; pictures in between.
 
-    def __init__(self, recipe: Recipe, root: Path, out: Path, say: Say, device: str = "auto") -> None:
+    ``say`` gets what stays, ``tick`` at every step where the run stands. Of several processes the first alone writes;
+    the caller lets it alone speak.
+    """
+
+    def __init__(
+        self, recipe: Recipe, root: Path, out: Path, say: Say, device: str = "auto", tick: Say | None = None
+    ) -> None:
         self.recipe, self.root, self.out, self.say = recipe, root, out, say
-        self.device = choose_device(device)
+        self.processes = processes.count()
+        self.device = processes.own_device(choose_device(device))
         self.mixed = is_mixed(recipe.optimiser.precision, self.device)
         self.job = open_job(recipe, root)
         torch.manual_seed(recipe.seed)
@@ -42,15 +57,21 @@ class Run:
             self._start(recipe.network.start)
         if self.mixed and self.device.type == "cpu":
             ready_for_mixed_cpu(self.net)
+        processes.share_norms(self.net)
         self.net = self.net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedModel(
             self.net,
-            multi_avg_fn=_average_of(recipe.optimiser.ema),
+            multi_avg_fn=average_of(recipe.optimiser.ema),
             use_buffers=True,
         )
-        self.optimiser = self._optimiser()
-        self.schedule = _schedule(self.optimiser, recipe.optimiser, self._steps())
+        self.optimiser = build_optimiser(self.net, recipe)
+        self.in_step = processes.in_step(self.net)
+        self.plan = plan(recipe, self.job)
+        steps = sum(epoch.steps for epoch in self.plan[: recipe.optimiser.epochs])
+        self.schedule = build_schedule(self.optimiser, recipe.optimiser, steps)
+        self.chronicle = Chronicle(out, say, tick or Seldom(say), self.job, recipe, self.plan)
         self.epoch, self.seconds, self.threads = 0, 0.0, torch.get_num_threads()
+        self.entry: Entry = {}
 
     def _start(self, name: str) -> None:
         fresh = start_from(self.net, Store(load_settings()).locate(name).path)
@@ -60,131 +81,125 @@ class Run:
     def labels(self) -> tuple[str, ...]:
         return tuple(self.job.labels)
 
-    def _steps(self) -> int:
-        steps = 0
-        for epoch in range(self.recipe.optimiser.epochs):
-            self.job.stream.start_epoch(epoch)
-            steps += len(self.job.stream) // self.recipe.optimiser.batch
-        if steps == 0:
-            raise ConfigError("The data set is smaller than one batch.", "Lower optimiser.batch, or raise data.passes.")
-        return steps
-
-    def _optimiser(self) -> torch.optim.Optimizer:
-        for layer in self._frozen():
-            layer.requires_grad_(False)
-        settings, backbone = self.recipe.optimiser, self.net.backbone
-        known = {id(p) for p in backbone.parameters()}
-        groups = [
-            {
-                "params": [p for p in backbone.parameters() if p.requires_grad],
-                "lr": settings.rate * settings.backbone_factor,
-            },
-            {"params": [p for p in self.net.parameters() if id(p) not in known], "lr": settings.rate},
-        ]
-        if settings.name == "sgd":
-            return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=settings.weight_decay)
-        return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
-
-    def _frozen(self) -> list[nn.Module]:
-        blocks = self.recipe.network.frozen_blocks
-        return list(self.net.backbone.early_layers(blocks)) if blocks else []
-
     @property
     def checkpoint_path(self) -> Path:
-        return self.out / "checkpoint.pt"
+        return self.out / CHECKPOINT_NAME
 
     def resume(self) -> bool:
         """Take up the run where its last checkpoint left it; False when there is none."""
-        if not self.checkpoint_path.exists():
+        path = self.checkpoint_path
+        state = processes.of_first(lambda: checkpoint.load(path) if path.exists() else None)
+        if state is None:
             return False
-        state = checkpoint.load(self.checkpoint_path)
-        if state["recipe"] != fingerprint(self.recipe):
+        changed = differences(state["recipe"], self.recipe)
+        if changed:
             raise TrainingError(
-                f"{self.checkpoint_path} comes from another recipe.", "Choose another --out, or delete the folder."
+                f"{path} comes from another recipe: {diagnosis.listed(changed)}.",
+                "Undo the change, choose another --out, or delete the folder.",
             )
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
-        self.epoch, self.seconds = state["epoch"], state["seconds"]
+        self.epoch, self.seconds, self.entry = state["epoch"], state["seconds"], state.get("entry", {})
         return True
 
-    def train(self, validate_every: int = 3) -> None:
+    def train(self, validate_every: int = VALIDATE_EVERY) -> None:
         """Run the remaining epochs. Raises ``TrainingError`` for a loss that is not finite and for a full disk."""
+        leads = processes.rank() == 0
+        if leads:
+            self._open_log()
         total = self.recipe.optimiser.total_epochs
         while self.epoch < total:
             started = time.monotonic()
-            loss, rate = self._train_epoch(total)
+            self.entry = self._train_epoch()
             self.epoch, self.seconds = self.epoch + 1, self.seconds + time.monotonic() - started
-            self._save()
-            entry = {"epoch": self.epoch, "loss": round(loss, 4), "images_per_s": round(rate, 2)}
-            if self.epoch % validate_every == 0 or self.epoch == total:
-                entry |= self.job.validate(self.averaged(), self.prepare)
-            self.say(" ".join(f"{k} {v:.4g}" for k, v in entry.items()))
-            with (self.out / "log.jsonl").open("a", encoding="utf-8") as log:
-                log.write(json.dumps(entry) + "\n")
+            if leads:
+                checkpoint.save(self.checkpoint_path, self.state())
+                self._close_epoch(validate_every)
 
-    def _train_epoch(self, total: int) -> tuple[float, float]:
-        """One pass over the crops: mean loss and images a second."""
-        settings = self.recipe.optimiser
-        torch.manual_seed(self.recipe.seed * 1_000_003 + self.epoch)
-        self.job.stream.start_epoch(self.epoch)
-        loader = DataLoader(
-            self.job.stream, batch_size=settings.batch, drop_last=True, num_workers=2, prefetch_factor=4
+    def _open_log(self) -> None:
+        self.chronicle.open(
+            {
+                "device": str(self.device),
+                "mixed": self.mixed,
+                "threads": self.threads,
+                "data_root": str(self.root.resolve()),
+                "after_epoch": self.epoch,
+            }
         )
-        self._hold_rate()
-        self._training_mode()
+        if self.entry and not self.chronicle.has(self.epoch):  # killed between checkpoint and log
+            self._close_epoch(VALIDATE_EVERY)
+
+    def _close_epoch(self, validate_every: int) -> None:
+        due = self.epoch == self.recipe.optimiser.total_epochs or self.epoch % validate_every == 0
+        self.chronicle.close(self.entry, self.averaged() if due else None, self.prepare)
+
+    def _train_epoch(self) -> Entry:
+        """One pass over the crops: the line of the log."""
+        settings, stream = self.recipe.optimiser, self.job.stream
+        torch.manual_seed(self.recipe.seed * 1_000_003 + self.epoch + processes.rank() * RANK_SEED)
+        stream.start_epoch(self.epoch)
+        batches = processes.shares(len(stream), settings.batch)
+        loader = DataLoader(stream, batch_sampler=batches, num_workers=LOADERS, prefetch_factor=4)
+        if self.holding:
+            hold_rate(self.optimiser, settings)
+        set_training_mode(self.net, self.recipe)
         started, losses = time.monotonic(), []
         for step, (images, targets) in enumerate(loader, start=1):
-            losses.append(self._step(images, targets))
-            if step % 20 == 0 or step == len(loader):
-                seconds = time.monotonic() - started
-                left = seconds / step * (len(loader) * (total - self.epoch) - step)
-                self.say(
-                    f"epoch {self.epoch + 1}/{total} step {step}/{len(loader)} loss {np.mean(losses[-20:]):.3f} "
-                    f"{step * settings.batch / seconds:.1f} images/s, {left / 60:.0f} min left"
-                )
-        return float(np.mean(losses)), len(losses) * settings.batch / (time.monotonic() - started)
-
-    def _training_mode(self) -> None:
-        self.net.train()
-        still = self._frozen()
-        network = self.recipe.network
-        if network.frozen_norm or network.start:
-            part = self.net if network.start else self.net.backbone
-            still += [m for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
-        for layer in still:
-            layer.eval()
+            losses.append(self.step(images, targets, batches[step - 1]))
+            self.chronicle.step(self.epoch, step, losses, time.monotonic() - started)
+        return {
+            "epoch": self.epoch + 1,
+            "loss": round(float(np.mean(losses)), 6),
+            "images_per_s": round(len(losses) * settings.batch / (time.monotonic() - started), 2),
+            "rate": self.rate,
+        }
 
     @property
-    def _holding(self) -> bool:
+    def rate(self) -> float:
+        """The present learning rate, of all but the backbone."""
+        return float(self.optimiser.param_groups[-1]["lr"])
+
+    @property
+    def holding(self) -> bool:
+        """Whether the schedule's end is reached and the rate is held."""
         return self.epoch >= self.recipe.optimiser.epochs
 
-    def _hold_rate(self) -> None:
-        """After the schedule's end: the constant rate, the backbone's by its factor."""
-        settings = self.recipe.optimiser
-        if self._holding:
-            for group, factor in zip(self.optimiser.param_groups, (settings.backbone_factor, 1.0), strict=True):
-                group["lr"] = settings.hold_rate * factor
-
-    def _step(self, images: Tensor, targets: Tensor) -> float:
+    def step(self, images: Tensor, targets: Tensor, positions: Sequence[int]) -> float:
+        """Learn from a batch, that of ``positions`` in the epoch's stream; the loss."""
+        prepared = self.prepare(images)
         with mixed(self.device, self.mixed):
-            outputs = self.net(self.prepare(images))
+            outputs = self.in_step(prepared)
         loss = total_loss(outputs, targets.to(self.device), self.recipe.loss)
         value = loss.item()
         if not math.isfinite(value):
-            raise TrainingError(
-                f"The loss became {value} in epoch {self.epoch + 1}.",
-                "Lower optimiser.rate; the last checkpoint is kept.",
-            )
+            cause = diagnosis.first_not_finite(self.net, prepared, self._forward)
+            raise self._not_finite(f"The loss became {value}", cause, positions)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.optimiser.clip)
+        size = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.optimiser.clip)
+        if not size.isfinite():
+            cause = diagnosis.gradient_not_finite(self.net)
+            raise self._not_finite(f"The gradient became {size.item()}", cause, positions)
         self.optimiser.step()
-        if not self._holding:
+        if not self.holding:
             self.schedule.step()
         self.average.update_parameters(self.net)
         return value
+
+    def _forward(self, prepared: Tensor) -> object:
+        with mixed(self.device, self.mixed):
+            return self.net(prepared)
+
+    def _not_finite(self, what: str, cause: str, positions: Sequence[int]) -> TrainingError:
+        pictures = [self.job.stream.name(position) for position in positions]
+        kept = f"the checkpoint of epoch {self.epoch} is kept" if self.epoch else "there is no checkpoint yet"
+        return TrainingError(
+            f"{what} in epoch {self.epoch + 1} at the rate {self.rate:.3g}: {cause}. "
+            f"In the batch: {diagnosis.listed(pictures)}.",
+            f"Lower optimiser.rate or optimiser.clip, or look at these pictures and masks; {kept}.",
+        )
 
     def prepare(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) uint8 RGB -> float32 as the backbone expects, on the run's device, channels last."""
@@ -194,56 +209,21 @@ class Run:
         )
         return ((images.to(self.device).float() - mean) / std).contiguous(memory_format=torch.channels_last)
 
-    def _save(self) -> None:
-        self.out.mkdir(parents=True, exist_ok=True)
-        state = {
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
             "recipe": fingerprint(self.recipe),
             "epoch": self.epoch,
             "seconds": self.seconds,
+            "entry": self.entry,
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
         }
-        checkpoint.save(self.checkpoint_path, state)
 
     def averaged(self) -> Net:
         """The averaged network, in evaluation mode."""
         net = self.average.module
         assert isinstance(net, Net)
         return net.eval()
-
-
-Tensors = tuple[Tensor, ...] | list[Tensor]
-
-
-def _average_of(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
-    """An exponential average that forgets the first, random weights: its decay begins low and grows to ``decay``."""
-
-    def update(averaged: Tensors, current: Tensors, done: Tensor | int) -> None:
-        now = min(decay, (1 + int(done)) / (10 + int(done)))
-        get_ema_multi_avg_fn(now)(averaged, current, done)  # type: ignore[no-untyped-call]
-
-    return update
-
-
-def _schedule(
-    optimiser: torch.optim.Optimizer, settings: Optimiser, steps: int
-) -> torch.optim.lr_scheduler.LRScheduler:
-    if settings.schedule == "one-cycle":
-        rates = [group["lr"] for group in optimiser.param_groups]
-        return torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, max_lr=rates, total_steps=steps, pct_start=settings.warmup
-        )
-    rising = max(1, round(settings.warmup * steps))
-
-    def factor(step: int) -> float:
-        return (step + 1) / rising if step < rising else (1 - (step - rising) / max(1, steps - rising)) ** 0.9
-
-    return torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
-
-
-def fingerprint(recipe: Recipe) -> str:
-    """The part of the recipe that decides the weights, as canonical text: a checkpoint belongs to exactly one."""
-    parts = {name: getattr(recipe, name) for name in ("name", "seed", "data", "network", "optimiser", "loss")}
-    return msgspec.json.encode(parts, order="deterministic").decode()

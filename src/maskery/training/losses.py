@@ -1,4 +1,7 @@
-"""Losses over logits (N, C, h, w) and class ids (N, H, W) with ``IGNORE``; logits are first resized to the ids."""
+"""Losses over logits (N, C, h, w) and class ids (N, H, W) with ``IGNORE``; logits are first resized to the ids.
+
+In a run of several processes each has the loss of the whole batch, of all of them: sums go through ``across``.
+"""
 
 import math
 from collections.abc import Sequence
@@ -8,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from maskery.datasets.base import IGNORE
+from maskery.training.processes import across, count, kth_largest
 from maskery.training.recipe import Loss
 
 OHEM_LEAST = 16
@@ -21,7 +25,7 @@ def total_loss(outputs: Tensor | Sequence[Tensor], target: Tensor, weights: Loss
     """
     main, *others = [outputs] if isinstance(outputs, Tensor) else outputs
     if target.dim() == 1:
-        return F.cross_entropy(main.float(), target, label_smoothing=weights.smoothing)
+        return across(F.cross_entropy(main.float(), target, label_smoothing=weights.smoothing)) / count()
     loss = _one(main, target.long(), weights)
     for other in others:
         loss = loss + weights.auxiliary * _one(other, target.long(), weights)
@@ -47,25 +51,25 @@ def cross_entropy(log_probability: Tensor, target: Tensor, ohem: float = 0.0, sm
     kept = valid & (each >= _hard(each[valid].detach(), ohem)) if ohem else valid
     if smoothing:
         each = (1 - smoothing) * each - smoothing * log_probability.mean(1)
-    return (each * kept).sum() / kept.sum().clamp(min=1)
+    return across((each * kept).sum()) / across(kept.sum()).clamp(min=1)
 
 
 def _hard(losses: Tensor, ohem: float) -> Tensor:
     """The loss from which a pixel counts as hard; ``losses`` (M,) are those of the judged pixels."""
     limit = losses.new_tensor(-math.log(ohem))
-    least = len(losses) // OHEM_LEAST
-    return torch.minimum(limit, losses.topk(least).values[-1]) if least else limit
+    least = int(across(torch.tensor(len(losses), device=losses.device))) // OHEM_LEAST
+    return torch.minimum(limit, kth_largest(losses, least)) if least else limit
 
 
 def dice_loss(log_probability: Tensor, target: Tensor) -> Tensor:
     """One minus the soft Dice score, averaged over the classes that the batch contains (arXiv 1606.04797)."""
     classes, valid = log_probability.shape[1], target != IGNORE
     ids = target[valid]
-    count = torch.bincount(ids, minlength=classes).to(log_probability.dtype)
+    pixels = torch.bincount(ids, minlength=classes).to(log_probability.dtype)
     hit = _of_target(log_probability, target)[valid].exp()
-    overlap = torch.zeros_like(count).index_add(0, ids, hit)
-    size = (log_probability.exp() * valid[:, None]).sum((0, 2, 3)) + count
-    present = count > 0
+    overlap = across(torch.zeros_like(pixels).index_add(0, ids, hit))
+    size = across((log_probability.exp() * valid[:, None]).sum((0, 2, 3)) + pixels)
+    present = across(pixels) > 0
     return 1 - torch.where(present, 2 * overlap / size.clamp(min=1), 0).sum() / present.sum().clamp(min=1)
 
 

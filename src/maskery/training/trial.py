@@ -1,0 +1,87 @@
+"""What a run will cost, from three real steps and one validation picture; nothing is written."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+import torch
+from torch.utils.data import default_collate
+
+from maskery import process_memory
+from maskery.training import checkpoint, processes
+from maskery.training.loop import LOADERS, Run
+from maskery.training.optimiser import set_training_mode
+from maskery.training.plan import validations
+from maskery.training.progress import amount, duration
+
+STEPS = 3
+
+
+@dataclass(frozen=True)
+class Price:
+    """``peak_bytes``: of the training process, on CUDA of the device's memory. ``crops``: of the last epoch."""
+
+    epochs: int
+    crops: int
+    parameters: int
+    trained: int
+    seconds_per_epoch: float
+    seconds: float
+    peak_bytes: int
+    checkpoint_bytes: int
+
+    def __str__(self) -> str:
+        return (
+            f"{duration(self.seconds)} for {self.epochs} epochs with their validations, "
+            f"{duration(self.seconds_per_epoch)} an epoch of {self.crops} crops; "
+            f"{amount(self.peak_bytes)} of memory at most, "
+            f"{self.parameters / 1e6:.2f} million parameters ({self.trained / 1e6:.2f} trained), "
+            f"{amount(self.checkpoint_bytes)} a checkpoint"
+        )
+
+
+def price(run: Run) -> Price:
+    """Make three steps at the largest crops and look at one validation picture. The run has learnt from them then.
+
+    The first step warms up and does not count. Crops are made by other processes meanwhile, so an epoch takes what is
+    longer: the steps, or the crops over the number of those processes.
+    """
+    stream, settings, plan = run.job.stream, run.recipe.optimiser, run.plan
+    largest = max((i for i in range(len(plan)) if plan[i].steps), key=lambda i: plan[i].side)
+    stream.start_epoch(largest)
+    set_training_mode(run.net, run.recipe)
+    if run.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(run.device)
+    making, learning = [], []
+    for positions in processes.shares(len(stream), settings.batch)[:STEPS]:
+        started = time.monotonic()
+        images, targets = default_collate([stream[position] for position in positions])
+        made = time.monotonic()
+        run.step(images, targets, positions)
+        making.append(made - started)
+        learning.append(time.monotonic() - made)
+    started = time.monotonic()
+    run.job.validate(run.averaged(), run.prepare, 1)
+    looking = (time.monotonic() - started) * run.job.validation_pictures * validations(0, len(plan))
+    step = max(_settled(learning), _settled(making) / LOADERS)
+    training = step * sum(epoch.cost for epoch in plan) / (settings.batch * plan[largest].side ** 2)
+    return Price(
+        epochs=len(plan),
+        crops=plan[-1].crops,
+        parameters=sum(p.numel() for p in run.net.parameters()),
+        trained=sum(p.numel() for p in run.net.parameters() if p.requires_grad),
+        seconds_per_epoch=training / len(plan),
+        seconds=training + looking,
+        peak_bytes=_peak(run.device),
+        checkpoint_bytes=checkpoint.size(run.state()),
+    )
+
+
+def _settled(seconds: Sequence[float]) -> float:
+    """The mean without the first, where there are more."""
+    return mean(seconds[1:] or seconds)
+
+
+def _peak(device: torch.device) -> int:
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else process_memory.peak_bytes()
