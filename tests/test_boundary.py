@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -24,15 +24,16 @@ def outline(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def plain(truth: NDArray[np.uint8], predicted: NDArray[np.uint8], label: int, tolerance: int) -> float:
     true, said = outline(truth == label), outline(predicted == label)
-    if not true.any() and not said.any():
+    if not true.any():
         return float("nan")
-    if not true.any() or not said.any():
+    if not said.any():
         return 0.0
     precision = (distance_transform_edt(~true)[said] <= tolerance).mean()
     recall = (distance_transform_edt(~said)[true] <= tolerance).mean()
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
+@settings(deadline=None)
 @given(MAPS, st.integers(0, 2**32 - 1), st.integers(1, 15))
 def test_it_is_the_definition(truth: NDArray[np.uint8], seed: int, tolerance: int) -> None:
     predicted = np.random.default_rng(seed).integers(0, 4, truth.shape).astype(np.uint8)
@@ -100,7 +101,7 @@ def test_a_class_is_averaged_over_the_pictures_that_have_it() -> None:
     judge = BoundaryF(3, tolerance=2)
     judge.add(square, square)
     judge.add(square, empty)
-    judge.add(empty, empty)
+    judge.add(empty, square)
     assert judge.by_class() == [0.5, 0.5, None]
 
 

@@ -29,7 +29,7 @@ LAYERS = [
     {"engine", "tasks", "encode", "zoo", "datasets"},
     {"pipeline"},
     {"finding", "cascade", "loading"},
-    {"evaluation", "api", "training"},
+    {"measuring", "evaluation", "api", "training"},
     {"serving"},
     {"cli", "__main__"},
 ]

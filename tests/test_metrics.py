@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ def measured(truth: NDArray[np.integer], predicted: NDArray[np.integer], classes
     return confusion
 
 
+@settings(deadline=None)
 @given(MAPS, st.integers(0, 2**32 - 1))
 def test_everything_equals_scikit_learn(truth: NDArray[np.uint8], seed: int) -> None:
     """Five classes of which the truth has at most four; what is not judged and classes that are nowhere included."""

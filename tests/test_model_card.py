@@ -83,7 +83,14 @@ def test_a_card_survives_its_own_text(tmp_path: Path) -> None:
     from maskery.zoo.card_text import card_text
 
     path = tmp_path / "model.toml"
-    original = card(check={"shares": {"cat": 0.5}}, training={"epochs": 3, "loss": 0.5, "who": 'a "quoted" name'})
+    also = [{"data": name, "miou": 0.5, "iou": {"cat": 0.5}, "overrides": {"kitten": ["cat"]}} for name in ("b", "c")]
+    original = card(
+        check={"shares": {"cat": 0.5}},
+        training={"epochs": 3, "loss": 0.5, "who": 'a "quoted" name'},
+        quality={"data": "a", "split": "val", "top1": 0.9, "images": {"cat": 3}},
+        quality_also=also,
+    )
+    assert [one.data for one in original.measured] == ["a", "b", "c"]
     path.write_text(card_text(original))
     assert load_card(path) == original
     assert msgspec.to_builtins(load_card(path)) == msgspec.to_builtins(original)

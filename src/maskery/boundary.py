@@ -43,7 +43,7 @@ class BoundaryF:
         self._pictures += there
 
     def by_class(self) -> list[float | None]:
-        """None for a class that no picture had an outline of."""
+        """None for a class of which no truth had an outline."""
         return [float(s / n) if n else None for s, n in zip(self._sums, self._pictures, strict=True)]
 
 
@@ -53,7 +53,7 @@ def boundary_f(
     """F = 2 P R / (P + R) by class, (C,) float64: P is the share of the predicted outline's pixels that have one of the
     true outline within ``tolerance`` pixels, R the share of the true outline's that have a predicted one so near.
 
-    0 where only one of both has an outline of the class, NaN where neither has.
+    NaN for a class that has no outline in the truth: what is seen where there is nothing lowers the IoU, not this.
     """
     true = np.minimum(truth, classes).astype(np.uint16)
     true[truth == IGNORE] = NOWHERE
@@ -63,12 +63,12 @@ def boundary_f(
     said[true == NOWHERE] = NOWHERE
     true_at, said_at = _outline(true, classes), _outline(said, classes)
     scores = np.full(classes, np.nan)
-    present = np.union1d(true.flat[true_at], said.flat[said_at])
+    present = np.unique(true.flat[true_at])
     for group in np.split(present, range(64, len(present), 64)):
         near_said, of_said = _met(said, said_at, true, true_at, group, tolerance)
         near_true, of_true = _met(true, true_at, said, said_at, group, tolerance)
         below = near_said * of_true + near_true * of_said
-        scores[group] = 2 * near_said * near_true / np.maximum(below, 1)
+        scores[group] = np.where(of_true > 0, 2 * near_said * near_true / np.maximum(below, 1), np.nan)
     return scores
 
 

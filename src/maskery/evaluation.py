@@ -1,49 +1,37 @@
 """A model against a data set, through the same road that serves pictures."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
+from maskery.measuring.classification import measure_folders
+from maskery.measuring.measurement import Measurement
+from maskery.measuring.opening import open_folders, open_masks
+from maskery.measuring.segmentation import measure_masks
+from maskery.measuring.terms import PLAIN, Progress, Terms, silent
+from maskery.metrics import Quality
+from maskery.pipeline import Model
 
-from maskery import image
-from maskery.datasets.formats import open_dataset
-from maskery.errors import DataError
-from maskery.metrics import Confusion, Quality, quality
-from maskery.pipeline import Model, Wish
-from maskery.result import SemanticResult
 
-NO_LIMIT = 1 << 40
+def measure(
+    model: Model, root: Path, split: str = "val", terms: Terms = PLAIN, progress: Progress = silent
+) -> Measurement:
+    """Run the model on every picture of ``split`` and compare with the truth, at the picture's own size.
+
+    Masks are for semantic and foreground models, class folders for classifiers; ``Measurement.scores`` is ``Quality``
+    or ``Hits``.
+
+    Raises ``DataError`` for a data set that is missing or damaged, that does not suit the model's task or has no class
+    in common with it, and for masks of another size than their pictures.
+    """
+    if model.card.task == "classification":
+        folders = open_folders(model.card, root, split, terms)
+        return measure_folders(model, root, split, terms, folders, progress)
+    return measure_masks(model, root, split, terms, open_masks(model.card, root, split, terms), progress)
 
 
 def evaluate_model(
-    model: Model,
-    root: Path,
-    split: str,
-    format: str = "auto",
-    max_side: int | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    model: Model, root: Path, split: str, format: str = "auto", max_side: int | None = None, progress: Progress = silent
 ) -> Quality:
-    """Segment every picture of ``split`` and compare at its own size.
-
-    Mask values are the ids of the model's labels. Raises ``DataError`` for a data set that is missing or damaged, for
-    masks of another size than their pictures, and for a model that is not semantic.
-    """
-    if model.card.task != "semantic":
-        raise DataError(f"{model.card.name} is a {model.card.task} model.", "Evaluate a semantic one.")
-    data = open_dataset(root, split, model.card.labels, format)
-    confusion = Confusion(len(model.card.labels))
-    wish = Wish(max_side=max_side)
-    for i in range(len(data)):
-        picture = image.open_picture(data.image_path(i), max_bytes=NO_LIMIT, max_pixels=NO_LIMIT)
-        result = model.run(picture, wish)
-        assert isinstance(result, SemanticResult)
-        truth = data.mask(i)
-        if truth.shape != result.class_map.shape:
-            raise DataError(
-                f"The mask of {data.name(i)} is {truth.shape[1]} x {truth.shape[0]} pixels, its picture "
-                f"{picture.size_wh[0]} x {picture.size_wh[1]}.",
-                "Make the mask as large as the upright picture.",
-            )
-        confusion.add(truth, np.asarray(result.class_map))
-        progress(i + 1, len(data))
-    return quality(confusion, model.card.labels)
+    """The scores alone, of a model that gives masks."""
+    scores = measure(model, root, split, Terms(format, max_side=max_side, boundary=0), progress).scores
+    assert isinstance(scores, Quality)
+    return scores

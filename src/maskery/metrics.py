@@ -109,3 +109,32 @@ def mean_iou(result: Quality, at_least: int = 20) -> float:
         value or 0.0 for name, value in result.iou.items() if name != "background" and result.images[name] >= at_least
     ]
     return float(np.mean(values)) if values else 0.0
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Numbers of one evaluation of a classifier, 0..1. ``top5`` is None for at most 5 classes; ``accuracy`` by class is
+    None where no picture has it, ``precision`` where none was taken for it. ``images``: pictures by class.
+    """
+
+    top1: float
+    top5: float | None
+    mean_accuracy: float
+    accuracy: Scores
+    precision: Scores
+    images: dict[str, int]
+
+
+def hits(matrix: Counts, labels: Sequence[str], within5: int | None) -> Hits:
+    """``matrix``: (C, C + 1), pictures of class t taken for p; ``within5``: those whose class was among the first 5."""
+    hit, of_truth, said = np.diag(matrix[:, :-1]), matrix.sum(axis=1), matrix[:, :-1].sum(axis=0)
+    total = max(int(of_truth.sum()), 1)
+    accuracy = _ratios(hit, of_truth)
+    return Hits(
+        top1=float(hit.sum() / total),
+        top5=None if within5 is None else within5 / total,
+        mean_accuracy=mean(accuracy) or 0.0,
+        accuracy=dict(zip(labels, accuracy, strict=True)),
+        precision=dict(zip(labels, _ratios(hit, said), strict=True)),
+        images=dict(zip(labels, (int(n) for n in of_truth), strict=True)),
+    )

@@ -132,14 +132,26 @@ class Finder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What was measured, on what and how: numbers of this project's own ``maskery evaluate``."""
+    """What was measured, on what and how: numbers of this project's own ``maskery evaluate``, named as in its JSON.
+
+    ``overrides``: classes of the data set -> the model's, as ``--map`` was given.
+    """
 
     data: str
     split: str = ""
+    pictures: int | None = None
     miou: float | None = None
     pixel_accuracy: float | None = None
+    fw_iou: float | None = None
+    mean_accuracy: float | None = None
+    mean_dice: float | None = None
+    boundary_f: float | None = None
+    top1: float | None = None
+    top5: float | None = None
     iou: dict[str, float | None] = {}
+    accuracy: dict[str, float] = {}
     images: dict[str, int] = {}
+    overrides: dict[str, list[str]] = {}
     note: str = ""
 
 
@@ -154,7 +166,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``palette`` is "voc" or one [red, green, blue] a label. ``url`` is empty for weights inside the package."""
+    """``palette`` is "voc" or one [red, green, blue] a label. ``url`` is empty for weights inside the package.
+
+    ``quality_also``: the same of further data sets.
+    """
 
     name: str
     version: str
@@ -171,6 +186,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     palette: Literal["voc"] | list[Colour] = "voc"
     finder: Finder | None = None
     quality: Quality | None = None
+    quality_also: list[Quality] = []
     check: Check | None = None
     training: dict[str, str | int | float] = {}
 
@@ -211,6 +227,11 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def background(self) -> int | None:
         """The id of the class ``background``, None for a model without one (every pixel is something)."""
         return self.labels.index("background") if "background" in self.labels else None
+
+    @property
+    def measured(self) -> list[Quality]:
+        """Everything that was measured."""
+        return [self.quality, *self.quality_also] if self.quality else self.quality_also
 
     @property
     def must_accept_licence(self) -> bool:

@@ -1,40 +1,89 @@
 """``maskery evaluate``."""
 
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from maskery.cli.measuring import bar, columns, data_options, json_text, names, overrides, say, score, write
+
+AT_LEAST = 20  # pictures from which a class says something
+
+if TYPE_CHECKING:
+    from maskery.measuring.measurement import Measurement
+    from maskery.metrics import Hits, Quality
 
 
 @click.command()
 @click.argument("model")
-@click.argument("data", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--split", default="val", show_default=True, help="Split of the data set.")
-@click.option("--format", "data_format", default="auto", show_default=True, help="mask-folder, coco-panoptic, or auto.")
-@click.option("--max-side", type=int, metavar="N", help="Longest side, in pixels, of what the model sees.")
+@click.argument("data", type=click.Path(path_type=Path))
+@data_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def evaluate(model: str, data: Path, split: str, data_format: str, max_side: int | None, as_json: bool) -> None:
-    """Measure MODEL on the pictures of DATA: IoU by class, mIoU, pixel accuracy, at the pictures' own size."""
-    import msgspec
+@click.option("--report", type=click.Path(path_type=Path), metavar="FOLDER", help="Write report.html and report.json.")
+def evaluate(
+    model: str,
+    data: Path,
+    split: str,
+    data_format: str,
+    labels: str | None,
+    pairs: tuple[str, ...],
+    max_side: int | None,
+    boundary: int | None,
+    limit: int | None,
+    as_json: bool,
+    report: Path | None,
+) -> None:
+    """Measure MODEL on the pictures of DATA, at their own size.
 
+    Segmentation: IoU, Dice, accuracy and boundary F by class. Classification (class folders): top-1, top-5, accuracy
+    by class. Classes are paired by name; what is not plainly the same is said on stderr. Definitions are in
+    docs/evaluation.md.
+    """
     from maskery.api import open_segmenter
-    from maskery.evaluation import evaluate_model
-    from maskery.metrics import mean_iou
+    from maskery.evaluation import measure
+    from maskery.measuring.report import report as page_of
+    from maskery.measuring.terms import Terms
     from maskery.settings import load_settings
 
+    terms = Terms(data_format, names(labels), overrides(pairs), max_side, boundary, limit)
     segmenter = open_segmenter(model, load_settings())
-    with click.progressbar(length=1, label=f"evaluating {model}", file=sys.stderr, show_pos=True) as bar:
+    with bar(f"evaluating {model}") as progress:
+        measured = measure(segmenter.model, data, split, terms, progress)
+    say(measured.told)
+    if report:
+        write(report / "report.json", json_text(measured.plain()) + "\n")
+        write(report / "report.html", page_of(measured, segmenter.model))
+    click.echo(json_text(measured.plain()) if as_json else _text(measured))
 
-        def progress(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
 
-        result = evaluate_model(segmenter.model, data, split, data_format, max_side, progress)
-    if as_json:
-        click.echo(msgspec.json.encode({"model": model, "split": split, **msgspec.to_builtins(result)}))
-        return
-    for name, value in result.iou.items():
-        score = "    -" if value is None else f"{value:.3f}"
-        click.echo(f"{name:<20} IoU {score}   {result.images[name]:>5} pictures")
-    click.echo(f"mIoU {result.miou:.4f}, pixel accuracy {result.pixel_accuracy:.4f}")
-    click.echo(f"mean IoU of the classes with at least 20 pictures, background left out: {mean_iou(result):.4f}")
+def _text(measured: "Measurement") -> str:
+    from maskery.measuring.report import headline
+    from maskery.metrics import Quality
+
+    scores, clock = measured.scores, measured.clock
+    rows = _masks(scores) if isinstance(scores, Quality) else _classes(scores)
+    lines = [columns(rows), "", ", ".join(f"{name} {value}" for name, value in headline(scores))]
+    if isinstance(scores, Quality):
+        from maskery.metrics import mean_iou
+
+        if any(n >= AT_LEAST for name, n in scores.images.items() if name != "background"):
+            kind = f"mean IoU of the classes with at least {AT_LEAST} pictures, background left out"
+            lines.append(f"{kind}: {mean_iou(scores, AT_LEAST):.4f}")
+    worst = ", ".join(f"{poor.name} ({poor.score:.2f})" for poor in measured.worst[:5])
+    lines.append(f"worst pictures: {worst}" if worst else "no picture was wrong")
+    took = sum(clock.medians_ms().values())
+    lines.append(f"{measured.pictures} of {measured.of} pictures in {clock.seconds:.1f} s, {took:.0f} ms a picture")
+    return "\n".join(lines)
+
+
+def _masks(scores: "Quality") -> list[tuple[str, ...]]:
+    head = ("class", "pictures", "IoU", "Dice", "accuracy", "boundary F")
+    outlines = scores.boundary or dict.fromkeys(scores.iou)
+    by_class = (scores.iou, scores.dice, scores.accuracy, outlines)
+    return [head] + [(k, str(scores.images[k]), *(score(one[k]) for one in by_class)) for k in scores.iou]
+
+
+def _classes(scores: "Hits") -> list[tuple[str, ...]]:
+    head = ("class", "pictures", "accuracy", "precision")
+    by_class = (scores.accuracy, scores.precision)
+    return [head] + [(k, str(scores.images[k]), *(score(one[k]) for one in by_class)) for k in scores.accuracy]

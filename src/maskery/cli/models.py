@@ -201,19 +201,32 @@ def _facts(entry: Entry) -> list[tuple[str, ...]]:
         ("output", f"{card.output.kind}, {card.output.layout}"),
         ("labels", f"{len(card.labels)}: {', '.join(card.labels)}"),
     ]
-    rows += _quality(card.quality) if card.quality else [("quality", "not measured here")]
+    rows += [row for one in card.measured for row in _quality(one)] or [("quality", "not measured here")]
     rows += [("training", f"{key}: {value}") for key, value in card.training.items()]
     return [row for row in rows if row[1]]
 
 
 def _quality(quality: Quality) -> list[tuple[str, str]]:
     where = " ".join(part for part in (quality.data, quality.split) if part)
-    numbers = {"mean IoU": quality.miou, "pixel accuracy": quality.pixel_accuracy}
+    numbers = {
+        "mean IoU": quality.miou,
+        "pixel accuracy": quality.pixel_accuracy,
+        "frequency-weighted IoU": quality.fw_iou,
+        "mean accuracy": quality.mean_accuracy,
+        "mean Dice": quality.mean_dice,
+        "boundary F": quality.boundary_f,
+        "top-1": quality.top1,
+        "top-5": quality.top5,
+    }
     rows = [("quality", f"{name} {value:.4f} on {where}") for name, value in numbers.items() if value is not None]
     rows += [
         ("", f"IoU {value:.3f}  {name} ({quality.images.get(name, '?')} pictures)")
         for name, value in quality.iou.items()
         if value is not None
+    ]
+    rows += [
+        ("", f"accuracy {value:.3f}  {name} ({quality.images.get(name, '?')} pictures)")
+        for name, value in quality.accuracy.items()
     ]
     return [*rows, ("", quality.note)]
 

@@ -14,19 +14,30 @@ WIDTH = 110
 
 
 def card_text(card: ModelCard) -> str:
-    """TOML, UTF-8, keys in the order of ``ModelCard``; keys without a value are left out."""
+    """TOML, UTF-8, keys in the order of ``ModelCard``; keys without a value and empty lists are left out."""
     return "\n".join(_table(msgspec.to_builtins(card), ())).lstrip("\n") + "\n"
 
 
 def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
-    """The lines of one table: its own values first, then the tables within, as TOML wants it."""
-    values = {k: v for k, v in table.items() if v is not None and not isinstance(v, Mapping)}
-    tables = {k: v for k, v in table.items() if isinstance(v, Mapping) and v}
-    lines = ["", f"[{'.'.join(map(_key, path))}]"] if path and values else []
+    """The lines of one table: its own values first, then the tables and lists of tables within, as TOML wants it."""
+    values = {k: v for k, v in table.items() if v not in (None, []) and not isinstance(v, Mapping) and not _tables(v)}
+    lines = ["", f"[{_dotted(path)}]"] if path and values else []
     lines += [f"{_key(key)} = {_value(value)}" for key, value in values.items()]
-    for key, inner in tables.items():
-        lines += _table(inner, (*path, key))
+    for key, inner in table.items():
+        if isinstance(inner, Mapping) and inner:
+            lines += _table(inner, (*path, key))
+        elif _tables(inner):
+            for item in inner:
+                lines += ["", f"[[{_dotted((*path, key))}]]", *_table(item, (*path, key))[2:]]
     return lines
+
+
+def _tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in value)
+
+
+def _dotted(path: tuple[str, ...]) -> str:
+    return ".".join(map(_key, path))
 
 
 def _key(name: str) -> str:
