@@ -65,12 +65,17 @@ def show(name: str, as_json: bool, as_toml: bool) -> None:
 @click.option("--accept-licence", is_flag=True, help="Accept a licence that is non-commercial or copyleft.")
 @click.option("--offline", is_flag=True, default=None, help="Fetch nothing; fail for a model that is not here.")
 def pull(names: tuple[str, ...], accept_licence: bool, offline: bool | None) -> None:
-    """Fetch models of the catalogue into the cache; prints where each one is. An interrupted pull goes on."""
+    """Fetch models of the catalogue into the cache; prints where each one is. An interrupted pull goes on.
+
+    A model that finds faces by another one comes with that.
+    """
     store = _store(offline)
     for name in names:
         with _bar(name) as progress:
             located = store.pull(name, accept_licence, progress)
         click.echo(located.path)
+        if located.finder:
+            click.echo(located.finder.path)
 
 
 @models.command()
@@ -172,9 +177,9 @@ def _bar(name: str) -> Iterator["Progress"]:
         bars: list[Any] = []
 
         def show(done: int, total: int) -> None:
-            if not bars:
+            if not bars or done < bars[-1].pos:  # the second file, of its finder
                 bars.append(stack.enter_context(click.progressbar(length=total, label=name, file=sys.stderr)))
-            bars[0].update(done - bars[0].pos)
+            bars[-1].update(done - bars[-1].pos)
 
         yield show
 
@@ -199,6 +204,7 @@ def _facts(entry: Entry) -> list[tuple[str, ...]]:
         ("from", card.url),
         ("input", f"{size} ({image.resize}), {image.channels}, {image.dtype}, {image.layout}"),
         ("output", f"{card.output.kind}, {card.output.layout}"),
+        ("finder", card.finder.model if card.finder else ""),
         ("labels", f"{len(card.labels)}: {', '.join(card.labels)}"),
     ]
     rows += [row for one in card.measured for row in _quality(one)] or [("quality", "not measured here")]

@@ -12,8 +12,8 @@ from maskery.serving.native.call import Ask
 
 def etag_of(data: bytes, ask: Ask, card: ModelCard) -> str:
     """Weak, because the milliseconds in a JSON answer differ from time to time; all else is the same."""
-    digest = hashlib.blake2b(data, digest_size=16)
-    digest.update(repr((__version__, card.name, card.version, card.sha256, ask.format, ask.wish, ask.options)).encode())
+    digest, asked = hashlib.blake2b(data, digest_size=16), (ask.format, ask.wish, ask.options)
+    digest.update(repr((__version__, card.name, card.version, card.sha256, card.finder, *asked)).encode())
     return f'W/"{digest.hexdigest()}"'
 
 
