@@ -2,7 +2,7 @@
 
     python recipes/face_finder_check.py runs/face-finder/model/ runs/face-finder-data/images/val
 
-A box agrees with one of the teacher's where they overlap by 0.4 (intersection over union) or more; each box counts once.
+A box agrees with one of the teacher's where they overlap by 0.4 (intersection over union) or more; each counts once.
 Boxes of which the teacher is in doubt (a score from 0.3 to 0.5) are neither asked for nor held against anybody.
 """
 

@@ -123,6 +123,45 @@ def test_road_lies_below(name: str) -> None:
     assert is_road[:200].mean() < 0.01
 
 
+def faces(picture: np.ndarray) -> SemanticResult:
+    result = run("bisenetv2-celebamaskhq-448", picture)
+    assert isinstance(result, SemanticResult)
+    assert result.plan
+    return result
+
+
+def at(result: SemanticResult, x: int, y: int) -> str:
+    return result.labels[int(result.class_map[y, x])]
+
+
+def test_parts_of_a_face_in_a_photograph() -> None:
+    """Grace Hopper in uniform, with cap and glasses."""
+    result = faces(np.asarray(Image.open(shared("data/photos/grace_hopper.png")).convert("RGB")))
+    assert len(result.plan.faces or ()) == 1
+    places = {"hat": (260, 100), "nose": (264, 225), "eye_g": (225, 195), "l_lip": (265, 283), "skin": (200, 250)}
+    assert {part: at(result, *place) for part, place in places.items()} == {part: part for part in places}
+    assert at(result, 265, 358) == "neck"
+    assert at(result, 480, 300) == at(result, 260, 560) == "background"
+
+
+def test_several_faces_in_a_photograph() -> None:
+    """Two cyclists in front, others further away."""
+    result = faces(np.asarray(Image.open(shared("data/photos/usgov_33823288584_1d21cf0a26_k.jpg"))))
+    assert len(result.plan.faces or ()) >= 2
+    assert result.plan.note == ""
+    for left, top, right, bottom in ((513, 124, 563, 174), (848, 78, 894, 124)):
+        part = result.class_map[top:bottom, left:right]
+        assert (part == result.labels.index("skin")).mean() > 0.3
+        assert (part == result.labels.index("nose")).any()
+    assert share(result, "background") > 0.95
+
+
+def test_a_photograph_without_a_face() -> None:
+    result = faces(np.asarray(Image.open(shared("data/photos/udacity_solidWhiteRight.jpg"))))
+    assert share(result, "background") == 1
+    assert result.plan.note == "No face was found: all is background."
+
+
 def test_check_picture() -> None:
     with Image.open(CHECK_PICTURE) as picture:
         assert (picture.size, picture.mode, picture.format) == ((256, 256), "RGB", "JPEG")
