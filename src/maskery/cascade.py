@@ -67,36 +67,30 @@ class Cascade(Model):
             view = whole_view(picture, self.finder.view_wh(picture.size_wh), plan.decode)
         with watch.stage("find"):
             found = self.finder.find(view, picture.size_wh, heed)
-        boxes = found[: plan.max_faces]
-        crops = [crop_of(box, picture.size_wh, self.finder.wanted) for box in boxes]
-        faces = tuple(Face(box.xyxy, box.score, crop.xyxy) for box, crop in zip(boxes, crops, strict=True))
-        plan = replace(plan, faces=faces, faces_found=len(found))
-        parsed = self._parsed(boxes, crops, picture, view, plan, watch, heed)
+        plan = replace(plan, faces=self._faces(found[: plan.max_faces], picture), faces_found=len(found))
+        parsed = self._parsed(plan, picture, view, watch, heed)
         del view
         with watch.stage("postprocess"):
             return keep(self._put_together(parsed, picture, plan, wish, watch), wish.classes)
 
+    def _faces(self, boxes: Sequence[Box], picture: Picture) -> tuple[Face, ...]:
+        crops = [crop_of(box, picture.size_wh, self.finder.wanted) for box in boxes]
+        return tuple(Face(box.xyxy, box.score, crop.xyxy) for box, crop in zip(boxes, crops, strict=True))
+
     def _parsed(
-        self,
-        boxes: Sequence[Box],
-        crops: Sequence[Window],
-        picture: Picture,
-        seen: View,
-        plan: Plan,
-        watch: Stopwatch,
-        heed: Callable[[], None],
+        self, plan: Plan, picture: Picture, seen: View, watch: Stopwatch, heed: Callable[[], None]
     ) -> list[Parsed]:
-        """What the model says of each crop."""
-        spec = self.card.input
-        places = [preprocess.place(_whole_wh(crop), spec, plan.max_side) for crop in crops]
+        """What the model says of the crop of each of the plan's faces. ``seen``: the picture as the finder saw it."""
         for stage in ("preprocess", "run"):
             watch.timings_ms[stage] = 0.0
+        spec, faces = self.card.input, plan.faces or ()
+        crops = [Window.of(face.crop_xyxy) for face in faces]
+        places = [preprocess.place(crop.whole_wh, spec, plan.max_side) for crop in crops]
         if not crops:
             return []
-        content_wh = places[0].content_wh
         found = []
-        shown = watch.over("decode", views(picture, crops, content_wh, plan.decode, seen))
-        for box, crop, place, view in zip(boxes, crops, places, shown, strict=True):
+        shown = watch.over("decode", views(picture, crops, places[0].content_wh, plan.decode, seen))
+        for face, crop, place, view in zip(faces, crops, places, shown, strict=True):
             heed()
             with watch.more("preprocess"):
                 pixels = view.crop(crop, place.content_wh, spec.pad_value)
@@ -104,7 +98,7 @@ class Cascade(Model):
             with watch.more("run"):
                 output = self.session.run(tensor)
             reading = Reading(output, place, place.frame(1), self.card, {})
-            found.append(Parsed(box.xyxy, crop, place, huge.scores_of(reading)))
+            found.append(Parsed(face.box_xyxy, crop, place, huge.scores_of(reading)))
         return found
 
     def _put_together(
@@ -133,7 +127,3 @@ class Cascade(Model):
             class_map[top : top + len(band)] = band
             top += len(band)
         return SemanticResult(**common, class_map=class_map, decided_by=by, maps=sheet.maps)
-
-
-def _whole_wh(window: Window) -> tuple[int, int]:
-    return max(1, round(window.width)), max(1, round(window.height))

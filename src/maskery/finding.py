@@ -49,7 +49,7 @@ class FaceFinder:
 
     def _look(self, view: View, window: Window) -> list[Box]:
         spec = self.card.input
-        place = preprocess.place((max(1, round(window.width)), max(1, round(window.height))), spec)
+        place = preprocess.place(window.whole_wh, spec)
         pixels = view.crop(window, place.content_wh, spec.pad_value)
         output = self.session.run(preprocess.to_tensor(pixels, place, spec))
         boxes = finder.read(output, place, self.card, self.wanted)

@@ -26,6 +26,16 @@ class Window:
     width: float
     height: float
 
+    @classmethod
+    def of(cls, xyxy: BoxXyxy) -> "Window":
+        """From left, top, right, bottom."""
+        return cls(xyxy[0], xyxy[1], xyxy[2] - xyxy[0], xyxy[3] - xyxy[1])
+
+    @property
+    def whole_wh(self) -> tuple[int, int]:
+        """Its size in whole pixels, at least one."""
+        return max(1, round(self.width)), max(1, round(self.height))
+
     @property
     def xyxy(self) -> BoxXyxy:
         return self.left, self.top, self.left + self.width, self.top + self.height
