@@ -180,13 +180,13 @@ def test_loading_does_not_hold_up_the_loaded(cache: str, monkeypatch: pytest.Mon
     residents = Residents(Settings(cache=cache))
     residents.load_all()
     go = threading.Event()
-    original = module.load_model
+    original = module.open_model
 
     def slow(*arguments: object) -> Model:
         go.wait(10)
         return original(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "load_model", slow)
+    monkeypatch.setattr(module, "open_model", slow)
 
     async def body() -> None:
         loading = asyncio.ensure_future(residents.load("a"))
