@@ -47,7 +47,7 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 bench: $(VENV)/.test
-	$(BIN)/python benchmarks/run.py --mirror "$(MIRROR)" $(ARGS)
+	$(BIN)/python benchmarks/run.py --mirror "$(MIRROR)" --data "$(DATA)" $(ARGS)
 
 fuzz: $(VENV)/.test
 	FUZZ_CASES=10000 $(BIN)/python -m pytest tests/fuzz $(ARGS)

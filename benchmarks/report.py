@@ -20,6 +20,8 @@ LIMITS_OF_THIS = """\
 - Files are in the page cache: the first start after a boot is slower.
 - Memory is what the kernel counts as resident (VmHWM, VmRSS), shared libraries included."""
 
+LAST = "What this does not say"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -90,8 +92,31 @@ def render(
     ]
     for section in sections:
         blocks += _section(section)
-    blocks += ["## What this does not say", LIMITS_OF_THIS]
+    blocks += [f"## {LAST}", LIMITS_OF_THIS]
     return "\n\n".join(blocks) + "\n"
+
+
+def updated(document: str, sections: Sequence[Section], remark: str) -> str:
+    """``document``, as ``render`` wrote it, with these parts and their limits in place of those of the same name.
+
+    New ones come last. All else stays as it is; ``remark`` says of the parts that they are of another run.
+    """
+    head, *blocks = document.rstrip("\n").split("\n\n## ")
+    parts = dict(block.split("\n\n", 1) for block in blocks)
+    last = parts.pop(LAST)
+    for section in sections:
+        parts[section.title] = "\n\n".join([*_section(section)[1:], remark])
+    rows = [_table(_check_table([check])).splitlines()[2] for section in sections for check in section.checks]
+    parts["Limits"] = _with_rows(parts["Limits"], rows)
+    parts[LAST] = last
+    return "\n\n## ".join([head, *(f"{title}\n\n{text}" for title, text in parts.items())]) + "\n"
+
+
+def _with_rows(table: str, rows: Sequence[str]) -> str:
+    """The rows of a table, in place of those with the same first cell."""
+    lines = {line.split("|")[1] if line.startswith("| ") else line: line for line in table.splitlines()}
+    lines |= {row.split("|")[1]: row for row in rows}
+    return "\n".join(lines.values())
 
 
 def _section(section: Section) -> list[str]:

@@ -20,6 +20,7 @@ from benchmarks import (
     machine,
     memory,
     ort_memory,
+    quantising,
     resampling,
     sizes,
     spinning,
@@ -27,7 +28,7 @@ from benchmarks import (
     zoo_models,
 )
 from benchmarks.naive import Naive
-from benchmarks.report import Section, failure, render
+from benchmarks.report import Section, failure, render, updated
 from benchmarks.rounds import FULL, QUICK, Plan
 from maskery.api import open_segmenter
 from maskery.settings import load_settings
@@ -48,6 +49,7 @@ PARTS = (
     "arena",
     "threads",
     "models",
+    "quantise",
 )
 
 Part = tuple[str, Callable[[], Section]]
@@ -76,6 +78,7 @@ def main() -> int:
             "arena": (ort_memory.TITLE, lambda: ort_memory.measure(plan, located.path, located.card.input.tensor)),
             "threads": (spinning.TITLE, lambda: spinning.measure(plan, segmenter, located.path)),
             "models": (zoo_models.TITLE, lambda: zoo_models.measure(plan, asked.mirror)),
+            "quantise": (quantising.TITLE, lambda: quantising.measure(plan, asked.data)),
         }
         sections = [_measured(*parts[name]) for name in asked.only]
     if asked.quick:
@@ -84,7 +87,12 @@ def main() -> int:
         warnings.append(f"Not all parts were asked for, only: {', '.join(asked.only)}.")
     facts.append(("duration", f"{(time.perf_counter() - began) / 60:.0f} min"))
     command = "make bench" + (" ARGS=--quick" if asked.quick else "")
-    asked.output.write_text(render(facts, sections, command, warnings), encoding="utf-8")
+    if set(asked.only) != set(PARTS) and asked.output.is_file():
+        remark = f"Measured alone, {dict(facts)['date']}{', in a quick run of few rounds' if asked.quick else ''}."
+        text = updated(asked.output.read_text(encoding="utf-8"), sections, remark)
+    else:
+        text = render(facts, sections, command, warnings)
+    asked.output.write_text(text, encoding="utf-8")
     return 1 if any(section.failed for section in sections) else 0
 
 
@@ -96,7 +104,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--mirror", default="", help="folder or URL of the catalogue's files; empty = built-in model only"
     )
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="these parts")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="these; others stay in the file")
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of the data sets")
     asked = parser.parse_args()
     asked.only = [name for name in asked.only if name != "install" or not asked.no_install]
     return asked

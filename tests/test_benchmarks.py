@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import install, machine
 from benchmarks.naive import Naive
-from benchmarks.report import Check, Section, Table, failure, render
+from benchmarks.report import Check, Section, Table, failure, render, updated
 from benchmarks.rounds import Spread, interleaved, of_rounds, p95, ratio
 from maskery.api import open_segmenter
 from maskery.settings import load_settings
@@ -81,6 +81,21 @@ def test_the_report_holds_facts_tables_and_verdicts() -> None:
     assert "## Weight\n\nWeighed.\n\nBy kind:\n\n| what | MB |\n| --- | ---: |\n| wheel | 7 |\n| tyre | 9 |" in text
     assert text.endswith("included.\n")
     assert text.index("A note.") > text.index("| tyre | 9 |")
+
+
+def test_parts_are_measured_anew_and_the_rest_of_the_report_stays() -> None:
+    first, second = (Section(name, "How.", [], [Check(name, 1, 2, "s")], ["Old."]) for name in ("First", "Second"))
+    document = render([("processor", "abacus")], [first, second], "make bench", ["Beware."])
+    assert updated(document, [], "") == document
+    again = updated(document, [Section("Second", "Anew.", [], [Check("Second", 3, 2, "s")])], "Of Monday.")
+    assert "## First\n\nHow.\n\nOld.\n\n## Second\n\nAnew.\n\nOf Monday.\n\n## What" in again
+    assert "| Second | 3.00 | 2 | s | **missed** |" in again
+    assert "| Second | 1.00" not in again
+    assert "| First | 1.00 | 2 | s | met |" in again
+    third = updated(document, [Section("Third", "New.", [], [Check("Third", 1, 2, "s")])], "Of Monday.")
+    assert "| Second | 1.00 | 2 | s | met |\n| Third | 1.00 | 2 | s | met |\n\n## Where" in third
+    assert third.index("## Second") < third.index("## Third") < third.index("## What this does not say")
+    assert updated(third, [], "") == third
 
 
 def test_a_table_with_a_ragged_row_is_refused() -> None:

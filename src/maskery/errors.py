@@ -26,6 +26,7 @@
     |   +-- DownloadError           a model file that could not be fetched
     |   +-- ChecksumError           a model file whose sha256 is not the card's
     |   +-- LicenceError            a licence that must be accepted first
+    |   +-- LossAboveLimit          a smaller model that is too much worse than what it was made from
     +-- TrainingError           a training run that cannot go on
     +-- Busy                    no room for another request now
 
@@ -33,7 +34,7 @@ Each has a message, a ``cure`` (what the caller can do, one sentence) and a stab
 belong to the doors (``serving/problems.py``, ``cli/main.py``) and are not known here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 
@@ -161,6 +162,16 @@ class ChecksumError(ModelError):
 
 class LicenceError(ModelError):
     code = "licence-not-accepted"
+
+
+class LossAboveLimit(ModelError):
+    """``report``: what was measured, as data."""
+
+    code = "loss-above-limit"
+
+    def __init__(self, message: str, cure: str = "", report: Mapping[str, object] | None = None) -> None:
+        super().__init__(message, cure)
+        self.report = report or {}
 
 
 class TrainingError(MaskeryError):

@@ -165,6 +165,37 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tolerance: float = 0.05
 
 
+class Quantisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How this file was made smaller from another model's, and what that cost: the report of ``maskery quantise``.
+
+    ``of``: that model, NAME@VERSION. ``before``, ``after``, ``loss`` and ``limit`` are of ``measure``, 0..1, on
+    ``data`` and ``split``. ``kept_float``: layers that were not quantised. ``speed_ratio``: how many times as fast it
+    is on ``machine``, by runs of both in turn; milliseconds of one run, bytes of the file.
+    """
+
+    to: Literal["int8", "fp16"]
+    method: str
+    of: str
+    of_sha256: str
+    calibration: str = ""
+    calibration_pictures: int = 0
+    kept_float: list[str] = []
+    measure: Literal["mIoU", "top-1"]
+    data: str
+    split: str
+    before: float
+    after: float
+    loss: float
+    limit: float
+    speed_ratio: float
+    ms_before: float
+    ms_after: float
+    bytes_before: int
+    bytes_after: int
+    machine: str
+    runtime: str
+
+
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``palette`` is "voc" or one [red, green, blue] a label. ``url`` is empty for weights inside the package.
 
@@ -189,6 +220,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     quality_also: list[Quality] = []
     check: Check | None = None
     training: dict[str, str | int | float] = {}
+    quantisation: Quantisation | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", self.name):

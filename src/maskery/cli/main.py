@@ -11,6 +11,7 @@ from maskery.errors import (
     ConfigError,
     DataError,
     InputError,
+    LossAboveLimit,
     MaskeryError,
     ModelError,
     TrainingError,
@@ -22,6 +23,7 @@ VERBS = {
     "segment": ("maskery.cli.segment", "Segment pictures, folders or globs."),
     "serve": ("maskery.cli.serve", "Start the server with its page and API."),
     "models": ("maskery.cli.models", "List, pull, verify, add and remove models."),
+    "quantise": ("maskery.cli.quantise", "Make a model smaller and faster, within a measured loss."),
     "evaluate": ("maskery.cli.evaluate", "Measure a model on a data set."),
     "train": ("maskery.cli.train", "Train a model by a recipe, or export a trained one."),
 }
@@ -32,6 +34,7 @@ EXIT_CODES: tuple[tuple[type[MaskeryError], int], ...] = (
     (ConfigError, 2),
     (UnknownModel, 4),
     (InputError, 3),
+    (LossAboveLimit, 6),
     (ModelError, 4),
     (DataError, 5),
     (TrainingError, 5),
@@ -62,7 +65,7 @@ def cli() -> None:
     """Image segmentation: one mask through every door.
 
     Data goes to stdout, words and progress to stderr. Exit codes: 0 done, 1 some pictures failed, 2 wrong use, 3 a
-    picture that cannot be read, 4 a model problem, 5 a data set or training problem.
+    picture that cannot be read, 4 a model problem, 5 a data set or training problem, 6 a loss above its limit.
     """
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from maskery import strict
 from maskery.errors import ChecksumError, ConfigError, MaskeryError
-from maskery.model_card import Licence, ModelCard, Quality
+from maskery.model_card import Licence, ModelCard, Quality, Quantisation
 from maskery.settings import load_settings
 from maskery.zoo.card_text import card_text
 from maskery.zoo.store import CHECK_PICTURE, Entry, Located, Store
@@ -209,6 +209,7 @@ def _facts(entry: Entry) -> list[tuple[str, ...]]:
     ]
     rows += [row for one in card.measured for row in _quality(one)] or [("quality", "not measured here")]
     rows += [("training", f"{key}: {value}") for key, value in card.training.items()]
+    rows += _quantised(card.quantisation) if card.quantisation else []
     return [row for row in rows if row[1]]
 
 
@@ -235,6 +236,15 @@ def _quality(quality: Quality) -> list[tuple[str, str]]:
         for name, value in quality.accuracy.items()
     ]
     return [*rows, ("", quality.note)]
+
+
+def _quantised(made: Quantisation) -> list[tuple[str, str]]:
+    where = f", on {made.calibration_pictures} pictures of {made.calibration}" if made.calibration else ""
+    return [
+        ("quantised", f"{made.to} of {made.of}: {made.method}{where}"),
+        ("", f"{made.measure} {made.before:.4f} -> {made.after:.4f} on {made.data} {made.split}, limit {made.limit:g}"),
+        ("", f"{made.speed_ratio:.2f} times as fast on {made.machine}, {made.runtime}"),
+    ]
 
 
 def _terms(licence: Licence) -> str:

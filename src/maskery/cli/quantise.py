@@ -1,0 +1,142 @@
+"""``maskery quantise``."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import msgspec
+
+from maskery.errors import BadRequest, LossAboveLimit, MissingExtra
+from maskery.model_card import Quantisation
+
+
+@click.command()
+@click.argument("model")
+@click.option("--calibrate", type=click.Path(path_type=Path), metavar="DATA", help="Data set or folder of pictures.")
+@click.option("--calibrate-split", default="train", show_default=True, help="Split of it.")
+@click.option("--pictures", default=100, show_default=True, help="How many to calibrate on.")
+@click.option(
+    "--calibration",
+    type=click.Choice(["percentile", "minmax", "entropy"]),
+    default="percentile",
+    show_default=True,
+    help="How ranges are chosen.",
+)
+@click.option(
+    "--validate",
+    type=click.Path(path_type=Path),
+    metavar="DATA",
+    help="Data set that decides.  [default: that of --calibrate]",
+)
+@click.option("--split", default="val", show_default=True, help="Split of it.")
+@click.option("--format", "data_format", default="auto", show_default=True, help="Form of both data sets.")
+@click.option("--max-loss", default=0.01, show_default=True, help="Of mIoU (top-1 of a classifier), 0..1.")
+@click.option("--to", type=click.Choice(["int8", "fp16"]), default="int8", show_default=True)
+@click.option(
+    "--keep-float",
+    multiple=True,
+    metavar="LAYER",
+    help="first, last, none, auto, or a node or operator by name; may be repeated.  [default: first]",
+)
+@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="[default: ./NAME]")
+@click.option("--name", help="Of the new model.  [default: MODEL-int8]")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object, also where it is refused.")
+def quantise(
+    model: str,
+    calibrate: Path | None,
+    calibrate_split: str,
+    pictures: int,
+    calibration: Literal["percentile", "minmax", "entropy"],
+    validate: Path | None,
+    split: str,
+    data_format: str,
+    max_loss: float,
+    to: Literal["int8", "fp16"],
+    keep_float: tuple[str, ...],
+    out: Path | None,
+    name: str | None,
+    as_json: bool,
+) -> None:
+    """Make MODEL smaller and faster, measure what that costs, and write it only if it is within the limit.
+
+    The new model is served from its folder: maskery serve --model FOLDER/. Exit code 6: the loss is above the limit.
+    """
+    if find_spec("onnx") is None:
+        raise MissingExtra("Quantising needs the package onnx.", "Run: pip install 'maskery[quantise]'")
+    from maskery.settings import load_settings
+    from maskery.shrinking.order import FIRST, Order, Watch
+    from maskery.shrinking.quantise import quantise as make
+    from maskery.zoo.store import Store
+
+    settings = load_settings()
+    located = Store(settings).locate(model)
+    data = validate or calibrate
+    if data is None:
+        raise BadRequest("Without pictures nothing can be measured.", "Add --calibrate DATA, or --validate DATA.")
+    named = name or f"{located.card.name}-{to}"
+    order = Order(
+        folder=out or Path(named),
+        name=named,
+        validate=data,
+        split=split,
+        calibrate=calibrate,
+        calibrate_split=calibrate_split,
+        format=data_format,
+        to=to,
+        calibration=calibration,
+        pictures=pictures,
+        max_loss=max_loss,
+        keep_float=keep_float or (FIRST,),
+    )
+    try:
+        with _bars() as (say, progress):
+            card = make(located, order, settings.threads, Watch(say, progress))
+    except LossAboveLimit as refused:
+        if as_json:
+            click.echo(msgspec.json.encode({"published": None, **refused.report}))
+        raise
+    assert card.quantisation is not None
+    if as_json:
+        click.echo(msgspec.json.encode({"published": str(order.folder), **msgspec.to_builtins(card.quantisation)}))
+        return
+    click.echo(in_words(card.quantisation), err=True)
+    click.echo(order.folder)
+
+
+def in_words(report: Quantisation) -> str:
+    """The report as a few lines."""
+    return "\n".join((
+        f"{report.measure} {report.before:.4f} -> {report.after:.4f}, loss {report.loss:.4f}, limit {report.limit:g}",
+        f"{report.speed_ratio:.2f} times as fast: {report.ms_before:.1f} -> {report.ms_after:.1f} ms a run here",
+        f"{report.bytes_before / 1e6:.2f} -> {report.bytes_after / 1e6:.2f} MB",
+    ))  # fmt: skip
+
+
+@contextmanager
+def _bars() -> Iterator[tuple[Any, Any]]:
+    """Sentences and progress bars on stderr: a bar for each thing that is done, one after another."""
+    open_bars: dict[str, Any] = {}
+
+    def close() -> None:
+        for bar in open_bars.values():
+            bar.__exit__(None, None, None)
+        open_bars.clear()
+
+    def say(text: str) -> None:
+        close()
+        click.echo(text, err=True)
+
+    def progress(what: str, done: int, total: int) -> None:
+        if what not in open_bars:
+            close()
+            open_bars[what] = click.progressbar(length=total, label=what, file=sys.stderr, show_pos=True).__enter__()
+        open_bars[what].update(done - open_bars[what].pos)
+
+    try:
+        yield say, progress
+    finally:
+        close()

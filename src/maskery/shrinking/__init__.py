@@ -1,0 +1,1 @@
+"""Smaller and faster files of models, judged before they are written: ``maskery quantise``."""

@@ -1,0 +1,100 @@
+"""The graphs that may be published, in the order in which they are tried."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import onnx
+
+from maskery.engine.preprocess import Tensor
+from maskery.errors import ModelError, nearest
+from maskery.pipeline import Model
+from maskery.shrinking.graph import first_layers, followers, last_layers, layers
+from maskery.shrinking.half import store_half
+from maskery.shrinking.int8 import quantised, ranges
+from maskery.shrinking.order import AUTO, FIRST, LAST, NONE, Order, Watch
+from maskery.shrinking.pictures import Pictures
+from maskery.shrinking.sensitivity import by_sensitivity
+
+SENSITIVITY_PICTURES = 4
+SMALLER = 0.9
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """``kept``: names of the layers that stay in float though the others do not."""
+
+    network: onnx.ModelProto
+    kept: tuple[str, ...] = ()
+
+
+def fp16_candidates(plain: onnx.ModelProto, bytes_before: int) -> Iterator[Candidate]:
+    """One: the weights stored as float16. Raises ``ModelError`` where that is no tenth less than ``bytes_before``."""
+    network = onnx.ModelProto()
+    network.CopyFrom(plain)
+    store_half(network)
+    if network.ByteSize() > SMALLER * bytes_before:
+        raise ModelError(
+            f"With weights in float16 it is no smaller: {network.ByteSize()} bytes after {bytes_before}.",
+            "They are small, or in float16 already: leave it as it is, or try --to int8.",
+        )
+    yield Candidate(network)
+
+
+def int8_candidates(
+    plain: onnx.ModelProto, model: Model, pictures: Pictures, order: Order, scratch: Path, watch: Watch
+) -> Iterator[Candidate]:
+    """Quantised but for what ``order.keep_float`` names; with "auto" then with 1, 2, 4 ... of the most sensitive layers
+    in float too, up to half of all.
+
+    Float weights that are left are stored as float16. Raises ``ModelError``, ``PictureError``.
+    """
+    name, all_layers = model.card.input.tensor, layers(plain)
+    if not all_layers:
+        raise ModelError("The model has no convolution or product with weights.", "There is nothing to quantise.")
+    kept = kept_nodes(plain, order.keep_float)
+    found = ranges(plain, name, _counted(pictures, model, watch), order.calibration, scratch)
+
+    def candidate(more: Sequence[str]) -> Candidate:
+        network = quantised(plain, found, {*kept, *more, *followers(plain, [*kept, *more])})
+        store_half(network)
+        return Candidate(network, tuple(node for node in [*kept, *more] if node in all_layers))
+
+    yield candidate(())
+    if AUTO not in order.keep_float:
+        return
+    tensors = list(islice(pictures.tensors(model), SENSITIVITY_PICTURES))
+    asked = [layer for layer in all_layers if layer not in kept]
+    progress = partial(watch.progress, "looking for sensitive layers")
+    ordered = by_sensitivity(plain, found, asked, name, tensors, progress)
+    count = 1
+    while count <= len(all_layers) // 2:
+        yield candidate(ordered[:count])
+        count *= 2
+
+
+def kept_nodes(plain: onnx.ModelProto, words: Sequence[str]) -> list[str]:
+    """The nodes that ``words`` mean, each once; "auto" begins with the first layers. Raises ``ModelError``."""
+    kept: dict[str, None] = {}
+    for word in words:
+        if word in (FIRST, AUTO):
+            found = first_layers(plain)
+        elif word == LAST:
+            found = last_layers(plain)
+        else:
+            found = [node.name for node in plain.graph.node if word in (node.name, node.op_type)]
+            if not found and word != NONE:
+                known = {name for node in plain.graph.node for name in (node.name, node.op_type)}
+                raise ModelError(f"The network has no node and no operator {word!r}.", nearest(word, sorted(known)))
+        kept.update(dict.fromkeys(found))
+    return list(kept)
+
+
+def _counted(pictures: Pictures, model: Model, watch: Watch) -> Iterator[Tensor]:
+    """The pictures' tensors; tells of each when it is done with."""
+    total = len(pictures)
+    for i, tensor in enumerate(pictures.tensors(model)):
+        yield tensor
+        watch.progress(f"calibrating on {pictures.where}", i + 1, total)
