@@ -10,8 +10,9 @@ import onnxruntime as ort
 import torch
 
 from maskery.errors import TrainingError
+from maskery.shrinking.half import store_half
 from maskery.training.nets.base import Net
-from maskery.training.onnx_graph import forget_origin, scale_by_constants, store_half
+from maskery.training.onnx_graph import forget_origin, scale_by_constants
 
 INPUT, OUTPUT = "image", "logits"
 OPSET = 18

@@ -1,11 +1,9 @@
-"""What is done to an exported graph: no traces of this machine, constant scales, weights stored as float16."""
+"""What is done to an exported graph: no traces of this machine, constant scales."""
 
 import numpy as np
 import onnx
 import onnxruntime as ort
-from onnx import TensorProto, helper, numpy_helper
-
-HALF_FROM_ELEMENTS = 256
+from onnx import numpy_helper
 
 
 def forget_origin(model: onnx.ModelProto) -> None:
@@ -67,18 +65,3 @@ def _drop_idle(graph: onnx.GraphProto) -> None:
     left = outputs.union(*(node.output for node in graph.node))
     for value in [value for value in graph.value_info if value.name not in left]:
         graph.value_info.remove(value)
-
-
-def store_half(model: onnx.ModelProto) -> None:
-    """Store the larger float32 constants as float16, each followed by a Cast that the runtime folds at load."""
-    casts = []
-    for tensor in model.graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < HALF_FROM_ELEMENTS:
-            continue
-        name = tensor.name
-        half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{name}.half")
-        tensor.CopyFrom(half)
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
-    nodes = list(model.graph.node)
-    del model.graph.node[:]
-    model.graph.node.extend(casts + nodes)
