@@ -25,6 +25,7 @@ VERBS = {
     "models": ("maskery.cli.models", "List, pull, verify, add and remove models."),
     "quantise": ("maskery.cli.quantise", "Make a model smaller and faster, within a measured loss."),
     "evaluate": ("maskery.cli.evaluate", "Measure a model on a data set."),
+    "compare": ("maskery.cli.compare", "Run two models on the same pictures."),
     "train": ("maskery.cli.train", "Train a model by a recipe, or export a trained one."),
 }
 

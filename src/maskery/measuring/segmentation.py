@@ -26,21 +26,23 @@ NO_LIMIT = 1 << 40
 class Judged:
     """One picture: its truth and what was predicted, (H, W) both, in ids of the pairing's ``labels``."""
 
-    index: int
     picture: image.Picture
     truth: NDArray[np.integer]
     predicted: NDArray[np.integer]
-    timings_ms: dict[str, float]
+    result: Result
 
 
 def judge(model: Model, masks: Masks, index: int, max_side: int | None = None) -> Judged:
     """Segment picture ``index`` and pair it with its mask. Raises what the reader and the road raise."""
-    data = masks.data
-    mask = data.mask(index)
-    picture = image.open_picture(data.image_path(index), max_bytes=NO_LIMIT, max_pixels=NO_LIMIT)
+    mask = masks.data.mask(index)
+    picture = open_picture(masks.data.image_path(index))
     result = model.run(picture, Wish(max_side=max_side))
-    truth, predicted = masks.pairing.apply(mask, class_map(result))
-    return Judged(index, picture, truth, predicted, result.timings_ms)
+    return Judged(picture, *masks.pairing.apply(mask, class_map(result)), result)
+
+
+def open_picture(path: Path) -> image.Picture:
+    """A picture of one's own disk: of any size."""
+    return image.open_picture(path, max_bytes=NO_LIMIT, max_pixels=NO_LIMIT)
 
 
 def class_map(result: Result) -> NDArray[np.integer]:
@@ -51,35 +53,53 @@ def class_map(result: Result) -> NDArray[np.integer]:
 
 def measure_masks(model: Model, root: Path, split: str, terms: Terms, masks: Masks, progress: Progress) -> Measurement:
     """Everything of one split, or its first ``terms.limit`` pictures. Raises as ``judge`` does."""
-    labels, of = masks.pairing.labels, len(masks.data)
-    pictures = min(of, terms.limit or of)
-    confusion, clock, worst = Confusion(len(labels)), Clock(), Worst(masks.data, terms.worst)
-    boundary = None if terms.boundary == 0 else BoundaryF(len(labels), terms.boundary)
-    started = time.perf_counter()
+    pictures = min(len(masks.data), terms.limit or len(masks.data))
+    tally = Tally(masks, terms)
     for index in range(pictures):
-        judged = judge(model, masks, index, terms.max_side)
-        counts = confusion.add(judged.truth, judged.predicted)
-        if boundary:
-            boundary.add(judged.truth, judged.predicted)
-        worst.add(index, picture_iou(counts))
-        clock.note(judged.timings_ms)
+        tally.add(index, judge(model, masks, index, terms.max_side))
         progress(index + 1, pictures)
-    clock.seconds = time.perf_counter() - started
-    return Measurement(
-        card=model.card,
-        root=root,
-        split=split,
-        format=masks.format,
-        terms=terms,
-        pictures=pictures,
-        of=of,
-        labels=labels,
-        scores=quality(confusion, labels, boundary.by_class() if boundary else ()),
-        confusion=confusion.matrix,
-        told=masks.pairing.told,
-        worst=tuple(worst),
-        clock=clock,
-    )
+    return tally.measurement(model, root, split)
+
+
+class Tally:
+    """What is known of a model's masks so far; nothing of a picture is kept but its score and times."""
+
+    def __init__(self, masks: Masks, terms: Terms) -> None:
+        self.masks, self.terms, self.pictures = masks, terms, 0
+        classes = len(masks.pairing.labels)
+        self.confusion, self.worst, self.clock = Confusion(classes), Worst(masks.data, terms.worst), Clock()
+        self.boundary = None if terms.boundary == 0 else BoundaryF(classes, terms.boundary)
+        self._started = time.perf_counter()
+
+    def add(self, index: int, judged: Judged) -> None:
+        """Count picture ``index``."""
+        counts = self.confusion.add(judged.truth, judged.predicted)
+        if self.boundary:
+            self.boundary.add(judged.truth, judged.predicted)
+        self.worst.add(index, picture_iou(counts))
+        self.clock.note(judged.result.timings_ms)
+        self.clock.seconds = time.perf_counter() - self._started
+        self.pictures += 1
+
+    def measurement(self, model: Model, root: Path, split: str) -> Measurement:
+        """Of the pictures so far."""
+        pairing = self.masks.pairing
+        outlines = self.boundary.by_class() if self.boundary else ()
+        return Measurement(
+            card=model.card,
+            root=root,
+            split=split,
+            format=self.masks.format,
+            terms=self.terms,
+            pictures=self.pictures,
+            of=len(self.masks.data),
+            labels=pairing.labels,
+            scores=quality(self.confusion, pairing.labels, outlines),
+            confusion=self.confusion.matrix,
+            told=pairing.told,
+            worst=tuple(self.worst),
+            clock=self.clock,
+        )
 
 
 class Worst:

@@ -1,0 +1,83 @@
+"""``maskery compare``."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from maskery.cli.measuring import bar, columns, data_options, json_text, names, overrides, say, score, write
+from maskery.errors import BadRequest
+
+if TYPE_CHECKING:
+    from maskery.measuring.comparison import Comparison
+
+WEIGHED = 8  # pictures that each model is run on to see what memory it takes
+
+
+@click.command()
+@click.argument("a")
+@click.argument("b")
+@click.argument("pictures", nargs=-1, metavar="[PICTURE|FOLDER|GLOB]...")
+@click.option("--data", type=click.Path(path_type=Path), metavar="FOLDER", help="Pictures of a data set, with masks.")
+@data_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--sheet", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with pictures.")
+def compare(
+    a: str,
+    b: str,
+    pictures: tuple[str, ...],
+    data: Path | None,
+    split: str,
+    data_format: str,
+    labels: str | None,
+    pairs: tuple[str, ...],
+    max_side: int | None,
+    boundary: int | None,
+    limit: int | None,
+    as_json: bool,
+    sheet: Path | None,
+) -> None:
+    """Run the models A and B on the same pictures: agreement, IoU of the two by class, time and memory.
+
+    With --data also the quality of both and the difference by class. Times are medians of runs in turns; memory is the
+    peak of a process of its own for each.
+    """
+    if bool(pictures) == bool(data):
+        raise BadRequest("There must be pictures or --data, not both.", "maskery compare A B photos/, for example.")
+    from maskery.api import open_segmenter
+    from maskery.cli.segment import expand
+    from maskery.measuring import comparison
+    from maskery.measuring.sheet import sheet as page_of
+    from maskery.measuring.terms import Terms
+    from maskery.measuring.weighing import weigh
+    from maskery.settings import load_settings
+
+    terms = Terms(data_format, names(labels), overrides(pairs), max_side, boundary, limit)
+    one, other = (open_segmenter(name, load_settings()).model for name in (a, b))
+    with bar("comparing") as progress:
+        if data:
+            found = comparison.compare_on_data(one, other, data, split, terms, progress)
+        else:
+            paths = [job.source for job in expand(pictures)][:limit]
+            found = comparison.compare_pictures(one, other, paths, max_side, progress)
+    weighed = found.pictures[:WEIGHED]
+    found = replace(found, weights=(weigh(a, weighed), weigh(b, weighed)))
+    say(found.pairing.told)
+    if sheet:
+        write(sheet, page_of(found, one, other, max_side))
+    click.echo(json_text(found.plain()) if as_json else _text(found))
+
+
+def _text(found: "Comparison") -> str:
+    from maskery.measuring.sheet import headline
+
+    lines = [columns([("agreement by class", "IoU"), *((name, score(value)) for name, value in found.iou.items())])]
+    if found.qualities:
+        head = ("beside the truth, IoU", f"A, {found.a.name}", f"B, {found.b.name}", "B - A")
+        rows = [
+            (name, score(x), score(y), "-" if x is None or y is None else f"{y - x:+.3f}")
+            for name, x, y in found.differences()
+        ]
+        lines += ["", columns([head, *rows])]
+    return "\n".join([*lines, "", *(f"{name}: {value}" for name, value in headline(found))])

@@ -1,0 +1,108 @@
+"""A comparison as a page: agreement, quality, speed and memory, and the pictures where the two differ most."""
+
+import numpy as np
+
+from maskery.measuring import drawing, page
+from maskery.measuring.comparison import Comparison
+from maskery.measuring.pairing import BACKGROUND
+from maskery.measuring.segmentation import class_map, open_picture
+from maskery.metrics import IGNORE, Quality
+from maskery.pipeline import Model, Wish
+
+SHOWN = 12
+MEGABYTE = 1e6
+
+
+def sheet(found: Comparison, a: Model, b: Model, max_side: int | None = None) -> str:
+    """HTML. The pictures with the least agreement are run once more to be shown."""
+    title = f"{found.a.name} and {found.b.name}"
+    parts = [
+        page.section("Side by side", page.tiles(headline(found))),
+        page.section(
+            "Beside the truth",
+            _qualities(found),
+            hint="Difference: B less A. Classes that one of them does not know are not judged of that one.",
+        ),
+        page.section("Agreement by class", _agreement(found), hint="IoU of the one model's mask and the other's."),
+        page.section("Where they differ most", _pictures(found, a, b, max_side)),
+        page.section("How the classes were paired", page.bullets(found.pairing.told)),
+        page.section("Models", page.facts(_models(found))),
+    ]
+    return page.document(title, f"the same {len(found.pictures)} pictures", parts)
+
+
+def headline(found: Comparison) -> list[tuple[str, str]]:
+    """The numbers of the whole."""
+    names = (f"A, {found.a.name}", f"B, {found.b.name}")
+    items = [("pixels agreed on", f"{found.agreement:.1%}")]
+    items += [(f"{name}, median", f"{spent:.1f} ms") for name, spent in zip(names, found.median_ms, strict=True)]
+    items.append(("time of A to B", f"{found.speed:.2f}"))
+    if found.weights:
+        items += [
+            (f"{n}, peak memory", f"{w.peak / MEGABYTE:.0f} MB") for n, w in zip(names, found.weights, strict=True)
+        ]
+    return items
+
+
+def _qualities(found: Comparison) -> str:
+    if found.qualities is None:
+        return ""
+    of_a, of_b = (one.scores for one in found.qualities)
+    assert isinstance(of_a, Quality)
+    assert isinstance(of_b, Quality)
+    whole = {
+        "mean IoU": (of_a.miou, of_b.miou),
+        "pixel accuracy": (of_a.pixel_accuracy, of_b.pixel_accuracy),
+        "frequency-weighted IoU": (of_a.fw_iou, of_b.fw_iou),
+        "mean Dice": (of_a.mean_dice, of_b.mean_dice),
+        "boundary F": (of_a.boundary_f, of_b.boundary_f),
+    }
+    rows = [_row(f"<b>{name}</b>", *values) for name, values in whole.items()]
+    rows += [_row(page.escaped(name), one, other) for name, one, other in found.differences()]
+    head = ["", f"A, {found.a.name}", f"B, {found.b.name}", "Difference"]
+    return page.table(head, rows, "scores")
+
+
+def _row(name: str, one: float | None, other: float | None) -> list[str]:
+    if one is None or other is None:
+        return [name, page.bar(one), page.number(other), page.number(None)]
+    difference = other - one
+    kind = "up" if difference >= 0.0005 else "down" if difference <= -0.0005 else "none"
+    return [name, page.bar(one), page.number(other), f'<span class="{kind}">{difference:+.3f}</span>']
+
+
+def _agreement(found: Comparison) -> str:
+    rows = [[page.escaped(name), page.bar(value)] for name, value in found.iou.items() if value is not None]
+    return page.table(["Class", "IoU"], rows, "scores")
+
+
+def _pictures(found: Comparison, a: Model, b: Model, max_side: int | None) -> str:
+    card, pairing = found.a, found.pairing
+    colours = [card.colours[card.labels.index(label)] for label in pairing.labels]
+    plain = pairing.labels.index(BACKGROUND) if BACKGROUND in pairing.labels else None
+    strips = []
+    for index in np.argsort(found.shares, kind="stable")[:SHOWN]:
+        path = found.pictures[int(index)]
+        picture, wish = open_picture(path), Wish(max_side=max_side)
+        of_a, of_b = (class_map(model.run(picture, wish)) for model in (a, b))
+        photo = drawing.small(picture.rgb())
+        one = drawing.fitted(pairing.predicted[of_a], photo.shape)
+        other = drawing.fitted(pairing.truth[of_b], photo.shape)
+        unknown = other == IGNORE
+        shown = {
+            "picture": photo,
+            f"A, {found.a.name}": drawing.over_grey(photo, one, colours, plain),
+            f"B, {found.b.name}": drawing.over_grey(photo, other, colours, plain),
+            "different in red": drawing.marked(photo, (one != other) & ~unknown, unknown),
+        }
+        figures = [page.figure(drawing.data_url(pixels), caption) for caption, pixels in shown.items()]
+        strips.append(page.strip(path.name, f"{found.shares[int(index)]:.1%} agreed", figures))
+    return "".join(strips)
+
+
+def _models(found: Comparison) -> list[tuple[str, str]]:
+    facts = []
+    for card in (found.a, found.b):
+        facts.append((card.name, f"{card.version}, {card.licence.name}, {card.bytes / MEGABYTE:.1f} MB"))
+        facts.append(("sha256", card.sha256))
+    return facts
