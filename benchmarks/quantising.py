@@ -48,7 +48,7 @@ def section(before: ModelCard, after: ModelCard) -> Section:
     ]  # fmt: skip
     kept = ", ".join(report.kept_float) or "nothing"
     how = (
-        f"`maskery quantise {before.name} --calibrate {report.data} --keep-float auto`, version {before.version} "
+        f"`maskery quantise {before.name} --calibrate {report.data}`, version {before.version} "
         f"(sha256 {before.sha256[:12]}...): {report.method}, on {report.calibration_pictures} pictures of "
         f"{report.calibration}; in float {kept}. mIoU over the classes that occur in {report.data} {report.split}, "
         "through the serving road. Times of the network alone, both files in turn on the same pictures: the ratio is "
