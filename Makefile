@@ -6,9 +6,10 @@ DATA ?= ../shared/data
 MIRROR ?= $(or $(MASKERY_MIRROR),$(wildcard ../shared/models))
 ARGS ?=
 MINUTES ?= 10
+RECIPE ?= recipes/everyday.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types bench fuzz soak train-everyday clean
+.PHONY: help serve test lint types bench fuzz soak train clean
 
 help:
 	@echo "make serve           install and serve on http://127.0.0.1:8000 (ARGS='--port 9000' for options)"
@@ -17,7 +18,7 @@ help:
 	@echo "make bench           times, memory and peers, to docs/benchmarks.md (MIRROR=folder of the catalogue's files)"
 	@echo "make fuzz            10,000 requests made from the OpenAPI document, half of them breaking it"
 	@echo "make soak            mixed traffic on a real server for MINUTES=10; fails if it errs, hangs or grows"
-	@echo "make train-everyday  train the built-in model anew (DATA=folder of the data sets)"
+	@echo "make train           train by RECIPE=recipes/everyday.toml (DATA=folder of the data sets)"
 
 # A stamp records what an environment holds; it is older than pyproject.toml when that has changed.
 $(BIN)/python:
@@ -55,8 +56,8 @@ fuzz: $(VENV)/.test
 soak: $(VENV)/.test
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) --mirror "$(MIRROR)" $(ARGS)
 
-train-everyday: $(VENV)/.test
-	$(BIN)/maskery train recipes/everyday.toml --data $(DATA) $(ARGS)
+train: $(VENV)/.test
+	$(BIN)/maskery train $(RECIPE) --data $(DATA) $(ARGS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

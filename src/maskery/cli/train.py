@@ -11,6 +11,7 @@ from maskery.cli.progress_line import ProgressLine
 from maskery.errors import MissingExtra
 
 if TYPE_CHECKING:
+    from maskery.model_card import ModelCard
     from maskery.training.loop import Run
 
 
@@ -69,8 +70,7 @@ def train(
             click.echo(folder)
             return
         card = publish(run, recipe, folder / "model")
-        assert card.quality is not None
-        say(f"{folder / 'model'}: mIoU {card.quality.miou}, {card.quality.note}")
+        say(f"{folder / 'model'}: {_score(card)}")
         click.echo(folder / "model")
 
 
@@ -92,6 +92,13 @@ def _train(run: "Run") -> None:
         kept = f"epoch {run.epoch} of {total} is kept" if run.epoch else "no epoch was finished"
         run.say(f"stopped in epoch {run.epoch + 1}: {kept}; the same command goes on from there")
         raise
+
+
+def _score(card: "ModelCard") -> str:
+    assert card.quality is not None
+    if card.task == "classification":
+        return f"{card.quality.top1:.4f} of the pictures right"
+    return f"mIoU {card.quality.miou:.4f}, {card.quality.note}"
 
 
 def _silent(text: str) -> None:

@@ -169,4 +169,4 @@ def label_names(recipe: Recipe) -> Sequence[str] | None:
 
 
 def _open(root: Path, source: Source, labels: Sequence[str] | None) -> SegmentationData:
-    return open_dataset(root / source.path, source.split, labels or (), source.format)
+    return open_dataset(root / source.path, source.split, labels, source.format)

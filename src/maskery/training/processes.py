@@ -119,7 +119,7 @@ class _SharedNorm(nn.BatchNorm2d):
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.momentum is not None
-        pixels, full = x.numel() // x.shape[1] * count(), x.float()
+        pixels, full = x.numel() // x.shape[1] * count(), x.to(torch.promote_types(x.dtype, torch.float32))
         mean = across(full.sum((0, 2, 3))) / pixels
         centred = full - mean[:, None, None]
         variance = across(centred.square().sum((0, 2, 3))) / pixels
@@ -143,4 +143,4 @@ def in_step(net: nn.Module) -> nn.Module:
     """``net`` with its gradients averaged over the processes; ``net`` itself in a process of its own."""
     if count() == 1:
         return net
-    return DistributedDataParallel(net, broadcast_buffers=False)
+    return DistributedDataParallel(net, forward_sync_buffers=False)

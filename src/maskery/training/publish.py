@@ -10,10 +10,10 @@ from typing import Literal
 
 import msgspec
 
-from maskery.evaluation import evaluate_model
+from maskery.evaluation import measure
 from maskery.labels import PALETTES, Colour
-from maskery.metrics import mean_iou
-from maskery.model_card import CARD_NAME, Check, Input, Licence, ModelCard, Output, Quality
+from maskery.measuring.terms import Terms
+from maskery.model_card import CARD_NAME, Check, Input, Licence, ModelCard, Output
 from maskery.pipeline import load_model
 from maskery.training.export import INPUT, OUTPUT, Proof, export_onnx
 from maskery.training.loop import Run
@@ -36,18 +36,9 @@ def publish(run: Run, recipe_path: Path, folder: Path) -> ModelCard:
     shutil.copyfile(recipe_path, folder / "recipe.toml")
     card = _card(recipe, net, run.labels, weights, _facts(run, proof))
     source = recipe.data.validate
-    measured = evaluate_model(load_model(card, weights), run.root / source.path, source.split, source.format)
-    note = f"mean over the classes with at least 20 pictures, without background: {mean_iou(measured):.4f}"
-    quality = Quality(
-        data=source.path,
-        split=source.split,
-        miou=round(measured.miou, 5),
-        pixel_accuracy=round(measured.pixel_accuracy, 5),
-        iou={k: round(v, 5) for k, v in measured.iou.items() if v is not None},
-        images=measured.images,
-        note=note,
-    )
-    card = msgspec.structs.replace(card, quality=quality)
+    where = run.root / source.path
+    measured = measure(load_model(card, weights), where, source.split, Terms(format=source.format))
+    card = msgspec.structs.replace(card, quality=measured.for_card(source.path))
     (folder / CARD_NAME).write_text(card_text(card), encoding="utf-8")
     return card
 
