@@ -31,7 +31,7 @@ $(VENV)/.serve: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[tflite,huge,train,otel]' --group dev
+	$(BIN)/python -m pip install --quiet -e '.[tflite,huge,train,hf,otel]' --group dev
 	@touch $@
 
 serve: $(VENV)/.serve

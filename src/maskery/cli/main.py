@@ -22,7 +22,7 @@ from maskery.errors import (
 VERBS = {
     "segment": ("maskery.cli.segment", "Segment pictures, folders or globs."),
     "serve": ("maskery.cli.serve", "Start the server with its page and API."),
-    "models": ("maskery.cli.models", "List, pull, verify, add and remove models."),
+    "models": ("maskery.cli.models", "List, pull, verify, add, import and remove models."),
     "quantise": ("maskery.cli.quantise", "Make a model smaller and faster, within a measured loss."),
     "evaluate": ("maskery.cli.evaluate", "Measure a model on a data set."),
     "compare": ("maskery.cli.compare", "Run two models on the same pictures."),

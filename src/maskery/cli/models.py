@@ -1,4 +1,4 @@
-"""``maskery models``: what is known, here, pulled, verified, removed, added."""
+"""``maskery models``: what is known, here, pulled, verified, removed, added; ``cli.importing`` has the import."""
 
 import sys
 import tomllib
@@ -11,11 +11,12 @@ import click
 import msgspec
 
 from maskery import strict
+from maskery.cli.added import lines, store_of, stored
+from maskery.cli.importing import import_model
 from maskery.errors import ChecksumError, ConfigError, MaskeryError
 from maskery.model_card import Licence, ModelCard, Quality, Quantisation
-from maskery.settings import load_settings
 from maskery.zoo.card_text import card_text
-from maskery.zoo.store import CHECK_PICTURE, Entry, Located, Store
+from maskery.zoo.store import Entry
 
 if TYPE_CHECKING:
     from maskery.zoo.download import Progress
@@ -23,17 +24,20 @@ if TYPE_CHECKING:
 
 @click.group()
 def models() -> None:
-    """The model zoo: list, show, pull, verify, remove, add.
+    """The model zoo: list, show, pull, verify, remove, add, import.
 
     Models are kept in the folder MASKERY_CACHE; MASKERY_MIRROR is asked instead of the models' own addresses.
     """
+
+
+models.add_command(import_model)
 
 
 @models.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 def list_models(as_json: bool) -> None:
     """All known models. State: built-in, pulled, added, or available (to be pulled)."""
-    entries = _store().entries()
+    entries = store_of().entries()
     if as_json:
         click.echo(_json([_row(entry) for entry in entries]))
         return
@@ -51,7 +55,7 @@ def list_models(as_json: bool) -> None:
 @click.option("--toml", "as_toml", is_flag=True, help="The card as TOML, a start for one of your own.")
 def show(name: str, as_json: bool, as_toml: bool) -> None:
     """The card of NAME: task, licence, input, labels, quality."""
-    entry = _store().entry(name)
+    entry = store_of().entry(name)
     if as_json:
         click.echo(_json(msgspec.to_builtins(entry.card) | {"state": entry.state}))
     elif as_toml:
@@ -69,7 +73,7 @@ def pull(names: tuple[str, ...], accept_licence: bool, offline: bool | None) -> 
 
     A model that finds faces by another one comes with that.
     """
-    store = _store(offline)
+    store = store_of(offline)
     for name in names:
         with _bar(name) as progress:
             located = store.pull(name, accept_licence, progress)
@@ -82,7 +86,7 @@ def pull(names: tuple[str, ...], accept_licence: bool, offline: bool | None) -> 
 @click.argument("names", nargs=-1, metavar="[NAME...]")
 def verify(names: tuple[str, ...]) -> None:
     """Hash the files of all models that are here (or of NAME...) again and compare with their cards."""
-    store = _store()
+    store = store_of()
     failures: list[MaskeryError] = []
     for name in names or [e.card.name for e in store.entries() if e.state != "available"]:
         try:
@@ -100,7 +104,7 @@ def verify(names: tuple[str, ...]) -> None:
 @click.argument("name")
 def remove(name: str) -> None:
     """Delete the pulled or added model NAME from the cache."""
-    _store().remove(name)
+    store_of().remove(name)
     click.echo(f"removed {name}", err=True)
 
 
@@ -122,13 +126,13 @@ def add(file: Path, name: str | None, labels: Path | None, card: Path | None, li
     proposal = _own_card(card, file, name) if card else _proposed(file, name, labels, licence)
     if not yes:
         click.confirm(f"Add it as {proposal.name!r}?", default=True, abort=True, err=True)
-    click.echo(_added(file, proposal).path)
+    click.echo(stored(file, proposal).path)
 
 
 def _proposed(file: Path, name: str | None, labels: Path | None, licence: str | None) -> ModelCard:
     from maskery.zoo.sniff import sniff
 
-    proposal = sniff(file, name, _lines(labels) if labels else None, licence)
+    proposal = sniff(file, name, lines(labels) if labels else None, licence)
     click.echo(f"{card_text(proposal.card)}\n" + "\n".join(proposal.guesses), err=True)
     return proposal.card
 
@@ -141,33 +145,6 @@ def _own_card(path: Path, file: Path, name: str | None) -> ModelCard:
         raise ConfigError(f"{path} cannot be read: {error}.", "Save it as UTF-8 TOML.") from error
     facts: dict[str, Any] = {"file": file.name, "sha256": "0" * 64, "bytes": 0, "url": ""}
     return strict.convert(facts | given | ({"name": name} if name else {}), ModelCard, str(path))
-
-
-def _added(file: Path, card: ModelCard) -> Located:
-    """Copy the model in and try it once on the check picture; one that fails is taken out again."""
-    from maskery.image import open_picture
-    from maskery.loading import open_model
-
-    store = _store()
-    located = store.add(file, card)
-    try:
-        model = open_model(located)
-        model.run(open_picture(CHECK_PICTURE, max_bytes=1 << 24, max_pixels=1 << 24))
-    except MaskeryError:
-        store.remove(card.name)
-        raise
-    return located
-
-
-def _store(offline: bool | None = None) -> Store:
-    return Store(load_settings({"offline": offline}))
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}.", "Save it as UTF-8 text, one name a line.") from error
 
 
 @contextmanager

@@ -19,13 +19,13 @@ from maskery.errors import ConfigError, ModelError
 from maskery.labels import VOC
 from maskery.model_card import Input, Licence, ModelCard, Output, OutputKind, Task
 from maskery.zoo.download import sha256_of
+from maskery.zoo.licences import licence_of
 from maskery.zoo.peek import Network, Tensor, peek
 from maskery.zoo.store import CHECK_PICTURE
 
 IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 HALF = (127.5, 127.5, 127.5)
 DYNAMIC_SIDE, DYNAMIC_MULTIPLE = 512, 32
-OPEN_LICENCES = {"mit", "apache-2.0", "bsd-2-clause", "bsd-3-clause", "isc", "cc0-1.0", "cc-by-4.0", "unlicense"}
 
 
 @dataclass(frozen=True)
@@ -255,10 +255,11 @@ def _labels(
     if meaning.task == "foreground":
         guesses.append("labels 'background' and 'foreground'")
         return ["background", "foreground"]
-    return _usual_labels(count, guesses)
+    return usual_labels(count, guesses)
 
 
-def _usual_labels(count: int, guesses: list[str]) -> list[str]:
+def usual_labels(count: int, guesses: list[str]) -> list[str]:
+    """The usual ones for their number; what is guessed is added to ``guesses``."""
     if count == len(VOC):
         guesses.append("21 classes are those of Pascal VOC")
         return list(VOC)
@@ -295,11 +296,10 @@ def _licence(name: str | None, guesses: list[str]) -> Licence:
     if not name:
         guesses.append("licence unknown, hence not for commercial use (say --licence NAME)")
         return Licence(name="unknown", commercial_use=False)
-    copyleft = re.match(r"(?i)(a?gpl|lgpl|mpl|eupl|osl)\b", name) is not None
-    free = copyleft or name.lower() in OPEN_LICENCES
-    if not free:
+    licence = licence_of(name)
+    if not licence.commercial_use:
         guesses.append(f"licence {name} does not allow commercial use")
-    return Licence(name=name, commercial_use=free, copyleft=copyleft)
+    return licence
 
 
 def _text(shape: Sequence[int | None]) -> str:
