@@ -26,6 +26,7 @@ VERBS = {
     "quantise": ("maskery.cli.quantise", "Make a model smaller and faster, within a measured loss."),
     "evaluate": ("maskery.cli.evaluate", "Measure a model on a data set."),
     "compare": ("maskery.cli.compare", "Run two models on the same pictures."),
+    "data": ("maskery.cli.data", "Check a data set: counts, damaged files, leaks, a sheet of pictures."),
     "train": ("maskery.cli.train", "Train a model by a recipe, or export a trained one."),
 }
 

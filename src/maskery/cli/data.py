@@ -1,0 +1,73 @@
+"""``maskery data``: what is in a data set, and what is wrong with it."""
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def data() -> None:
+    """Data sets: check one before training or measuring on it."""
+
+
+@data.command()
+@click.argument("path", type=click.Path(path_type=Path, exists=True))
+@click.option("--format", "data_format", default="auto", show_default=True, help="The format's name, or auto.")
+@click.option("--labels", help="A label set (voc, cityscapes ...), a file with a name a line, or names with commas.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with every finding.")
+@click.option("--sheet", type=click.Path(path_type=Path, dir_okay=False), help="Write pictures with masks as HTML.")
+@click.option(
+    "--pictures", type=click.IntRange(1, 1000), default=24, show_default=True, help="Of each split on the sheet."
+)
+def check(path: Path, data_format: str, labels: str | None, as_json: bool, sheet: Path | None, pictures: int) -> None:
+    """Look at every picture and mask of PATH: counts, sizes, classes, damaged files, leaks between splits.
+
+    Exit code 1 where there are problems, 0 where there are none or only warnings.
+    """
+    import msgspec
+
+    from maskery.datasets.check import check as check_data
+    from maskery.datasets.report import text
+    from maskery.datasets.sheet import Sheet
+    from maskery.image import trust_own_pixel_limit
+
+    trust_own_pixel_limit()
+    viewer = Sheet(pictures) if sheet else None
+    with click.progressbar(length=1, label=f"checking {path.name}", file=sys.stderr, show_pos=True) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        report = check_data(path, data_format, _labels(labels), viewer, progress)
+    click.echo(msgspec.json.encode(report) if as_json else text(report))
+    if sheet and viewer:
+        _write(sheet, viewer.html(report))
+    if not report.fine:
+        sys.exit(1)
+
+
+def _labels(given: str | None) -> tuple[str, ...] | None:
+    from maskery.errors import DataError, nearest
+    from maskery.labels import LABEL_SETS
+
+    if given is None or given in LABEL_SETS:
+        return LABEL_SETS[given] if given else None
+    if "," in given:
+        return tuple(name.strip() for name in given.split(",") if name.strip())
+    try:
+        lines = Path(given).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{given!r} is no label set and no file of names.", nearest(given, LABEL_SETS)) from error
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+def _write(path: Path, page: str) -> None:
+    from maskery.errors import DataError
+
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}.", "Choose another file for --sheet.") from error
+    click.echo(f"wrote {path}", err=True)
