@@ -186,6 +186,15 @@ def test_class_folders_in_a_zip_file(tmp_path: Path) -> None:
     ]
 
 
+def test_more_classes_than_a_mask_could_hold(tmp_path: Path) -> None:
+    for i in range(300):
+        (tmp_path / f"class{i:03}").mkdir()
+        Image.new("RGB", (1, 1), (i % 256, i // 256, 0)).save(tmp_path / f"class{i:03}" / "a.png")
+    report = check(tmp_path)
+    assert [c.pictures for c in report.classes] == [1] * 300
+    assert report.fine
+
+
 def test_the_sheet_needs_nothing_else_and_escapes_names(good: Path) -> None:
     (good / "classes.txt").write_text("<b>ground</b> 200 100 0\nsky 0 0 200\n")
     sheet = Sheet(2)

@@ -169,7 +169,7 @@ def check(
 def _check_class_folder(root: Path, labels: Sequence[str] | None, viewer: Viewer | None, progress: Progress) -> Report:
     found = _Findings()
     names = tuple(labels) if labels else class_folder.class_names(root)
-    opened: dict[str, ClassFolder] = {}
+    opened, seen = dict[str, ClassFolder](), np.zeros(len(names), np.int64)
     for split in class_folder.splits(root):
         try:
             opened[split] = ClassFolder(root, split, names)
@@ -184,13 +184,12 @@ def _check_class_folder(root: Path, labels: Sequence[str] | None, viewer: Viewer
             except DataError as error:
                 found.problem("picture", place, error)
                 rgb = None
-            found.pictures[data.label(i)] += rgb is not None
+            seen[data.label(i)] += rgb is not None
             if rgb and viewer and viewer.wants(i, len(data)):
                 viewer.show(Sample(split, place.file, rgb, class_name=names[data.label(i)]), palette_of(names))
             done += 1
             progress(done, total)
     found.compare()
-    seen = found.pictures[: len(names)]
     return Report(
         path=str(root),
         format=CLASS_FOLDER,

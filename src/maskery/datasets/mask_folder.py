@@ -86,4 +86,6 @@ def _above(root: Path) -> list[str]:
 
 
 def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    return sorted(p for p in folder.glob("*") if p.suffix.lower() in suffixes and not p.name.startswith("."))
+    """Regular files: a pipe would be waited for without end."""
+    found = (path for path in folder.glob("*") if path.suffix.lower() in suffixes and not path.name.startswith("."))
+    return sorted(path for path in found if path.is_file())

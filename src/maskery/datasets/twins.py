@@ -12,6 +12,7 @@ from PIL import Image
 BITS_APART = 3  # of 64, at most, for pictures that are nearly the same
 COLOURS_APART = 6.0  # mean difference of 8 x 8 pixels, of 255
 EDGES_AT_LEAST = 12  # bits set: a flat picture has no pattern to compare
+GROUP_AT_MOST = 500  # more pictures than that in a group share an empty quarter, not a motif
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,3 @@ class Twins:
             for members in groups.values():
                 for a, i in enumerate(members[:GROUP_AT_MOST]):
                     yield from ((i, j) for j in members[a + 1 : GROUP_AT_MOST])
-
-
-GROUP_AT_MOST = 500  # more pictures than that in a group share an empty quarter, not a motif
