@@ -30,7 +30,7 @@ def test_every_kind_of_finding_is_explained() -> None:
 
 def test_label_maps_are_told_as_printed_there(tmp_path: Path) -> None:
     printed = python(block(PAGE, "python", "parse_overrides"), tmp_path)
-    assert printed == block(PAGE, "", "counts as")
+    assert printed == block(PAGE, "text", "counts as")
 
 
 def test_the_files_of_classes(tmp_path: Path) -> None:
@@ -57,4 +57,4 @@ def test_the_report_on_camvid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root.parent)
     run = CliRunner().invoke(command, ["check", "camvid"])
     assert run.exit_code == 0
-    assert f"$ maskery data check camvid\n{run.stdout}" == block(PAGE, "", "$ maskery data check camvid")
+    assert f"$ maskery data check camvid\n{run.stdout}" == block(PAGE, "text", "$ maskery data check camvid")
