@@ -20,7 +20,7 @@ def test_a_model_with_itself(tmp_path: Path) -> None:
     assert found["agreement"] == 1.0
     assert found["a"]["quality"] == found["b"]["quality"]
     assert found["a"]["memory_bytes"]["peak"] > 20e6
-    assert "everyday and everyday" in sheet.read_text()
+    assert "A everyday, B everyday" in sheet.read_text()
 
 
 @pytest.mark.parametrize("sources", [[], ["photo.jpg", "--data", "."]])

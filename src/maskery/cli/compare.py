@@ -72,12 +72,22 @@ def compare(
 def _text(found: "Comparison") -> str:
     from maskery.measuring.sheet import headline
 
-    lines = [columns([("agreement by class", "IoU"), *((name, score(value)) for name, value in found.iou.items())])]
+    lines = [
+        columns(
+            [
+                ("agreement by class", "IoU"),
+                *((name, score(value)) for name, value in found.iou.items() if value is not None),
+            ]
+        )
+    ]
     if found.qualities:
-        head = ("beside the truth, IoU", f"A, {found.a.name}", f"B, {found.b.name}", "B - A")
+        head = ("beside the truth, IoU", "A", "B", "B - A")
         rows = [
             (name, score(x), score(y), "-" if x is None or y is None else f"{y - x:+.3f}")
             for name, x, y in found.differences()
+            if (x, y) != (None, None)
         ]
         lines += ["", columns([head, *rows])]
-    return "\n".join([*lines, "", *(f"{name}: {value}" for name, value in headline(found))])
+    return "\n".join(
+        [f"A {found.a.name}, B {found.b.name}", *lines, "", *(f"{name}: {value}" for name, value in headline(found))]
+    )

@@ -11,11 +11,12 @@ from maskery.pipeline import Model, Wish
 
 SHOWN = 12
 MEGABYTE = 1e6
+PAIRED = "B stands where a data set would: what is in no mask, B does not know, and wrong means different."
 
 
 def sheet(found: Comparison, a: Model, b: Model, max_side: int | None = None) -> str:
     """HTML. The pictures with the least agreement are run once more to be shown."""
-    title = f"{found.a.name} and {found.b.name}"
+    title = f"A {found.a.name}, B {found.b.name}"
     parts = [
         page.section("Side by side", page.tiles(headline(found))),
         page.section(
@@ -25,7 +26,7 @@ def sheet(found: Comparison, a: Model, b: Model, max_side: int | None = None) ->
         ),
         page.section("Agreement by class", _agreement(found), hint="IoU of the one model's mask and the other's."),
         page.section("Where they differ most", _pictures(found, a, b, max_side)),
-        page.section("How the classes were paired", page.bullets(found.pairing.told)),
+        page.section("How the classes were paired", page.bullets(found.pairing.told), hint=PAIRED),
         page.section("Models", page.facts(_models(found))),
     ]
     return page.document(title, f"the same {len(found.pictures)} pictures", parts)
@@ -33,13 +34,13 @@ def sheet(found: Comparison, a: Model, b: Model, max_side: int | None = None) ->
 
 def headline(found: Comparison) -> list[tuple[str, str]]:
     """The numbers of the whole."""
-    names = (f"A, {found.a.name}", f"B, {found.b.name}")
     items = [("pixels agreed on", f"{found.agreement:.1%}")]
-    items += [(f"{name}, median", f"{spent:.1f} ms") for name, spent in zip(names, found.median_ms, strict=True)]
-    items.append(("time of A to B", f"{found.speed:.2f}"))
+    items += [(f"median of {side}", f"{spent:.1f} ms") for side, spent in zip("AB", found.median_ms, strict=True)]
+    items.append(("time of A / time of B", f"{found.speed:.2f}"))
     if found.weights:
         items += [
-            (f"{n}, peak memory", f"{w.peak / MEGABYTE:.0f} MB") for n, w in zip(names, found.weights, strict=True)
+            (f"peak memory of {side}", f"{w.peak / MEGABYTE:.0f} MB")
+            for side, w in zip("AB", found.weights, strict=True)
         ]
     return items
 
@@ -58,22 +59,23 @@ def _qualities(found: Comparison) -> str:
         "boundary F": (of_a.boundary_f, of_b.boundary_f),
     }
     rows = [_row(f"<b>{name}</b>", *values) for name, values in whole.items()]
-    rows += [_row(page.escaped(name), one, other) for name, one, other in found.differences()]
-    head = ["", f"A, {found.a.name}", f"B, {found.b.name}", "Difference"]
-    return page.table(head, rows, "scores")
+    rows += [
+        _row(page.escaped(name), one, other) for name, one, other in found.differences() if (one, other) != (None, None)
+    ]
+    return page.table(["", f"A {found.a.name}", f"B {found.b.name}", "Difference"], rows, "scores both")
 
 
 def _row(name: str, one: float | None, other: float | None) -> list[str]:
     if one is None or other is None:
-        return [name, page.bar(one), page.number(other), page.number(None)]
+        return [name, page.bar(one), page.bar(other), page.number(None)]
     difference = other - one
     kind = "up" if difference >= 0.0005 else "down" if difference <= -0.0005 else "none"
-    return [name, page.bar(one), page.number(other), f'<span class="{kind}">{difference:+.3f}</span>']
+    return [name, page.bar(one), page.bar(other), f'<span class="{kind}">{difference:+.3f}</span>']
 
 
 def _agreement(found: Comparison) -> str:
     rows = [[page.escaped(name), page.bar(value)] for name, value in found.iou.items() if value is not None]
-    return page.table(["Class", "IoU"], rows, "scores")
+    return page.table(["Class", "IoU"], rows, "scores both")
 
 
 def _pictures(found: Comparison, a: Model, b: Model, max_side: int | None) -> str:
@@ -91,8 +93,8 @@ def _pictures(found: Comparison, a: Model, b: Model, max_side: int | None) -> st
         unknown = other == IGNORE
         shown = {
             "picture": photo,
-            f"A, {found.a.name}": drawing.over_grey(photo, one, colours, plain),
-            f"B, {found.b.name}": drawing.over_grey(photo, other, colours, plain),
+            f"A {found.a.name}": drawing.over_grey(photo, one, colours, plain),
+            f"B {found.b.name}": drawing.over_grey(photo, other, colours, plain),
             "different in red": drawing.marked(photo, (one != other) & ~unknown, unknown),
         }
         figures = [page.figure(drawing.data_url(pixels), caption) for caption, pixels in shown.items()]
