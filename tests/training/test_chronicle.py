@@ -39,6 +39,7 @@ def test_the_log_has_the_settings_and_a_line_an_epoch(run: Run, recipe: Path) ->
     assert settings["recipe"]["optimiser"]["rate"] == 4e-3
     assert {"maskery", "torch", "numpy", "python", "pillow"} <= settings.keys()
     assert logbook.data_root(run.out) == recipe.parent
+    assert logbook.data_root(run.out / "nowhere") is None
     assert [entry["epoch"] for entry in epochs] == [1, 2, 3]
     assert all(entry["loss"] > 0 and entry["images_per_s"] > 0 for entry in epochs)
     assert epochs[-1]["rate"] == 1e-3  # held

@@ -47,10 +47,15 @@ def epochs(folder: Path) -> list[Entry]:
     return [latest[epoch] for epoch in sorted(latest)]
 
 
+def settings(folder: Path) -> Entry:
+    """Those of the latest start; empty where the log does not say."""
+    return next((entry["settings"] for entry in reversed(read(folder)) if "settings" in entry), {})
+
+
 def data_root(folder: Path) -> Path | None:
     """The folder of the data sets of the latest start; None where the log does not say."""
-    roots = [entry["settings"]["data_root"] for entry in read(folder) if "settings" in entry]
-    return Path(roots[-1]) if roots else None
+    root = settings(folder).get("data_root")
+    return Path(root) if root else None
 
 
 def versions() -> Entry:

@@ -15,6 +15,7 @@ from maskery.labels import PALETTES, Colour
 from maskery.measuring.terms import Terms
 from maskery.model_card import CARD_NAME, Check, Input, Licence, ModelCard, Output
 from maskery.pipeline import load_model
+from maskery.training import logbook
 from maskery.training.export import INPUT, OUTPUT, Proof, export_onnx
 from maskery.training.loop import Run
 from maskery.training.nets.base import Net
@@ -84,12 +85,17 @@ def _palette(recipe: Recipe) -> Literal["voc"] | list[Colour]:
 
 
 def _facts(run: Run, proof: Proof) -> dict[str, str | int | float]:
-    """What a reader of the card wants to know about how the weights came to be."""
+    """What a reader of the card wants to know about how the weights came to be.
+
+    The machine is the one that trained last, where the run's log says it.
+    """
+    here = {"machine": platform.machine(), "device": str(run.device), "threads": run.threads}
+    machine = here | logbook.settings(run.out)
     return {
         "pictures": run.job.pictures,
         "epochs": run.recipe.optimiser.total_epochs,
         "minutes": round(run.seconds / 60, 1),
-        "machine": f"{platform.machine()}, {run.device.type}, {run.threads} threads",
+        "machine": f"{machine['machine']}, {machine['device']}, {machine['threads']} threads",
         "finished": time.strftime("%Y-%m-%d"),
         "parity_torch_onnx": proof.exact,
         "parity_after_half_storage": proof.stored,
