@@ -1,0 +1,35 @@
+"""``maskery export``."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from maskery.errors import MissingExtra
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the model.  [default: RUN/model]")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Folder of the data sets.  [default: the recipe's data.root]"
+)
+@click.option("--half/--no-half", default=None, help="Store the weights as float16.  [default: as the recipe says]")
+@click.option("--force", is_flag=True, help="Replace the model that is there already.")
+def export(run: Path, out: Path | None, data: Path | None, half: bool | None, force: bool) -> None:
+    """Turn RUN, the folder of a training run, into the folder of a model: ONNX file, card, recipe.
+
+    The averaged weights of the last checkpoint are exported, compared with torch (the card keeps the differences) and
+    measured through the serving road. Serve the model by: maskery serve --model RUN/model/
+    """
+    if find_spec("torch") is None:
+        raise MissingExtra("An export needs PyTorch.", "Run: pip install 'maskery[train]'")
+    from maskery.training.run_export import export_run
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    folder = out or run / "model"
+    card = export_run(run, folder, data, half, force, say)
+    say(f"torch and ONNX Runtime differ by {card.training['parity_torch_onnx']:.1g} at most, {card.bytes} bytes")
+    click.echo(folder)

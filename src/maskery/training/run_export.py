@@ -1,0 +1,85 @@
+"""The folder of a run -> the folder of a model: all of it or nothing."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from maskery.errors import ConfigError, TrainingError
+from maskery.model_card import CARD_NAME, ModelCard
+from maskery.training.loop import Run
+from maskery.training.publish import publish
+from maskery.training.recipe import load_recipe
+from maskery.training.run_files import CHECKPOINT_NAME, RECIPE_NAME
+
+
+def export_run(
+    run_folder: Path, model_folder: Path, data: Path | None, half: bool | None, force: bool, say: Callable[[str], None]
+) -> ModelCard:
+    """Export the averaged weights of the run's last checkpoint, measure them and write the card.
+
+    ``data``: the root of the data sets, by default the recipe's; ``half``: store float16, by default as the recipe
+    says; ``force``: replace a model that is there. Raises ``ConfigError`` for a folder that is no run's or is taken,
+    ``TrainingError`` when the run cannot be read, torch and ONNX Runtime disagree, or the disk refuses.
+    """
+    with whole_folder(model_folder, force) as partial:
+        run = _open(run_folder, data, half, say)
+        return publish(run, run_folder / RECIPE_NAME, partial)
+
+
+def _open(folder: Path, data: Path | None, half: bool | None, say: Callable[[str], None]) -> Run:
+    for name in (RECIPE_NAME, CHECKPOINT_NAME):
+        if not (folder / name).is_file():
+            raise ConfigError(
+                f"{folder} is not the folder of a training run: it has no {name}.",
+                "maskery train RECIPE --out FOLDER makes one, with a checkpoint after its first epoch.",
+            )
+    recipe = load_recipe(folder / RECIPE_NAME)
+    if half is not None:
+        recipe = msgspec.structs.replace(recipe, publish=msgspec.structs.replace(recipe.publish, half=half))
+    run = Run(recipe, data or Path(recipe.data.root), folder, say, "cpu")
+    try:
+        run.resume()
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise TrainingError(
+            f"{run.checkpoint_path} does not hold this run's network: {error}.", "Was it written by maskery train?"
+        ) from error
+    say(f"weights after epoch {run.epoch} of {recipe.optimiser.total_epochs}")
+    return run
+
+
+@contextmanager
+def whole_folder(folder: Path, force: bool) -> Iterator[Path]:
+    """An empty folder beside ``folder`` that takes its place at the end; after an error nothing is left of it.
+
+    Raises ``ConfigError`` when ``folder`` holds something already (a model may be replaced by ``force``),
+    ``TrainingError`` when it cannot be written.
+    """
+    folder = folder.resolve()
+    _refuse_taken(folder, force)
+    partial = folder.with_name(f".{folder.name}.partial")
+    try:
+        if partial.exists():  # left by a kill
+            shutil.rmtree(partial)
+        partial.mkdir(parents=True)
+        yield partial
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.replace(folder)
+    except OSError as error:
+        raise TrainingError(
+            f"The model could not be written to {folder}: {error.strerror}.", "Free space, or choose another -o."
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _refuse_taken(folder: Path, force: bool) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not (folder / CARD_NAME).is_file():
+        raise ConfigError(f"{folder} holds something else than a model.", "Choose another -o.")
+    if not force:
+        raise ConfigError(f"{folder} holds a model already.", "Add --force to replace it, or choose another -o.")

@@ -1,0 +1,146 @@
+"""``maskery export``: a run's folder in, a model's folder out; whatever goes wrong is one clear error."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import Tensor, nn
+
+import maskery
+from maskery.cli.main import cli
+from maskery.errors import ConfigError, MaskeryError, TrainingError
+from maskery.model_card import load_card
+from maskery.training import checkpoint
+from maskery.training.export import export_onnx
+from maskery.training.loop import Run
+from maskery.training.nets.base import Net
+from maskery.training.nets.build import build_network
+from maskery.training.recipe import load_recipe
+from maskery.training.run_export import whole_folder
+from maskery.training.run_files import CHECKPOINT_NAME, RECIPE_NAME, open_folder
+
+
+def export(*words: str | Path) -> str:
+    done = CliRunner().invoke(cli, ["export", *map(str, words)], standalone_mode=False)
+    if done.exception:
+        raise done.exception
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def run(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run whose only checkpoint is that of its first, random weights."""
+    folder = tmp_path_factory.mktemp("runs") / "squares"
+    settings = load_recipe(recipe)
+    open_folder(folder, recipe)
+    fresh = Run(settings, Path(settings.data.root), folder, lambda text: None, "cpu")
+    checkpoint.save(folder / CHECKPOINT_NAME, fresh.state())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(run: Path) -> Path:
+    assert export(run, "--no-half") == f"{run / 'model'}\n"
+    return run / "model"
+
+
+def test_a_run_becomes_a_model_with_its_proof(run: Path, exported: Path) -> None:
+    card = load_card(exported / "model.toml")
+    assert card.training["parity_torch_onnx"] == card.training["parity_after_half_storage"] < 1e-3
+    parameters = sum(p.numel() for p in build_network(load_recipe(run / RECIPE_NAME).network, 21).parameters())
+    assert 3.9 * parameters < card.bytes < 4.2 * parameters
+    assert card.quality is not None
+    assert sorted(path.name for path in exported.iterdir()) == ["model.toml", "recipe.toml", "squares.onnx"]
+    assert not list(run.glob(".*"))
+    answer = maskery.load(str(exported)).segment(np.full((80, 96, 3), 120, np.uint8))
+    assert answer.class_map.shape == (80, 96)
+
+
+def test_a_model_that_is_there_is_kept_unless_forced(run: Path, exported: Path, tmp_path: Path) -> None:
+    before = (exported / "model.toml").read_bytes()
+    with pytest.raises(ConfigError, match=r"holds a model already\. Add --force"):
+        export(run)
+    assert (exported / "model.toml").read_bytes() == before
+    for force, text in ((False, "first"), (True, "second")):
+        with whole_folder(tmp_path / "m", force) as partial:
+            (partial / "model.toml").write_text(text)
+        assert (tmp_path / "m" / "model.toml").read_text() == text
+
+
+def test_a_folder_of_other_things_is_never_replaced(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="something else than a model"):
+        export(run, "-o", tmp_path, "--force")
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_folders_that_are_no_runs(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "young").mkdir()
+    (tmp_path / "young" / RECIPE_NAME).write_bytes((run / RECIPE_NAME).read_bytes())
+    for folder, says in (
+        (tmp_path / "nowhere", "not the folder of a training run: it has no recipe.toml"),
+        (tmp_path, "it has no recipe.toml. maskery train RECIPE --out FOLDER makes one"),
+        (tmp_path / "young", "it has no checkpoint.pt"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            export(folder, "-o", tmp_path / "m")
+        assert says in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["young"]
+
+
+def test_a_damaged_or_foreign_checkpoint(run: Path, tmp_path: Path) -> None:
+    recipe = (run / RECIPE_NAME).read_text()
+    (tmp_path / RECIPE_NAME).write_text(recipe)
+    (tmp_path / CHECKPOINT_NAME).write_bytes(b"not a checkpoint")
+    with pytest.raises(TrainingError, match="not a usable checkpoint"):
+        export(tmp_path)
+    torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / CHECKPOINT_NAME)
+    with pytest.raises(TrainingError, match="does not hold this run's network: 'recipe'"):
+        export(tmp_path)
+    (tmp_path / RECIPE_NAME).write_text(recipe.replace("seed = 3", "seed = 4"))
+    (tmp_path / CHECKPOINT_NAME).write_bytes((run / CHECKPOINT_NAME).read_bytes())
+    with pytest.raises(TrainingError, match="another recipe"):
+        export(tmp_path)
+    assert not (tmp_path / "model").exists()
+
+
+class OneLayer(Net):
+    stride = multiple = 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classify = nn.Conv2d(3, 100, 8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast(Tensor, self.classify(x))
+
+
+def write_network(partial: Path) -> None:
+    (partial / "net.onnx").symlink_to("/dev/full")
+    export_onnx(OneLayer(), partial / "net.onnx")
+
+
+def write_card(partial: Path) -> None:
+    (partial / "model.toml").symlink_to("/dev/full")
+    (partial / "model.toml").write_text("card")
+
+
+@pytest.mark.parametrize("write", [write_network, write_card])
+def test_a_full_disk_leaves_nothing(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    def fill() -> None:
+        with whole_folder(tmp_path / "m", force=False) as partial:
+            write(partial)
+
+    with pytest.raises(TrainingError, match=r"could not be written.*No space left on device.*Free space"):
+        fill()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MaskeryError, match=r"could not be written to .*file/m: Not a directory"):
+        export(run, "-o", tmp_path / "file" / "m")
