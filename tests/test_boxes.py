@@ -20,5 +20,11 @@ def test_neighbours_that_touch_stay_two() -> None:
     assert len(merged([Box((0, 0, 10, 10), 0.9), Box((7, 0, 17, 10), 0.8)])) == 2
 
 
+def test_a_box_inside_a_surer_one_is_a_part_of_it() -> None:
+    face, eye, behind = Box((0, 0, 100, 100), 0.9), Box((20, 20, 50, 50), 0.8), Box((70, 0, 130, 60), 0.7)
+    assert [box.score for box in merged([eye, behind, face])] == [0.9, 0.7]
+    assert len(merged([Box((0, 0, 100, 100), 0.5), eye])) == 2, "the smaller one is surer"
+
+
 def test_moved_scales_first() -> None:
     assert Box((1, 2, 3, 4), 0.5).moved((2, 10), (100, 1)) == Box((102, 21, 106, 41), 0.5)

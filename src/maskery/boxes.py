@@ -9,6 +9,8 @@ BoxXyxy = tuple[float, float, float, float]
 
 # Boxes of one thing overlap by more than this (intersection over union); two faces side by side by less.
 SAME = 0.3
+# Of a box that lies in a surer one: with more than this share inside, it is a part of the same thing.
+INSIDE = 0.6
 
 
 @dataclass(frozen=True)
@@ -32,28 +34,35 @@ class Box:
 
 def overlap(one: BoxXyxy, other: BoxXyxy) -> float:
     """Intersection over union, 0 to 1."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    return width * height / (_area(one) + _area(other) - width * height)
+    shared = _shared(one, other)
+    return shared / (_area(one) + _area(other) - shared) if shared else 0.0
 
 
 def merged(boxes: Sequence[Box], same: float = SAME) -> list[Box]:
     """One box for each thing, the surest first.
 
     Boxes that overlap the surest by more than ``same`` are the same thing: its box is their mean, weighted by their
-    scores, which lies better than the surest one alone ("blending", arXiv 1907.05047); its score is the highest.
+    scores, which lies better than the surest one alone ("blending", arXiv 1907.05047); its score is the highest. A box
+    that lies mostly inside a surer one is a part of it, such as the half of a face that looks like one from near.
     """
     left = sorted(boxes, key=lambda box: -box.score)
-    found = []
+    found: list[Box] = []
     while left:
         best = left[0]
         group = [box for box in left if box is best or overlap(box.xyxy, best.xyxy) > same]
         mean = np.average([box.xyxy for box in group], axis=0, weights=[box.score for box in group])
-        found.append(Box((float(mean[0]), float(mean[1]), float(mean[2]), float(mean[3])), best.score))
+        whole = (float(mean[0]), float(mean[1]), float(mean[2]), float(mean[3]))
+        if not any(_shared(whole, box.xyxy) > INSIDE * _area(whole) for box in found):
+            found.append(Box(whole, best.score))
         left = [box for box in left if all(box is not one for one in group)]
     return found
+
+
+def _shared(one: BoxXyxy, other: BoxXyxy) -> float:
+    """The area that both cover."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return width * height if width > 0 and height > 0 else 0.0
 
 
 def _area(box: BoxXyxy) -> float:
