@@ -9,6 +9,7 @@ import msgspec
 
 from maskery.errors import ConfigError, TrainingError
 from maskery.model_card import CARD_NAME, ModelCard
+from maskery.training import logbook
 from maskery.training.loop import Run
 from maskery.training.publish import publish
 from maskery.training.recipe import load_recipe
@@ -20,9 +21,9 @@ def export_run(
 ) -> ModelCard:
     """Export the averaged weights of the run's last checkpoint, measure them and write the card.
 
-    ``data``: the root of the data sets, by default the recipe's; ``half``: store float16, by default as the recipe
-    says; ``force``: replace a model that is there. Raises ``ConfigError`` for a folder that is no run's or is taken,
-    ``TrainingError`` when the run cannot be read, torch and ONNX Runtime disagree, or the disk refuses.
+    ``data``: the root of the data sets, by default the one that the run used; ``half``: store float16, by default as
+    the recipe says; ``force``: replace a model that is there. Raises ``ConfigError`` for a folder that is no run's or
+    is taken, ``TrainingError`` when the run cannot be read, torch and ONNX Runtime disagree, or the disk refuses.
     """
     with whole_folder(model_folder, force) as partial:
         run = _open(run_folder, data, half, say)
@@ -39,7 +40,7 @@ def _open(folder: Path, data: Path | None, half: bool | None, say: Callable[[str
     recipe = load_recipe(folder / RECIPE_NAME)
     if half is not None:
         recipe = msgspec.structs.replace(recipe, publish=msgspec.structs.replace(recipe.publish, half=half))
-    run = Run(recipe, data or Path(recipe.data.root), folder, say, "cpu")
+    run = Run(recipe, data or logbook.data_root(folder) or Path(recipe.data.root), folder, say, "cpu")
     try:
         run.resume()
     except (KeyError, TypeError, RuntimeError) as error:
