@@ -40,7 +40,7 @@ from maskery.model_card import Quantisation
     "--keep-float",
     multiple=True,
     metavar="LAYER",
-    help="first, last, none, auto, or a node or operator by name; may be repeated.  [default: first]",
+    help="first, last, none, auto, or a node or operator by name; may be repeated.  [default: auto]",
 )
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="[default: ./NAME]")
 @click.option("--name", help="Of the new model.  [default: MODEL-int8]")
@@ -68,7 +68,7 @@ def quantise(
     if find_spec("onnx") is None:
         raise MissingExtra("Quantising needs the package onnx.", "Run: pip install 'maskery[quantise]'")
     from maskery.settings import load_settings
-    from maskery.shrinking.order import FIRST, Order, Watch
+    from maskery.shrinking.order import AUTO, Order, Watch
     from maskery.shrinking.quantise import quantise as make
     from maskery.zoo.store import Store
 
@@ -90,7 +90,7 @@ def quantise(
         calibration=calibration,
         pictures=pictures,
         max_loss=max_loss,
-        keep_float=keep_float or (FIRST,),
+        keep_float=keep_float or (AUTO,),
     )
     try:
         with _bars() as (say, progress):

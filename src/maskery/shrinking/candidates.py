@@ -46,8 +46,8 @@ def fp16_candidates(plain: onnx.ModelProto, bytes_before: int) -> Iterator[Candi
 def int8_candidates(
     plain: onnx.ModelProto, model: Model, pictures: Pictures, order: Order, scratch: Path, watch: Watch
 ) -> Iterator[Candidate]:
-    """Quantised but for what ``order.keep_float`` names; with "auto" then with 1, 2, 4 ... of the most sensitive layers
-    in float too, up to half of all.
+    """Quantised but for what ``order.keep_float`` names; with "auto" then with the first layers in float too, and then
+    with 1, 2, 4 ... of the most sensitive ones, up to half of all.
 
     Float weights that are left are stored as float16. Raises ``ModelError``, ``PictureError``.
     """
@@ -65,27 +65,30 @@ def int8_candidates(
     yield candidate(())
     if AUTO not in order.keep_float:
         return
+    first = [node for node in first_layers(plain) if node not in kept]
+    if first:
+        yield candidate(first)
     tensors = list(islice(pictures.tensors(model), SENSITIVITY_PICTURES))
-    asked = [layer for layer in all_layers if layer not in kept]
+    asked = [layer for layer in all_layers if layer not in (*kept, *first)]
     progress = partial(watch.progress, "looking for sensitive layers")
     ordered = by_sensitivity(plain, found, asked, name, tensors, progress)
     count = 1
     while count <= len(all_layers) // 2:
-        yield candidate(ordered[:count])
+        yield candidate([*first, *ordered[:count]])
         count *= 2
 
 
 def kept_nodes(plain: onnx.ModelProto, words: Sequence[str]) -> list[str]:
-    """The nodes that ``words`` mean, each once; "auto" begins with the first layers. Raises ``ModelError``."""
+    """The nodes that ``words`` mean, each once; "auto" begins with none. Raises ``ModelError``."""
     kept: dict[str, None] = {}
     for word in words:
-        if word in (FIRST, AUTO):
+        if word == FIRST:
             found = first_layers(plain)
         elif word == LAST:
             found = last_layers(plain)
         else:
             found = [node.name for node in plain.graph.node if word in (node.name, node.op_type)]
-            if not found and word != NONE:
+            if not found and word not in (NONE, AUTO):
                 known = {name for node in plain.graph.node for name in (node.name, node.op_type)}
                 raise ModelError(f"The network has no node and no operator {word!r}.", nearest(word, sorted(known)))
         kept.update(dict.fromkeys(found))

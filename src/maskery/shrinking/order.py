@@ -35,7 +35,7 @@ class Order:
     calibration: Calibration = "percentile"
     pictures: int = 100
     max_loss: float = 0.01
-    keep_float: tuple[str, ...] = (FIRST,)
+    keep_float: tuple[str, ...] = (AUTO,)
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
