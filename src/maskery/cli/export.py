@@ -11,9 +11,7 @@ from maskery.errors import MissingExtra
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the model.  [default: RUN/model]")
-@click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder of the data sets.  [default: the recipe's data.root]"
-)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data sets.  [default: those of the run]")
 @click.option("--half/--no-half", default=None, help="Store the weights as float16.  [default: as the recipe says]")
 @click.option("--force", is_flag=True, help="Replace the model that is there already.")
 def export(run: Path, out: Path | None, data: Path | None, half: bool | None, force: bool) -> None:

@@ -27,7 +27,7 @@ VERBS = {
     "evaluate": ("maskery.cli.evaluate", "Measure a model on a data set."),
     "compare": ("maskery.cli.compare", "Run two models on the same pictures."),
     "data": ("maskery.cli.data", "Check a data set: counts, damaged files, leaks, a sheet of pictures."),
-    "train": ("maskery.cli.train", "Train a model by a recipe, or export a trained one."),
+    "train": ("maskery.cli.train", "Train a model by a recipe."),
     "export": ("maskery.cli.export", "Turn a training run into a model that serves."),
 }
 

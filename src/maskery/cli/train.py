@@ -45,6 +45,7 @@ def train(
     from maskery.training.precision import choose_device
     from maskery.training.publish import publish
     from maskery.training.recipe import load_recipe
+    from maskery.training.run_export import whole_folder
     from maskery.training.run_files import open_folder
     from maskery.training.trial import price
 
@@ -69,7 +70,8 @@ def train(
         if no_export:
             click.echo(folder)
             return
-        card = publish(run, recipe, folder / "model")
+        with whole_folder(folder / "model", force=True) as partial:
+            card = publish(run, recipe, partial)
         say(f"{folder / 'model'}: {_score(card)}")
         click.echo(folder / "model")
 
