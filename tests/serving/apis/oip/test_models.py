@@ -4,6 +4,7 @@ from starlette.testclient import TestClient
 
 from maskery import __version__
 from maskery.labels import VOC
+from maskery.zoo.catalog import builtin
 from tests.material import encoded, photo
 from tests.serving.apis.oip.wire import infer_bytes
 
@@ -15,7 +16,7 @@ def test_server_and_health(client: TestClient) -> None:
     assert client.get("/v2").json() == {"name": "maskery", "version": __version__, "extensions": extensions}
     assert client.get("/v2/health/live").json() == {"live": True}
     assert client.get("/v2/health/ready").json() == {"ready": True}
-    assert client.get("/v2/models").json() == {"models": ["everyday"]}
+    assert client.get("/v2/models").json() == {"models": list(builtin())}
 
 
 def test_a_model(client: TestClient) -> None:
