@@ -8,7 +8,18 @@ from PIL import Image
 from maskery import image
 from maskery.labels import CITYSCAPES, VOC
 from maskery.loading import open_model
-from maskery.model_card import CARD_NAME, Check, Finder, Input, Licence, ModelCard, Output, Quality, load_card
+from maskery.model_card import (
+    CARD_NAME,
+    Check,
+    Finder,
+    Input,
+    Licence,
+    ModelCard,
+    Output,
+    Quality,
+    Quantisation,
+    load_card,
+)
 from maskery.pipeline import Model
 from maskery.result import ClassificationResult, ForegroundResult, Result, SemanticResult
 from maskery.serving.residents import check
@@ -195,8 +206,8 @@ def test_documentation_has_every_key() -> None:
     sections = re.split(r"^`\[(\w+)\]`", (ROOT / "docs/models.md").read_text().partition("key by key")[2], flags=re.M)
     text = {"": sections[0], **dict(zip(sections[1::2], sections[2::2], strict=True))}
     parts = {"": ModelCard, "licence": Licence, "input": Input, "output": Output, "quality": Quality, "check": Check}
-    parts["finder"] = Finder
+    parts |= {"finder": Finder, "quantisation": Quantisation}
     for section, kind in parts.items():
         documented = re.findall(r"^\| `(\w+)` \|", text[section], flags=re.M)
-        keys = [name for name in kind.__struct_fields__ if name not in parts]
+        keys = [name for name in kind.__struct_fields__ if name not in {*parts, "quality_also"}]
         assert sorted(documented) == sorted(keys), section or "top level"

@@ -10,7 +10,7 @@ from PIL import Image
 
 from maskery.datasets.base import IGNORE
 from maskery.datasets.check import Sample
-from maskery.datasets.report import Report, text
+from maskery.datasets.report import ClassCount, Report, text
 from maskery.labels import Colour
 
 SIDE = 256  # pixels of a thumbnail's longest side
@@ -72,7 +72,7 @@ class Sheet:
             f"<main>{''.join(self._figures)}</main><h2>Report</h2><pre>{escape(text(report))}</pre></body></html>\n"
         )
 
-    def _legend(self, report: Report) -> Sequence[tuple[object, Colour]]:
+    def _legend(self, report: Report) -> Sequence[tuple[ClassCount, Colour]]:
         named = [c for c in report.classes if c.pixels]
         if all(c.name.isdigit() for c in named):
             return [(c, self._colours[int(c.name)]) for c in named if self._colours]
