@@ -77,6 +77,16 @@ def test_pieces_are_the_middle_of_boxes() -> None:
     assert max(box.score for box in found) == pytest.approx(1 / (1 + np.exp(-5)))
 
 
+def test_a_long_thin_piece_is_no_face() -> None:
+    scores = np.zeros((1, 2, 16, 16), np.float32)
+    scores[0, 1] = -3
+    scores[0, 1, 2, 1:14] = 5
+    scores[0, 1, 8:10, 4:6] = 5
+    (box,) = read(scores, Placement((64, 64), (64, 64), (64, 64), (0, 0)), semantic(), WANTED)
+    assert (box.xyxy[0] + box.xyxy[2]) / 2 == 20
+    assert (box.xyxy[1] + box.xyxy[3]) / 2 == 36
+
+
 def test_pieces_need_the_label() -> None:
     with pytest.raises(ModelError, match=r"scores of 'head'"):
         read(

@@ -14,6 +14,7 @@ from maskery.errors import ConfigError
 from maskery.model_card import load_card
 from maskery.training.losses import cross_entropy, dice_loss, total_loss
 from maskery.training.recipe import Loss, load_recipe
+from maskery.zoo.catalog import builtin
 
 
 def test_a_recipe_becomes_a_served_model(trained: Path, recipe: Path) -> None:
@@ -101,11 +102,12 @@ def test_losses_are_torchs_where_torch_has_them(ignored: int) -> None:
     assert ours == pytest.approx(theirs.item(), rel=1e-5)
 
 
-def test_the_shipped_recipe_is_the_one_that_made_the_weights() -> None:
-    root = Path(__file__).parents[2]
-    builtin = root / "src" / "maskery" / "zoo" / "builtin" / "everyday"
-    assert (root / "recipes" / "everyday.toml").read_text() == (builtin / "recipe.toml").read_text()
-    assert load_recipe(builtin / "recipe.toml").name == load_card(builtin / "model.toml").name
+@pytest.mark.parametrize("name", sorted(builtin()))
+def test_the_shipped_recipe_is_the_one_that_made_the_weights(name: str) -> None:
+    folder = builtin()[name]
+    recipe = Path(__file__).parents[2] / "recipes" / f"{name}.toml"
+    assert recipe.read_text() == (folder / "recipe.toml").read_text()
+    assert load_recipe(folder / "recipe.toml").name == load_card(folder / "model.toml").name == name
 
 
 def test_a_picture_beside_the_mask_of_another_size(recipe: Path, trained: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ SHARED = 1 / 4
 # Around the picture, in a last look at it: a face that fills the picture is smaller there.
 AROUND = 1 / 4
 # A crop that covers so much of a picture that is about square is the whole picture: it was cropped to the face before.
-COVERED, SQUARE = 0.75, 1.2
+COVERED, SQUARE = 0.6, 1.2
 # Boxes that a part's edge cuts end this near to it, in shares of the part's side.
 AT_EDGE = 0.02
 

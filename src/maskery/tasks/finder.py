@@ -13,6 +13,7 @@ from maskery.tasks.base import Reading, planes, sigmoid, softmax
 Floats = NDArray[np.float32]
 
 HIGHEST_LOGIT = 80.0  # beyond it exp overflows in float32, and the score is 0 or 1 anyway
+LONGEST = 3.0  # times its shorter side, of a piece
 
 
 def read(output: NDArray[np.generic], placement: Placement, card: ModelCard, wanted: Finder) -> list[Box]:
@@ -56,7 +57,10 @@ def _anchored(output: NDArray[np.generic], placement: Placement, card: ModelCard
 
 
 def _pieces(output: NDArray[np.generic], placement: Placement, card: ModelCard, wanted: Finder) -> list[Box]:
-    """The connected pieces of the class, each grown to the box of which it is the middle."""
+    """The connected pieces of the class, each grown to the box of which it is the middle.
+
+    A piece several times as long as it is wide is no face.
+    """
     frame = placement.frame(1)
     scores = planes(Reading(output, placement, frame, card, {}))
     if wanted.label not in card.labels or len(scores) != len(card.labels):
@@ -68,8 +72,10 @@ def _pieces(output: NDArray[np.generic], placement: Placement, card: ModelCard, 
     x, y = placement.working_wh[0] / width, placement.working_wh[1] / height
     found = []
     for left, top, right, bottom, score in _extents(inside, likely):
-        grown = _grown((left * x, top * y, right * x, bottom * y), 1 / wanted.marked)
-        found.append(Box(grown, score))
+        wide, high = (right - left) * x, (bottom - top) * y
+        if max(wide, high) <= LONGEST * min(wide, high):
+            grown = _grown((left * x, top * y, right * x, bottom * y), 1 / wanted.marked)
+            found.append(Box(grown, score))
     return found
 
 

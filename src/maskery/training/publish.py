@@ -12,19 +12,21 @@ import msgspec
 
 from maskery.evaluation import measure
 from maskery.labels import PALETTES, Colour
+from maskery.loading import open_model
 from maskery.measuring.terms import Terms
 from maskery.model_card import CARD_NAME, Check, Input, Licence, ModelCard, Output
-from maskery.pipeline import load_model
+from maskery.settings import load_settings
 from maskery.training import logbook
 from maskery.training.export import INPUT, OUTPUT, Proof, export_onnx
 from maskery.training.loop import Run
 from maskery.training.nets.base import Net
 from maskery.training.recipe import Recipe
 from maskery.zoo.card_text import card_text
+from maskery.zoo.store import Store
 
 
 def publish(run: Run, recipe_path: Path, folder: Path) -> ModelCard:
-    """Export the run's averaged weights into ``folder``, evaluate them there, and write the card last.
+    """Export the run's averaged weights into ``folder``, evaluate them there, and write what was found into the card.
 
     What is measured is the exported file through the serving road, at the pictures' own size. Raises
     ``TrainingError`` when torch and ONNX Runtime disagree.
@@ -38,7 +40,9 @@ def publish(run: Run, recipe_path: Path, folder: Path) -> ModelCard:
     card = _card(recipe, net, run.labels, weights, _facts(run, proof))
     source = recipe.data.validate
     where = run.root / source.path
-    measured = measure(load_model(card, weights), where, source.split, Terms(format=source.format))
+    (folder / CARD_NAME).write_text(card_text(card), encoding="utf-8")
+    model = open_model(Store(load_settings()).locate(f"{folder}/"))
+    measured = measure(model, where, source.split, Terms(format=source.format))
     card = msgspec.structs.replace(card, quality=measured.for_card(source.path))
     (folder / CARD_NAME).write_text(card_text(card), encoding="utf-8")
     return card
@@ -73,6 +77,7 @@ def _card(
             std=backbone.pixel_std,
         ),
         output=Output(tensor=OUTPUT, kind="logits", layout="C" if recipe.classifies else "CHW"),
+        finder=wish.finder,
         check=Check(shares=wish.check) if wish.check else None,
         training=training,
     )

@@ -7,6 +7,7 @@ import msgspec
 
 from maskery import strict
 from maskery.errors import ConfigError
+from maskery.model_card import Finder
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +132,8 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
 class Publish(msgspec.Struct, frozen=True, kw_only=True):
     """What the card says, and how the model is served: ``side`` and ``max_side`` are pixels, ``resize`` is the card's.
 
-    ``half``: store the weights as float16. ``check``: shares of classes on the stored picture (``model_card.Check``).
+    ``half``: store the weights as float16. ``finder``: the card's, for a model of faces. ``check``: shares of classes
+    on the stored picture (``model_card.Check``).
     """
 
     description: str
@@ -142,6 +144,7 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True):
     side: int = 384
     max_side: int = 1024
     half: bool = True
+    finder: Finder | None = None
     check: dict[str, float] = {}
 
 
