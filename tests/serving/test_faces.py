@@ -148,7 +148,7 @@ def test_a_finder_answers_nobody(tmp_path: Path) -> None:
     (place / "model.toml").write_text(card_text(card))
     settings = Settings(cache=str(tmp_path))
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
-        assert [model["name"] for model in client.get("/v1/models").json()["models"]] == list(builtin())
+        assert sorted(model["name"] for model in client.get("/v1/models").json()["models"]) == list(builtin())
         response = client.post(f"/v1/segment?model={card.name}", content=encoded(PICTURE))
         assert response.status_code == 400
         assert "it gives no mask of its own" in response.text

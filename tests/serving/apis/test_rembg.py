@@ -101,7 +101,8 @@ def test_models(client: TestClient) -> None:
     for name in ("u2net_human_seg", "silueta", "isnet-general-use", "../../etc/passwd"):
         response = post(client, model=name)
         assert response.status_code == 404
-        assert response.json() == {"detail": f"There is no model {name!r} here. Leave model out, or name everyday."}
+        expected = f"There is no model {name!r} here. Leave model out, or name everyday, "
+        assert response.json()["detail"].startswith(expected)
     response = post(client, model="selfie-256")
     assert response.status_code == 409
     assert "maskery models pull selfie-256" in response.json()["detail"]
