@@ -47,7 +47,7 @@ def test_against_the_textbook(several: list[NDArray[np.int64]], tolerance: float
         tolerance - 1e-9,
         tolerance,
         tolerance + 1e-9,
-    ):  # a distance that is the tolerance may round either way
+    ):  # a tie may round either way
         expected: set[int] = set()
         for start, end in zip(np.append(0, ends[:-1]), ends, strict=True):
             expected |= reference(points, int(start), int(end) - 1, limit)
