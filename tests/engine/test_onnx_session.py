@@ -3,10 +3,11 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from maskery.engine.onnx_session import usual_pixels
+from maskery.engine.onnx_session import multiplies_bytes, usual_pixels
 from maskery.model_card import Input
 from maskery.process_memory import reset_peak
 
@@ -64,3 +65,12 @@ def test_an_unusual_run_gives_its_memory_back(unusual: tuple[int, int, bool], at
 )
 def test_usual_pixels(spec: dict[str, object], pixels: int) -> None:
     assert usual_pixels(Input(tensor="x", layout="NCHW", **spec)) == pixels  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("flags", "has"), [("flags : fpu avx512_vnni sse", True), ("flags : avx2 avx512f", False), (None, False)]
+)
+def test_whether_the_processor_multiplies_bytes(tmp_path: Path, flags: str | None, has: bool) -> None:
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(flags)
+    assert multiplies_bytes(tmp_path / "cpuinfo") is has

@@ -1,5 +1,6 @@
 """ONNX Runtime behind ``Session``."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,16 @@ CHANNELS = 3
 NATIVE_SIDE = 512
 
 
+@cache
+def multiplies_bytes(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor has instructions for sums of int8 products (VNNI, AMX); False where that is not known."""
+    try:
+        flags = set(cpuinfo.read_text(encoding="utf-8").split())
+    except OSError:
+        return False
+    return bool(flags & {"avx512_vnni", "avx_vnni", "amx_int8"})
+
+
 class OnnxSession:
     """Memory stays in ONNX Runtime's arena from run to run, and goes back after a run of more than one usual picture.
 
@@ -36,8 +47,9 @@ class OnnxSession:
         options.enable_mem_pattern = False
         options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # int8 products overflow on x64 processors without VNNI, but for this; others are not touched by it.
-        options.add_session_config_entry("session.x64quantprecision", "1")
+        if not multiplies_bytes():
+            # int8 products overflow there but for this; elsewhere it would only halve the speed.
+            options.add_session_config_entry("session.x64quantprecision", "1")
         options.log_severity_level = 3
         try:
             self._session = ort.InferenceSession(path, options, providers=providers)
