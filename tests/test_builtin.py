@@ -11,6 +11,7 @@ from maskery import image
 from maskery.evaluation import measure
 from maskery.labels import VOC
 from maskery.measuring.terms import Terms
+from maskery.model_card import CARD_NAME, load_card
 from maskery.serving.residents import check
 from maskery.zoo.catalog import builtin
 from tests.material import photo, shared
@@ -21,16 +22,24 @@ def everyday():  # type: ignore[no-untyped-def]
     return maskery.load("everyday")
 
 
-def test_the_file_is_the_cards_and_small(everyday) -> None:  # type: ignore[no-untyped-def]
-    data = (builtin()["everyday"] / everyday.card.file).read_bytes()
-    assert hashlib.sha256(data).hexdigest() == everyday.card.sha256
-    assert len(data) == everyday.card.bytes <= 8_000_000
+@pytest.mark.parametrize("name", sorted(builtin()))
+def test_the_file_is_the_cards_and_small(name: str) -> None:
+    card = load_card(builtin()[name] / CARD_NAME)
+    data = (builtin()[name] / card.file).read_bytes()
+    assert hashlib.sha256(data).hexdigest() == card.sha256
+    assert len(data) == card.bytes <= 8_000_000
     assert b".py" not in data  # the exporter notes source files, with the folders of the machine that trained
 
 
-def test_it_gives_its_stored_answer(everyday) -> None:  # type: ignore[no-untyped-def]
-    assert everyday.card.check is not None
-    assert check(everyday.model) == "ok"
+def test_all_weights_together_are_small() -> None:
+    assert sum(path.stat().st_size for folder in builtin().values() for path in folder.glob("*.onnx")) <= 25_000_000
+
+
+@pytest.mark.parametrize("name", sorted(builtin()))
+def test_it_gives_its_stored_answer(name: str) -> None:
+    model = maskery.load(name).model
+    assert model.card.check is not None
+    assert check(model) == "ok"
 
 
 @pytest.mark.parametrize(("name", "label", "least"), [("astronaut", "person", 0.35), ("chelsea", "cat", 0.6)])

@@ -23,6 +23,7 @@ LAYERS = [
         "sizes",
         "stopwatch",
         "occurrence",
+        "inline",
     },
     {"image", "result", "model_card"},
     {"streaming", "banded"},

@@ -9,16 +9,15 @@ from maskery.banded import BandedResult, pack
 from maskery.boxes import Box
 from maskery.engine import preprocess
 from maskery.engine.crops_plan import Cropping
-from maskery.engine.facts import facts_of
 from maskery.engine.footprint import measure_footprint
-from maskery.engine.memory_plan import PLAIN_DEMAND, Demand, Wanted, choose
+from maskery.engine.memory_plan import PLAIN_DEMAND, Demand, choose
 from maskery.engine.resample import ClassMap
 from maskery.engine.view import View, views, whole_view
 from maskery.engine.window import Window, crop_of
 from maskery.errors import BadRequest
 from maskery.finding import FaceFinder
 from maskery.image import Picture
-from maskery.pipeline import NOTHING, PLAIN, Model, Wish, check, keep
+from maskery.pipeline import NOTHING, PLAIN, Model, Wish, keep
 from maskery.plan import Face, Plan
 from maskery.result import Result, SemanticResult
 from maskery.stopwatch import Stopwatch
@@ -42,14 +41,11 @@ class Cascade(Model):
         self, picture: Picture, wish: Wish = PLAIN, demand: Demand = PLAIN_DEMAND, budget: int | None = None
     ) -> Plan:
         """As ``Model.plan``; the faces are not found yet."""
-        check(wish, self.card)
+        wanted = self.wanted(picture, replace(wish, tile=0), demand)
         if wish.tile:
             raise BadRequest(
                 f"{self.card.name} looks at each face in a crop of its own, not at tiles.", "Leave tile out."
             )
-        wanted = Wanted(
-            facts_of(picture), self.card, demand, self.footprint, wish.max_side, 0, wish.answer_wh, len(wish.maps)
-        )
         finder = self.finder
         return choose(wanted, budget, Cropping(finder.wanted, finder.card, finder.footprint))
 

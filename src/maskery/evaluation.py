@@ -7,7 +7,6 @@ from maskery.measuring.measurement import Measurement
 from maskery.measuring.opening import open_folders, open_masks
 from maskery.measuring.segmentation import measure_masks
 from maskery.measuring.terms import PLAIN, Progress, Terms, silent
-from maskery.metrics import Quality
 from maskery.pipeline import Model
 
 
@@ -26,12 +25,3 @@ def measure(
         folders = open_folders(model.card, root, split, terms)
         return measure_folders(model, root, split, terms, folders, progress)
     return measure_masks(model, root, split, terms, open_masks(model.card, root, split, terms), progress)
-
-
-def evaluate_model(
-    model: Model, root: Path, split: str, format: str = "auto", max_side: int | None = None, progress: Progress = silent
-) -> Quality:
-    """The scores alone, of a model that gives masks."""
-    scores = measure(model, root, split, Terms(format, max_side=max_side, boundary=0), progress).scores
-    assert isinstance(scores, Quality)
-    return scores

@@ -94,12 +94,21 @@ class Model:
 
         Raises ``BadRequest`` as ``run`` does, ``TooLarge`` where it cannot be done.
         """
+        return choose(self.wanted(picture, wish, demand), budget)
+
+    def wanted(self, picture: Picture, wish: Wish, demand: Demand) -> Wanted:
+        """What a plan has to fit. Raises ``BadRequest`` as ``run`` does."""
         check(wish, self.card)
-        facts = facts_of(picture)
-        wanted = Wanted(
-            facts, self.card, demand, self.footprint, wish.max_side, wish.tile, wish.answer_wh, len(wish.maps)
+        return Wanted(
+            facts_of(picture),
+            self.card,
+            demand,
+            self.footprint,
+            wish.max_side,
+            wish.tile,
+            wish.answer_wh,
+            len(wish.maps),
         )
-        return choose(wanted, budget)
 
     def follow(
         self,

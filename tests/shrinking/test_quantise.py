@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from maskery.errors import ConfigError, DataError, LossAboveLimit, ModelError
-from maskery.evaluation import evaluate_model
+from maskery.evaluation import measure
 from maskery.image import open_picture
 from maskery.model_card import ModelCard, load_card
 from maskery.pipeline import load_model
@@ -61,7 +61,7 @@ def test_a_published_model_is_served_and_its_card_tells_how_it_was_made(data: Pa
     assert "cores" in report.machine
     assert "onnxruntime" in report.runtime
     served = Store(load_settings()).locate(f"{out / 'small'}/")
-    found = evaluate_model(load_model(served.card, served.path), data, "val")
+    found = measure(load_model(served.card, served.path), data).scores
     assert card.quality is not None
     assert found.miou == pytest.approx(report.after, abs=1e-5)
     assert card.quality.miou == report.after

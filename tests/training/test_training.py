@@ -112,10 +112,10 @@ def test_the_shipped_recipe_is_the_one_that_made_the_weights(name: str) -> None:
 
 def test_a_picture_beside_the_mask_of_another_size(recipe: Path, trained: Path, tmp_path: Path) -> None:
     from maskery.errors import DataError
-    from maskery.evaluation import evaluate_model
+    from maskery.evaluation import measure
 
     for kind, size in (("images", (40, 30)), ("masks", (41, 30))):
         (tmp_path / kind / "val").mkdir(parents=True)
         Image.new("RGB" if kind == "images" else "L", size).save(tmp_path / kind / "val" / "a.png")
     with pytest.raises(DataError, match=r"mask of .*a\.png is 41 x 30 pixels, its picture 40 x 30"):
-        evaluate_model(maskery.load(str(trained / "model")).model, tmp_path, "val")
+        measure(maskery.load(str(trained / "model")).model, tmp_path, "val")

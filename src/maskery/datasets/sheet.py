@@ -1,7 +1,5 @@
 """A contact sheet: pictures with their masks laid over, as one HTML file that needs nothing else."""
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
 
@@ -11,6 +9,7 @@ from PIL import Image
 from maskery.datasets.base import IGNORE
 from maskery.datasets.check import Sample
 from maskery.datasets.report import ClassCount, Report, text
+from maskery.inline import jpeg_url
 from maskery.labels import Colour
 
 SIDE = 256  # pixels of a thumbnail's longest side
@@ -87,9 +86,4 @@ def _overlay(picture: Image.Image, mask: Image.Image, colours: Sequence[Colour])
 
 
 def _img(image: Image.Image, alt: str) -> str:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=80)
-    data = base64.b64encode(file.getvalue()).decode("ascii")
-    return (
-        f'<img alt="{escape(alt)}" width="{image.width}" height="{image.height}" src="data:image/jpeg;base64,{data}">'
-    )
+    return f'<img alt="{escape(alt)}" width="{image.width}" height="{image.height}" src="{jpeg_url(image)}">'

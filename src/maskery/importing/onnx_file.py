@@ -1,16 +1,10 @@
 """A torch network -> one ONNX file that takes pictures as its card's input says, with the proof that both agree."""
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime as ort
-import torch
 from torch import nn
 
 from maskery.errors import ModelError
@@ -18,9 +12,8 @@ from maskery.importing.draft import INPUT, OUTPUT
 from maskery.model_card import Input
 from maskery.shrinking.half import store_half
 from maskery.training.export import Proof
-from maskery.training.onnx_graph import forget_origin
+from maskery.training.tracing import both, free_sides, session_of, traced
 
-OPSET = 18
 TOLERANCE = 1e-3
 MOST_BYTES = 1_900_000_000
 # (height, width) that the network is traced with where any size goes; and those of the proof, beside the usual one.
@@ -41,7 +34,6 @@ def export(net: nn.Module, path: Path, spec: Input, half: bool) -> Proof:
     if sum(p.numel() for p in net.parameters()) * 4 > MOST_BYTES:
         raise ModelError("The network has more than 1.9 GB of weights.", "One ONNX file cannot hold them.")
     model = _traced(net, spec)
-    forget_origin(model)
     exact, _ = compare(net, model, spec)
     if not exact <= TOLERANCE:  # also where it is no number
         raise ModelError(f"Torch and ONNX Runtime differ by {exact:.2g}.", f"The tolerance is {TOLERANCE:g}.")
@@ -62,39 +54,20 @@ def usual_hw(spec: Input) -> tuple[int, int]:
 
 
 def _traced(net: nn.Module, spec: Input) -> onnx.ModelProto:
+    shapes = None if spec.fixed else free_sides(spec.multiple, LONGEST_SIDE)
     try:
-        with _quiet(), torch.no_grad():
-            exported = torch.onnx.export(
-                net,
-                _example(spec),
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                dynamic_shapes=_shapes(spec),
-                opset_version=OPSET,
-                dynamo=True,
-                verbose=False,
-            )
+        return traced(net, _example(spec), (INPUT, OUTPUT), shapes)
     except Exception as error:  # the tracer's exceptions share no base class
         raise ModelError(
             f"Torch cannot export it: {_first_line(error)}", "docs/models.md says what is known to work."
         ) from error
-    assert exported is not None
-    return exported.model_proto
 
 
-def _example(spec: Input) -> tuple[torch.Tensor]:
+def _example(spec: Input) -> tuple[int, int, int, int]:
     if spec.fixed:
-        return (torch.zeros(1, 3, *usual_hw(spec)),)
+        return (1, 3, *usual_hw(spec))
     height, width = (_multiple(side, spec.multiple) for side in EXAMPLE_HW)
-    return (torch.zeros(2, 3, height, width),)
-
-
-def _shapes(spec: Input) -> Any:
-    if spec.fixed:
-        return None
-    most = LONGEST_SIDE // spec.multiple
-    height, width = (torch.export.Dim(name, min=1, max=most) * spec.multiple for name in ("height", "width"))
-    return ({0: torch.export.Dim("batch", min=1, max=64), 2: height, 3: width},)
+    return 2, 3, height, width
 
 
 def _multiple(side: int, of: int) -> int:
@@ -106,7 +79,7 @@ def compare(net: nn.Module, model: onnx.ModelProto, spec: Input) -> tuple[float,
     """(largest difference of scores, in units of the largest score where that is above 1; share of positions with
     another best class), over random pictures of the usual size and, where the size is free, two others."""
     try:
-        session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        session = session_of(model)
         differences = [_differences(net, session, size_hw) for size_hw in _proof_sizes(spec)]
     except ModelError:
         raise
@@ -123,29 +96,11 @@ def _proof_sizes(spec: Input) -> list[tuple[int, int]]:
 
 def _differences(net: nn.Module, session: ort.InferenceSession, size_hw: tuple[int, int]) -> tuple[float, float]:
     image = np.random.default_rng(0).normal(0, 1, (1, 3, *size_hw)).astype(np.float32)
-    with torch.inference_mode():
-        ours = net(torch.from_numpy(image)).numpy()
-    theirs = session.run([OUTPUT], {INPUT: image})[0]
+    ours, theirs = both(net, session, image)
     if ours.shape != theirs.shape:
         raise ModelError(f"Torch gives {ours.shape}, ONNX Runtime {theirs.shape} for {size_hw}.", "Try a fixed size.")
     scale = max(1.0, float(np.abs(ours).max()))
     return float(np.abs(ours - theirs).max()) / scale, float((ours.argmax(1) != theirs.argmax(1)).mean())
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's own notes: deprecations within torch, packages that it would also know, what it skips."""
-    logs = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
-    levels = [log.level for log in logs]
-    for log in logs:
-        log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for log, level in zip(logs, levels, strict=True):
-            log.setLevel(level)
 
 
 def _first_line(error: BaseException) -> str:

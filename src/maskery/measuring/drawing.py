@@ -1,7 +1,5 @@
 """Small pictures for pages: a photo, class maps over it, and where two maps differ; as data URLs."""
 
-import base64
-import io
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -9,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from maskery.inline import jpeg_url
 from maskery.metrics import IGNORE
 from maskery.result import Colour
 
 WIDTH = 420
-QUALITY = 82
 WRONG: Colour = (214, 40, 57)
 Pixels = NDArray[np.uint8]
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -71,6 +69,4 @@ def _veil(out: NDArray[np.float32], where: NDArray[np.bool_]) -> None:
 
 def data_url(pixels: Pixels) -> str:
     """A JPEG inside the page."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    return jpeg_url(Image.fromarray(pixels))

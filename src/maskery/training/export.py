@@ -1,24 +1,23 @@
 """A network -> ONNX file, with the proof that torch and ONNX Runtime agree."""
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
 
 from maskery.errors import TrainingError
 from maskery.shrinking.half import store_half
 from maskery.training.nets.base import Net
-from maskery.training.onnx_graph import forget_origin, scale_by_constants
+from maskery.training.onnx_graph import scale_by_constants
+from maskery.training.tracing import both, free_sides, session_of, traced
 
 INPUT, OUTPUT = "image", "logits"
-OPSET = 18
 TOLERANCE = 1e-3
-# (height, width) of the example that the exporter sees; of the proof it is none.
-EXAMPLE = (256, 320)
+# (batch, 3, height, width) of the example that the exporter sees; of the proof it is none.
+EXAMPLE = (2, 3, 256, 320)
+LONGEST_SIDE = 16_384
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,7 @@ def export_onnx(net: Net, path: Path, half: bool = True, tolerance: float = TOLE
     net = net.eval()
     if not all(torch.isfinite(value).all() for value in net.state_dict().values()):
         raise TrainingError("The network has weights that are not finite.", "Export an earlier checkpoint.")
-    model = _trace(net)
-    forget_origin(model)
+    model = traced(net, EXAMPLE, (INPUT, OUTPUT), free_sides(net.multiple, LONGEST_SIDE))
     scale_by_constants(model, INPUT, net.multiple)
     exact, _ = _compare(net, model)
     if not exact <= tolerance:
@@ -68,35 +66,12 @@ def export_onnx(net: Net, path: Path, half: bool = True, tolerance: float = TOLE
     return Proof(exact, stored, changed)
 
 
-def _trace(net: Net) -> onnx.ModelProto:
-    # A side is a number of multiples: the exporter then knows that maps of neighbouring strides fit.
-    rows, columns = (torch.export.Dim(name, min=1, max=512) for name in ("rows", "columns"))
-    shapes = {0: torch.export.Dim("batch", min=1, max=64), 2: rows * net.multiple, 3: columns * net.multiple}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecation notes, not ours to mend
-        program = torch.onnx.export(
-            net,
-            (torch.zeros(2, 3, *EXAMPLE),),
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_shapes=(shapes,),
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None
-    return program.model_proto
-
-
 def _compare(net: Net, model: onnx.ModelProto) -> tuple[float, float]:
-    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = session_of(model)
     rng = np.random.default_rng(0)
     differences, changed = [], []
     for batch, height, width in proof_sizes(net.multiple):
-        image = rng.normal(0, 0.5, (batch, 3, height, width)).astype(np.float32)
-        with torch.inference_mode():
-            ours = net(torch.from_numpy(image)).numpy()
-        theirs = session.run([OUTPUT], {INPUT: image})[0]
+        ours, theirs = both(net, session, rng.normal(0, 0.5, (batch, 3, height, width)).astype(np.float32))
         with np.errstate(invalid="ignore"):  # infinite logits: their difference is not a number, which is refused
             differences.append(np.abs(ours - theirs).max())
         changed.append((ours.argmax(1) != theirs.argmax(1)).mean())
