@@ -10,7 +10,8 @@ PAGE = (ROOT / "docs" / "training.md").read_text()
 
 
 def test_every_key_of_a_recipe_is_documented() -> None:
-    structs = [kind for kind in vars(recipe).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
+    kinds = [kind for kind in vars(recipe).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
+    structs = [kind for kind in kinds if kind.__module__ == recipe.__name__]  # a card's [finder] has its own page
     keys = {field.encode_name for kind in structs for field in msgspec.structs.fields(kind)}
     keys -= {"data", "network", "optimiser", "loss", "publish"}  # they are the tables' names
     assert len(keys) > 50

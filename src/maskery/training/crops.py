@@ -29,7 +29,7 @@ class Stream(Dataset[tuple[Tensor, Tensor]]):
     def start_epoch(self, epoch: int) -> None:
         """Draw the order of pictures for ``epoch`` (0-based); fractional repeats are rounded at random."""
         data = self.recipe.data
-        self.data = msgspec.structs.replace(data, crop=crop_of(epoch, self.recipe.optimiser.total_epochs, data))
+        self.data = msgspec.structs.replace(data, crop=crop_of(epoch, self.recipe.optimiser.epochs, data))
         rng = np.random.default_rng((self.seed, epoch))
         whole = np.floor(self.repeats)
         times = whole + (rng.random(len(whole)) < self.repeats - whole)
@@ -98,7 +98,7 @@ def pixels(image: object) -> Tensor:
 
 
 def crop_of(epoch: int, epochs: int, data: Data) -> int:
-    """The side of the crops of ``epoch``: from ``crop_start`` to ``crop`` in even steps, a multiple of 32."""
+    """The side of the crops of ``epoch``: from ``crop_start`` to ``crop`` over ``epochs``, a multiple of 32."""
     if not data.crop_start or epochs < 2:
         return data.crop
     side = data.crop_start + (data.crop - data.crop_start) * min(epoch, epochs - 1) / (epochs - 1)

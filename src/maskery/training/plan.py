@@ -31,7 +31,7 @@ def plan(recipe: Recipe, job: Job) -> Sequence[Epoch]:
     for epoch in range(settings.total_epochs):
         job.stream.start_epoch(epoch)
         steps = len(job.stream) // settings.batch
-        epochs.append(Epoch(steps, steps * settings.batch, crop_of(epoch, settings.total_epochs, recipe.data)))
+        epochs.append(Epoch(steps, steps * settings.batch, crop_of(epoch, settings.epochs, recipe.data)))
     if not any(epoch.steps for epoch in epochs[: settings.epochs]):
         raise ConfigError("The data set is smaller than one batch.", "Lower optimiser.batch, or raise data.passes.")
     return epochs

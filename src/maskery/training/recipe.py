@@ -32,7 +32,7 @@ class Paste(msgspec.Struct, frozen=True, kw_only=True):
 class Data(msgspec.Struct, frozen=True, kw_only=True):
     """``labels``: the name of a label set, or the classes themselves; "" = what the first data set says of itself.
 
-    ``crop``: side of the training crops in pixels. With ``crop_start`` they grow from that to ``crop`` over the epochs:
+    ``crop``: side of the training crops in pixels. With ``crop_start`` they grow from that to ``crop`` over ``epochs``:
     much the same result in less time (progressive learning, arXiv 2104.00298).
     ``scale`` is the picture's short side in multiples of ``crop``, drawn log-uniformly. ``rotate``: degrees, drawn from
     [-rotate, rotate]. ``swap``: pairs of classes that change places when a picture is flipped (left and right eye).
