@@ -72,7 +72,7 @@ def test_a_class_that_never_occurs_does_not_count() -> None:
     assert result.iou == {"background": 0.5, "cat": 0.0, "dog": None}
     assert result.accuracy == {"background": 1.0, "cat": 0.0, "dog": None}
     assert result.miou == 0.25
-    assert mean_iou(result, at_least=1) == 0.0
+    assert (mean_iou(result, at_least=1), mean_iou(result)) == (0.0, None)
 
 
 def test_boundary_scores_go_along() -> None:

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 IGNORE = 255
+ENOUGH = 20
+"""Pictures from which on a class says something."""
 Counts = NDArray[np.int64]
 Scores = dict[str, float | None]
 
@@ -103,12 +105,15 @@ def picture_iou(counts: Counts) -> float:
     return float((hit[there] / union[there]).mean()) if there.any() else 1.0
 
 
-def mean_iou(result: Quality, at_least: int = 20) -> float:
-    """Mean IoU over the classes with ``at_least`` pictures, background left out: what a small data set can say."""
+def mean_iou(result: Quality, at_least: int = ENOUGH) -> float | None:
+    """Mean IoU over the classes with ``at_least`` pictures, background left out: what a small data set can say.
+
+    None where no class has so many.
+    """
     values = [
         value or 0.0 for name, value in result.iou.items() if name != "background" and result.images[name] >= at_least
     ]
-    return float(np.mean(values)) if values else 0.0
+    return float(np.mean(values)) if values else None
 
 
 @dataclass(frozen=True)

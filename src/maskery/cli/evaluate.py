@@ -7,8 +7,6 @@ import click
 
 from maskery.cli.measuring import bar, columns, data_options, json_text, names, overrides, say, score, write
 
-AT_LEAST = 20  # pictures from which a class says something
-
 if TYPE_CHECKING:
     from maskery.measuring.measurement import Measurement
     from maskery.metrics import Hits, Quality
@@ -64,11 +62,11 @@ def _text(measured: "Measurement") -> str:
     rows = _masks(scores) if isinstance(scores, Quality) else _classes(scores)
     lines = [columns(rows), "", ", ".join(f"{name} {value}" for name, value in headline(scores))]
     if isinstance(scores, Quality):
-        from maskery.metrics import mean_iou
+        from maskery.metrics import ENOUGH, mean_iou
 
-        if any(n >= AT_LEAST for name, n in scores.images.items() if name != "background"):
-            kind = f"mean IoU of the classes with at least {AT_LEAST} pictures, background left out"
-            lines.append(f"{kind}: {mean_iou(scores, AT_LEAST):.4f}")
+        common = mean_iou(scores)
+        if common is not None:
+            lines.append(f"mean IoU of the classes with at least {ENOUGH} pictures, background left out: {common:.4f}")
     worst = ", ".join(f"{poor.name} ({poor.score:.2f})" for poor in measured.worst[:5])
     lines.append(f"worst pictures: {worst}" if worst else "no picture was wrong")
     took = sum(clock.medians_ms().values())

@@ -11,7 +11,7 @@ import msgspec
 from maskery import model_card
 from maskery.measuring.pairing import OTHER
 from maskery.measuring.terms import Terms
-from maskery.metrics import Counts, Hits, Quality, Scores, mean_iou
+from maskery.metrics import ENOUGH, Counts, Hits, Quality, Scores, mean_iou
 from maskery.model_card import ModelCard
 
 DIGITS = 5
@@ -108,8 +108,10 @@ class Measurement:
         else:
             keys = ("miou", "pixel_accuracy", "fw_iou", "mean_accuracy", "mean_dice", "boundary_f", "iou")
             numbers = {key: getattr(scores, key) for key in keys}
-            rare = f"mean over the classes with at least 20 pictures, without background: {mean_iou(scores):.4f}"
-            note = "; ".join(part for part in (rare, note) if part)
+            common = mean_iou(scores)
+            if common is not None:
+                mean = f"mean over the classes with at least {ENOUGH} pictures, without background: {common:.4f}"
+                note = "; ".join(part for part in (mean, note) if part)
         overrides = {name: list(names) for name, names in self.terms.overrides.items()}
         rounded: dict[str, Any] = {key: _rounded(value) for key, value in numbers.items()}
         return model_card.Quality(

@@ -78,7 +78,9 @@ class SegmentationJob:
         for i in range(len(self.validation))[:most]:
             confusion.add(self.validation.mask(i), self._predict(i, net, prepare))
         result = quality(confusion, self.labels)
-        return {"miou": result.miou, "miou20": mean_iou(result), "pixel_accuracy": result.pixel_accuracy}
+        common = mean_iou(result)
+        of_common = {} if common is None else {"miou20": common}
+        return {"miou": result.miou, "pixel_accuracy": result.pixel_accuracy} | of_common
 
     def _predict(self, index: int, net: nn.Module, prepare: Prepare) -> NDArray[np.int64]:
         """The class ids of a validation picture, (H, W)."""
