@@ -29,6 +29,7 @@ from maskery.training.progress import Say, Seldom
 from maskery.training.recipe import Recipe
 from maskery.training.run_files import CHECKPOINT_NAME
 from maskery.training.start import start_from
+from maskery.training.statistics import with_own_statistics
 from maskery.zoo.store import Store
 
 LOADERS = 2
@@ -222,8 +223,8 @@ class Run:
             "schedule": self.schedule.state_dict(),
         }
 
-    def averaged(self) -> Net:
-        """The averaged network, in evaluation mode."""
+    def averaged(self, batches: int | None = None) -> Net:
+        """A copy of the averaged network, in evaluation mode, with batch norms of its own: ``with_own_statistics``."""
         net = self.average.module
         assert isinstance(net, Net)
-        return net.eval()
+        return with_own_statistics(net, self.recipe, self.job.stream, self.prepare, batches)

@@ -14,6 +14,7 @@ from maskery.training.loop import LOADERS, Run
 from maskery.training.optimiser import set_training_mode
 from maskery.training.plan import validations
 from maskery.training.progress import amount, duration
+from maskery.training.statistics import batches_of
 
 STEPS = 3
 
@@ -62,8 +63,12 @@ def price(run: Run) -> Price:
         making.append(made - started)
         learning.append(time.monotonic() - made)
     started = time.monotonic()
-    run.job.validate(run.averaged(), run.prepare, 1)
-    looking = (time.monotonic() - started) * run.job.validation_pictures * validations(0, len(plan))
+    net = run.averaged(batches=1)
+    counted = time.monotonic()
+    run.job.validate(net, run.prepare, 1)
+    looked = time.monotonic()
+    validation = (counted - started) * batches_of(stream, run.recipe)
+    validation += (looked - counted) * run.job.validation_pictures
     step = max(_settled(learning), _settled(making) / LOADERS)
     training = step * sum(epoch.cost for epoch in plan) / (settings.batch * plan[largest].side ** 2)
     return Price(
@@ -72,7 +77,7 @@ def price(run: Run) -> Price:
         parameters=sum(p.numel() for p in run.net.parameters()),
         trained=sum(p.numel() for p in run.net.parameters() if p.requires_grad),
         seconds_per_epoch=training / len(plan),
-        seconds=training + looking,
+        seconds=training + validation * validations(0, len(plan)),
         peak_bytes=_peak(run.device),
         checkpoint_bytes=checkpoint.size(run.state()),
     )
