@@ -6,7 +6,7 @@ DATA ?= ../shared/data
 MIRROR ?= $(or $(MASKERY_MIRROR),$(wildcard ../shared/models))
 ARGS ?=
 MINUTES ?= 10
-RECIPE ?= recipes/everyday.toml
+RECIPE ?= recipes/everyday-base.toml
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test lint types bench fuzz soak train clean
@@ -18,7 +18,7 @@ help:
 	@echo "make bench           times, memory and peers, to docs/benchmarks.md (MIRROR=folder of the catalogue's files)"
 	@echo "make fuzz            10,000 requests made from the OpenAPI document, half of them breaking it"
 	@echo "make soak            mixed traffic on a real server for MINUTES=10; fails if it errs, hangs or grows"
-	@echo "make train           train by RECIPE=recipes/everyday.toml (DATA=folder of the data sets)"
+	@echo "make train           train by RECIPE=recipes/everyday-base.toml (DATA=folder of the data sets)"
 
 # A stamp records what an environment holds; it is older than pyproject.toml when that has changed.
 $(BIN)/python:

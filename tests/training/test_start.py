@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from maskery.errors import ConfigError
+from maskery.training.loop import Run
 from maskery.training.nets.build import build_network
-from maskery.training.recipe import Network
+from maskery.training.recipe import Network, load_recipe
 from maskery.training.start import norms_behind, start_from
 from maskery.zoo.catalog import builtin
 
@@ -49,3 +50,22 @@ def test_which_norm_stands_behind_which_convolution() -> None:
     assert pairs["backbone._blocks.2._depthwise_conv"] == "backbone._blocks.2._bn1"
     assert pairs["lateral8.0"] == "lateral8.1"
     assert "classify" not in pairs
+
+
+def test_the_result_is_a_blend_of_the_start_and_the_trained_weights(recipe: Path, tmp_path: Path) -> None:
+    text = recipe.read_text().replace("width = 16\n", 'width = 128\nstart = "everyday"\nstart_share = 0.75\n')
+    (tmp_path / "blended.toml").write_text(text)
+    wanted = load_recipe(tmp_path / "blended.toml")
+    run = Run(wanted, Path(wanted.data.root), tmp_path / "run", lambda text: None, "cpu")
+    for weights in run.average.module.parameters():
+        weights.data += 1.0
+    result, origin = run.averaged().state_dict(), run.origin
+    for name, trained in run.average.module.named_parameters():
+        torch.testing.assert_close(result[name], 0.75 * origin[name] + 0.25 * trained.data)
+
+
+@pytest.mark.parametrize("added", ["start_share = 0.5", 'start = "everyday"\nstart_share = 1.0'])
+def test_a_share_of_nothing_or_of_all_is_refused(recipe: Path, tmp_path: Path, added: str) -> None:
+    (tmp_path / "wrong.toml").write_text(recipe.read_text().replace("width = 16\n", f"width = 16\n{added}\n"))
+    with pytest.raises(ConfigError, match="start_share"):
+        load_recipe(tmp_path / "wrong.toml")

@@ -28,7 +28,7 @@ from maskery.training.precision import choose_device, is_mixed, mixed, ready_for
 from maskery.training.progress import Say, Seldom
 from maskery.training.recipe import Recipe
 from maskery.training.run_files import CHECKPOINT_NAME
-from maskery.training.start import start_from
+from maskery.training.start import blend, start_from
 from maskery.training.statistics import with_own_statistics
 from maskery.zoo.store import Store
 
@@ -56,6 +56,8 @@ class Run:
         self.net: Net = build_network(recipe.network, len(self.job.labels))
         if recipe.network.start:
             self._start(recipe.network.start)
+        kept = self.net.state_dict() if recipe.network.start_share else {}
+        self.origin = {key: value.clone() for key, value in kept.items()}
         if self.mixed and self.device.type == "cpu":
             ready_for_mixed_cpu(self.net)
         processes.share_norms(self.net)
@@ -224,7 +226,11 @@ class Run:
         }
 
     def averaged(self, batches: int | None = None) -> Net:
-        """A copy of the averaged network, in evaluation mode, with batch norms of its own: ``with_own_statistics``."""
+        """The result: a copy of the averaged network, in evaluation mode, with batch norms of its own
+        (``with_own_statistics``) and the recipe's ``start_share`` of the weights that it started from.
+        """
         net = self.average.module
         assert isinstance(net, Net)
-        return with_own_statistics(net, self.recipe, self.job.stream, self.prepare, batches)
+        net = with_own_statistics(net, self.recipe, self.job.stream, self.prepare, batches)
+        blend(net, self.origin, self.recipe.network.start_share)
+        return net

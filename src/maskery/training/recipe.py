@@ -68,7 +68,9 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     """``imagenet``: start from the ImageNet weights that ``maskery[train]`` brings (EfficientNet-Lite0 only).
 
     ``weights``: a state_dict file for the backbone instead. ``start``: a built-in or stored model, or a model folder,
-    whose weights this network goes on with; then all batch norms keep their statistics. ``frozen_blocks``: stem and so
+    whose weights this network goes on with; then all batch norms keep their statistics. ``start_share``: the result is
+    so much of those weights and the rest of the trained ones, which often is better than either (arXiv 2109.01903).
+    ``frozen_blocks``: stem and so
     many first blocks stay as they are. ``frozen_norm``: the backbone's batch norms keep their statistics, as suits
     small batches. ``last_stage``: the backbone ends after that stage; fewer make a smaller model.
     """
@@ -80,6 +82,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     imagenet: bool = True
     weights: str = ""
     start: str = ""
+    start_share: float = 0.0
     frozen_blocks: int = 0
     frozen_norm: bool = False
     last_stage: int = 6
@@ -180,6 +183,11 @@ def load_recipe(path: Path) -> Recipe:
     if recipe.classifies and (data.paste or data.swap or recipe.loss.dice or recipe.loss.ohem):
         raise ConfigError(
             f"{path}: paste, swap, dice and ohem are for masks, and a classifier has none.", "Take them out."
+        )
+    if not 0 <= recipe.network.start_share < 1 or (recipe.network.start_share and not recipe.network.start):
+        raise ConfigError(
+            f"{path}: network.start_share is {recipe.network.start_share}.",
+            "Give a share in 0 <= share < 1 of the model that network.start names.",
         )
     if not recipe.classifies and data.erase:
         raise ConfigError(f"{path}: data.erase is for classifiers.", "Take it out.")

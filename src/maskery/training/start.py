@@ -4,6 +4,7 @@ The exported file has its batch norms melted into the convolutions. Here each co
 the norm behind it only adds the bias: the same function, as long as norms keep their statistics while training.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,19 @@ def start_from(net: Net, path: Path) -> list[str]:
     other = [key for key, value in found.items() if value.shape != state[key].shape]
     net.load_state_dict({key: value for key, value in found.items() if key not in other}, strict=False)
     return other
+
+
+def blend(net: Net, origin: Mapping[str, Tensor], share: float) -> None:
+    """Weights of ``net``, in place: ``share`` times those of ``origin`` (its state before training) and the rest of
+    its own. Between a model and what fine-tuning made of it the loss is low all along (arXiv 2109.01903).
+    """
+    if share == 0:
+        return
+    state = net.state_dict()
+    for key, own in state.items():
+        if own.is_floating_point():
+            own.lerp_(origin[key].to(own.device), share)
+    net.load_state_dict(state)
 
 
 def _tensors(model: onnx.ModelProto) -> Tensors:
