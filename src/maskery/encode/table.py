@@ -100,7 +100,7 @@ _LIST = (
     Encoder("json", "application/json", ".json", False, ALL, encode_json, bands=True, held=0.3),
     Encoder("summary", "application/json", ".json", False, ALL, encode_summary, bands=True, held=2.0),
     Encoder("npy", "application/x-npy", ".npy", False, ALL, encode_npy, held=1.5),
-    Encoder("npz", "application/x-npz", ".npz", False, ALL, encode_npz, frozenset({"maps"}), held=1.5),
+    Encoder("npz", "application/x-npz", ".npz", False, ALL, encode_npz, frozenset({"maps"}), held=3.0),
     Encoder("polygons", "application/json", ".json", False, MASKS, encode_polygons, OUTLINES),
     Encoder("geojson", "application/geo+json", ".geojson", False, MASKS, encode_geojson, OUTLINES),
     Encoder("svg", "image/svg+xml", ".svg", False, MASKS, encode_svg, OUTLINES),
