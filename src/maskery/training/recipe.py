@@ -70,9 +70,9 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     ``weights``: a state_dict file for the backbone instead. ``start``: a built-in or stored model, or a model folder,
     whose weights this network goes on with; then all batch norms keep their statistics. ``start_share``: the result is
     so much of those weights and the rest of the trained ones, which often is better than either (arXiv 2109.01903).
-    ``frozen_blocks``: stem and so
-    many first blocks stay as they are. ``frozen_norm``: the backbone's batch norms keep their statistics, as suits
-    small batches. ``last_stage``: the backbone ends after that stage; fewer make a smaller model.
+    ``frozen_blocks``: stem and so many first blocks stay as they are. ``frozen_norm``: the backbone's batch norms keep
+    their statistics, as suits small batches. ``last_stage``: the backbone ends after that stage; fewer make a smaller
+    model.
     """
 
     name: NetworkName

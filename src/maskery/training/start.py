@@ -58,11 +58,9 @@ def blend(net: Net, origin: Mapping[str, Tensor], share: float) -> None:
     """
     if share == 0:
         return
-    state = net.state_dict()
-    for key, own in state.items():
+    for key, own in net.state_dict().items():
         if own.is_floating_point():
             own.lerp_(origin[key].to(own.device), share)
-    net.load_state_dict(state)
 
 
 def _tensors(model: onnx.ModelProto) -> Tensors:

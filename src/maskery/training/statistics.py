@@ -50,7 +50,7 @@ def with_own_statistics(
     size = recipe.optimiser.batch
     with torch.inference_mode():
         for batch in range(batches_of(stream, recipe) if most is None else most):
-            net(prepare(torch.stack([stream[batch * size + i][0] for i in range(size)])))
+            net(prepare(torch.stack([stream[(batch * size + i) % len(stream)][0] for i in range(size)])))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return net.eval()
