@@ -69,15 +69,16 @@ COCO = {"train": "train2017", "val": "val2017"}
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path, exists=True))
 @click.argument("target", type=click.Path(path_type=Path))
-def main(source: Path, target: Path) -> None:
+@click.option("--split", "chosen", multiple=True, type=click.Choice(list(SPLITS)), help="Only this; else both.")
+def main(source: Path, target: Path, chosen: tuple[str, ...]) -> None:
     """Write images/{train,val} and masks/{train,val} below TARGET, from the data sets below SOURCE."""
     (target / "images").mkdir(parents=True, exist_ok=True)
     (target / "classes.json").write_text('{"classes": ["background", "face"], "ignore": 255}\n', encoding="utf-8")
-    for split, counts in SPLITS.items():
+    for split in chosen or SPLITS:
         for kind in ("images", "masks"):
             (target / kind / split).mkdir(parents=True, exist_ok=True)
         names = []
-        for example in examples(source, split, counts):
+        for example in examples(source, split, SPLITS[split]):
             names.append(example.name)
             example.picture.save(target / "images" / split / f"{example.name}.jpg", quality=92)
             example.mask.save(target / "masks" / split / f"{example.name}.png")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from maskery.errors import ConfigError, TrainingError
 from maskery.training.export import INPUT, OUTPUT, export_onnx
 from maskery.training.nets.base import Backbone, Net
-from maskery.training.nets.build import build_network
+from maskery.training.nets.build import build_network, imagenet_weights
 from maskery.training.nets.efficientnet_lite import EfficientNetLite0
 from maskery.training.nets.resnet import ResNet
 from maskery.training.recipe import BackboneName, Network, NetworkName
@@ -27,6 +27,7 @@ NETWORKS = [
 ] + [
     Network(name="deeplabv3plus", width=16, imagenet=False, last_stage=5),
     Network(name="classifier", imagenet=False, last_stage=7),
+    Network(name="classifier", imagenet=False, last_stage=8),
 ]
 # An export takes seconds: every network once, backbones of both families, shallow, deep and cut short.
 EXPORTED = [
@@ -35,6 +36,7 @@ EXPORTED = [
     Network(name="bisenet", backbone="resnet18", width=16, imagenet=False),
     Network(name="fcn", backbone="resnet18", width=16, imagenet=False),
     Network(name="classifier", backbone="resnet18", imagenet=False),
+    Network(name="classifier", imagenet=False, last_stage=8),
     Network(name="lraspp", backbone="resnet101", width=16, imagenet=False),
 ]
 
@@ -203,6 +205,10 @@ def test_imagenet_weights_arrive_in_every_depth_of_the_backbone() -> None:
     assert len(shallow) < len(deep)
     assert all(torch.equal(shallow[name], deep[name]) for name in shallow)
     assert deep["_bn0.running_mean"].any()
+    whole = build_network(Network(name="classifier", last_stage=8), CLASSES).backbone.state_dict()
+    published = torch.load(imagenet_weights(Network(name="classifier")), weights_only=True)
+    assert set(published) - set(whole) == {"_fc.weight", "_fc.bias"}
+    assert all(torch.equal(whole[name], published[name]) for name in whole)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +216,8 @@ def test_imagenet_weights_arrive_in_every_depth_of_the_backbone() -> None:
     [
         (Network(name="fcn", backbone="resnet50"), "do not come with Maskery. Give network.weights"),
         (Network(name="fcn", backbone="resnet50", last_stage=5), "Only efficientnet_lite0 has a last_stage"),
-        (Network(name="lraspp", last_stage=3), "from 4 to 7"),
+        (Network(name="lraspp", last_stage=3), "from 4 to 8"),
+        (Network(name="lraspp", last_stage=8), "that only a classifier is for"),
         (Network(name="light_decoder", last_stage=5), "needs the map at stride 32"),
         (Network(name="bisenet", last_stage=5), "needs the map at stride 32"),
         (Network(name="lraspp", backbone="resnet18", weights="no/such.pth"), "Cannot read the weights no/such.pth"),

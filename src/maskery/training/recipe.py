@@ -72,7 +72,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     so much of those weights and the rest of the trained ones, which often is better than either (arXiv 2109.01903).
     ``frozen_blocks``: stem and so many first blocks stay as they are. ``frozen_norm``: the backbone's batch norms keep
     their statistics, as suits small batches. ``last_stage``: the backbone ends after that stage; fewer make a smaller
-    model.
+    model, 8 is all of the published network but its 1000 classes.
     """
 
     name: NetworkName

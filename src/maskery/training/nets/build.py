@@ -8,7 +8,7 @@ from maskery.training.nets.base import Backbone, Net
 from maskery.training.nets.bisenet import BiSeNet
 from maskery.training.nets.classifier import Classifier
 from maskery.training.nets.deeplabv3plus import DeepLabV3Plus
-from maskery.training.nets.efficientnet_lite import LITE0_STAGES, EfficientNetLite0
+from maskery.training.nets.efficientnet_lite import WIDE_HEAD, EfficientNetLite0
 from maskery.training.nets.fcn import Fcn
 from maskery.training.nets.light_decoder import LightDecoder
 from maskery.training.nets.lraspp import LiteAspp
@@ -69,8 +69,12 @@ def _build_backbone(network: Network) -> Backbone:
         if last != FULL:
             raise ConfigError("Only efficientnet_lite0 has a last_stage.", f"Take it out for {network.backbone}.")
         return ResNet(network.backbone, stride)
-    if not 4 <= last <= len(LITE0_STAGES):
-        raise ConfigError(f"network.last_stage is {last}.", f"Give a number from 4 to {len(LITE0_STAGES)}.")
+    if not 4 <= last <= WIDE_HEAD:
+        raise ConfigError(f"network.last_stage is {last}.", f"Give a number from 4 to {WIDE_HEAD}.")
+    if last == WIDE_HEAD and network.name != "classifier":
+        raise ConfigError(
+            f"last_stage {last} is the 1280 channels that only a classifier is for.", f"Give {last - 1} or less."
+        )
     if last < FULL and network.name in WHOLE_PYRAMID:
         raise ConfigError(
             f"A {network.name} needs the map at stride 32; last_stage {last} stops before it.",

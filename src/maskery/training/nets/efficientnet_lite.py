@@ -20,6 +20,9 @@ LITE0_STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
+WIDE_HEAD = len(LITE0_STAGES) + 1
+"""The ``last_stage`` that means the layer behind the stages."""
+HEAD_CHANNELS = 1280
 # Pixels are normalised as (x - 127) / 128 in the checkpoint's own training.
 PIXEL_MEAN = 127.0
 PIXEL_STD = 128.0
@@ -64,11 +67,12 @@ class _Block(nn.Module):
 
 
 class EfficientNetLite0(Backbone):
-    """The backbone without its classifier: maps at strides 4, 8, 16 and 32 with (24, 40, 112, 192) channels.
+    """The backbone: maps at strides 4, 8, 16 and 32 with (24, 40, 112, 192) channels.
 
     ``last_stage`` of 7: the last (320 channels) is left out unless asked for, it costs a fifth of the parameters and
-    serves the classifier; 5 stops at stride 16 with 112 channels. With ``output_stride`` 16 the stages behind it are
-    dilated instead of strided, so the last map stays at stride 16 (as arXiv 1706.05587).
+    serves a classifier; 5 stops at stride 16 with 112 channels. 8 adds the layer behind the stages, which widens the
+    last map to 1280 channels. With ``output_stride`` 16 the stages behind it are dilated instead of strided, so the
+    last map stays at stride 16 (as arXiv 1706.05587).
     Input and ``early_layers``: ``Backbone``.
     """
 
@@ -98,6 +102,11 @@ class EfficientNetLite0(Backbone):
         self.channels = tuple(channels for _, channels in ends[1:])
         self.stride = stride
         self._blocks = nn.ModuleList(blocks)
+        self.widens = last_stage == WIDE_HEAD
+        if self.widens:
+            self._conv_head = nn.Conv2d(channels, HEAD_CHANNELS, 1, bias=False)
+            self._bn1 = nn.BatchNorm2d(HEAD_CHANNELS, eps=1e-3, momentum=0.01)
+            self.channels = (*self.channels[:-1], HEAD_CHANNELS)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = F.relu6(self._bn0(self._conv_stem(_same_pad(x, 3, 2))))
@@ -106,6 +115,8 @@ class EfficientNetLite0(Backbone):
             x = block(x)
             if i in self.taps:
                 features.append(x)
+        if self.widens:
+            features[-1] = F.relu6(self._bn1(self._conv_head(features[-1])))
         return features
 
     def early_layers(self, blocks: int) -> Sequence[nn.Module]:
