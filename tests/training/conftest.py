@@ -51,6 +51,7 @@ seed = 5
 [data]
 root = "{root}"
 crop = 32
+cut_mix = 0.5
 [[data.train]]
 path = "patches"
 split = "train"

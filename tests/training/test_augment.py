@@ -1,12 +1,17 @@
+from pathlib import Path
+
 import msgspec
 import numpy as np
+import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from maskery.datasets.base import IGNORE
 from maskery.training import augment
 from maskery.training.augment import PAD_GREY
-from maskery.training.recipe import Data, Source
+from maskery.training.jobs import open_job
+from maskery.training.recipe import Data, Source, load_recipe
 
 
 def recipe_data(low: float, high: float, jitter: float = 0.0) -> Data:
@@ -118,3 +123,32 @@ def test_a_classifiers_picture_is_shifted_and_erased() -> None:
         assert seen.shape == (64, 64, 3)
         grey = (seen == PAD_GREY).all(2).mean()
         assert 0.05 < grey <= 0.26
+
+
+def test_cut_mix_says_what_share_of_the_pixels_is_the_others() -> None:
+    shares = []
+    for seed in range(40):
+        image = Image.new("RGB", (48, 32), (255, 0, 0))
+        shares.append(augment.cut_mix(image, Image.new("RGB", (48, 32), (0, 0, 255)), np.random.default_rng(seed)))
+        assert (np.asarray(image)[..., 2] == 255).mean() == shares[-1]
+    assert min(shares) < 0.1
+    assert max(shares) > 0.6
+
+
+def test_a_cut_mixed_pictures_classes_are_those_of_its_pixels(classifier: Path) -> None:
+    recipe = load_recipe(classifier)
+    wanted = msgspec.structs.replace(recipe.data, cut_mix=0.5, colour_jitter=0.0, scale=(1.0, 1.0), erase=0.0)
+    recipe = msgspec.structs.replace(recipe, data=wanted)
+    stream = open_job(recipe, Path(recipe.data.root)).stream
+    mixed = 0
+    for position in range(len(stream)):
+        picture, shares = stream[position]
+        assert shares.sum() == pytest.approx(1)
+        red = (picture[0] > picture[2]).float().mean()
+        expected = torch.stack([1 - red, red])  # blue, red
+        torch.testing.assert_close(shares, expected, rtol=0, atol=0.05)
+        mixed += shares.max() < 1
+        again, same = stream[position]
+        assert torch.equal(picture, again)
+        assert torch.equal(shares, same)
+    assert 0 < mixed < len(stream)

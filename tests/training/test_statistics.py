@@ -64,3 +64,12 @@ def test_frozen_norms_stay(run: Run) -> None:
         for norm in (module for module in layer.modules() if isinstance(module, nn.BatchNorm2d)):
             assert norm.num_batches_tracked == 0
     assert norm_of(net, "lateral32.1").num_batches_tracked == batches_of(run.job.stream, run.recipe)
+
+
+def test_a_classifier_looks_at_more_pictures(run: Run, classifier: Path) -> None:
+    class Long(list[int]):
+        def __len__(self) -> int:
+            return 100_000
+
+    masks, pictures = (batches_of(Long(), recipe) for recipe in (run.recipe, load_recipe(classifier)))  # type: ignore[arg-type]
+    assert (masks, pictures) == (64, 1024)

@@ -57,6 +57,7 @@ def test_the_exported_net_doubles_its_maps_by_constant_scales(trained: Path) -> 
         (("scale = [0.8, 1.25]", "scale = [2.0, 1.0]"), "low <= high"),
         (('name = "light_decoder"', 'name = "heavy"'), "network.name"),
         (("\nepochs = 2", "\nepochs = 'two'"), "optimiser.epochs"),
+        (("crop = 64", "crop = 64\ncut_mix = 0.5"), "data.erase and data.cut_mix are for classifiers. Take them out."),
     ],
 )
 def test_wrong_recipes(recipe: Path, tmp_path: Path, change: tuple[str, str], says: str) -> None:
@@ -77,6 +78,13 @@ def test_losses() -> None:
     # Class 0: overlap 1/3, sizes 1 and 3/3; class 1: overlap 2/3, sizes 2 and 1.
     assert dice_loss(flat.log_softmax(1), target.long()) == pytest.approx(1 - (2 / 3 / 2 + 4 / 3 / 3) / 2, abs=1e-5)
     assert total_loss(flat, torch.full_like(target, 255), Loss(dice=1.0)).isfinite()
+
+
+def test_the_loss_of_a_picture_of_two_classes_is_that_of_both_by_their_shares() -> None:
+    logits = torch.tensor([[2.0, -1.0, 0.5]])
+    each = [total_loss(logits, torch.tensor([i]), Loss(smoothing=0.1)).item() for i in range(3)]
+    shares = torch.tensor([[0.25, 0.0, 0.75]])
+    assert total_loss(logits, shares, Loss(smoothing=0.1)) == pytest.approx(0.25 * each[0] + 0.75 * each[2])
 
 
 def test_only_hard_pixels_count_with_ohem_and_never_fewer_than_a_sixteenth() -> None:

@@ -102,6 +102,20 @@ def random_picture(image: Image.Image, data: Data, rng: np.random.Generator) -> 
     return crop
 
 
+def cut_mix(image: Image.Image, other: Image.Image, rng: np.random.Generator) -> float:
+    """Put a rectangle of ``other`` at its place in ``image`` (changed; RGB of one size): CutMix (arXiv 1905.04899).
+
+    Returns the share of pixels that are now the other's: its rectangle has a uniformly drawn area and middle.
+    """
+    width, height = image.size
+    part = math.sqrt(rng.random())
+    x, y = rng.random() * width, rng.random() * height
+    left, right = (round(min(max(x + side * part * width / 2, 0), width)) for side in (-1, 1))
+    top, bottom = (round(min(max(y + side * part * height / 2, 0), height)) for side in (-1, 1))
+    image.paste(other.crop((left, top, right, bottom)), (left, top))
+    return (right - left) * (bottom - top) / (width * height)
+
+
 def whole_picture(image: Image.Image, side: int) -> Image.Image:
     """The picture as a classifier sees it when it serves: stretched to (side, side)."""
     return image.resize((side, side), Image.Resampling.BILINEAR)

@@ -7,13 +7,14 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from maskery.datasets.base import IGNORE, SegmentationData, read_rgb
 from maskery.datasets.class_folder import ClassFolder
 from maskery.errors import ConfigError, nearest
-from maskery.training.augment import log_uniform, paste_object, random_crop, random_picture
+from maskery.training.augment import cut_mix, log_uniform, paste_object, random_crop, random_picture
 from maskery.training.recipe import Data, Recipe
 
 
@@ -78,7 +79,10 @@ class Crops(Stream):
 
 
 class LabelledPictures(Stream):
-    """Item i: image (3, crop, crop) uint8 and its class, a scalar int64."""
+    """Item i: image (3, crop, crop) uint8 and its class, a scalar int64.
+
+    With ``data.cut_mix`` the class is a distribution, (classes,) float32: a picture may have a part of another one.
+    """
 
     source: ClassFolder
 
@@ -87,9 +91,22 @@ class LabelledPictures(Stream):
         super().__init__(np.ones(len(source)), recipe)
 
     def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
-        index = int(self.order[position])
-        image = random_picture(self.source.picture(index), self.data, self._generator(position))
-        return pixels(image), torch.tensor(self.source.label(index))
+        index, rng = int(self.order[position]), self._generator(position)
+        image, label = self._picture(index, rng), self.source.label(index)
+        if not self.data.cut_mix:
+            return pixels(image), torch.tensor(label)
+        shares = torch.zeros(len(self.source.labels))
+        if rng.random() < self.data.cut_mix:
+            other = int(rng.integers(len(self.source)))
+            share = cut_mix(image, self._picture(other, rng), rng)
+            shares[self.source.label(other)] += share
+            shares[label] += 1 - share
+        else:
+            shares[label] = 1
+        return pixels(image), shares
+
+    def _picture(self, index: int, rng: np.random.Generator) -> Image.Image:
+        return random_picture(self.source.picture(index), self.data, rng)
 
 
 def pixels(image: object) -> Tensor:

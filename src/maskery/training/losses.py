@@ -21,10 +21,11 @@ OHEM_LEAST = 16
 def total_loss(outputs: Tensor | Sequence[Tensor], target: Tensor, weights: Loss) -> Tensor:
     """The recipe's weighted sum, a scalar. A batch without a judged pixel has loss zero.
 
-    ``outputs``: logits, or the main logits and those of auxiliary heads. ``target`` of one axis holds picture classes.
+    ``outputs``: logits, or the main logits and those of auxiliary heads. A ``target`` (N,) holds classes of whole
+    pictures, one of (N, C) distributions over them.
     """
     main, *others = [outputs] if isinstance(outputs, Tensor) else outputs
-    if target.dim() == 1:
+    if target.dim() <= 2:
         return across(F.cross_entropy(main.float(), target, label_smoothing=weights.smoothing)) / count()
     loss = _one(main, target.long(), weights)
     for other in others:

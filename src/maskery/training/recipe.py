@@ -39,7 +39,8 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     ``mask_stride`` makes the masks (and the loss) coarser than the crop. ``repeat_threshold`` t repeats a picture
     max(1, sqrt(t / f)) times an epoch, f being the share of pictures with its rarest class (arXiv 1908.03195).
     ``passes`` shows every picture so many times an epoch. ``erase``: side of a grey square put over the picture, in
-    crops (cutout, arXiv 1708.04552); it is for classification only.
+    crops (cutout, arXiv 1708.04552). ``cut_mix``: probability that a rectangle of another picture is put into one,
+    which then is of both classes by area (arXiv 1905.04899). These two are for classification only.
     """
 
     root: str = "."
@@ -55,6 +56,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     swap: list[tuple[str, str]] = []
     colour_jitter: float = 0.3
     erase: float = 0.0
+    cut_mix: float = 0.0
     repeat_threshold: float = 0.0
     passes: int = 1
     paste: Paste | None = None
@@ -189,6 +191,6 @@ def load_recipe(path: Path) -> Recipe:
             f"{path}: network.start_share is {recipe.network.start_share}.",
             "Give a share in 0 <= share < 1 of the model that network.start names.",
         )
-    if not recipe.classifies and data.erase:
-        raise ConfigError(f"{path}: data.erase is for classifiers.", "Take it out.")
+    if not recipe.classifies and (data.erase or data.cut_mix):
+        raise ConfigError(f"{path}: data.erase and data.cut_mix are for classifiers.", "Take them out.")
     return recipe

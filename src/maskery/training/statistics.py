@@ -16,14 +16,15 @@ from maskery.training.nets.base import Net
 from maskery.training.optimiser import set_training_mode
 from maskery.training.recipe import Recipe
 
-CROPS = 256
-"""So many training crops are looked at, or a whole epoch where that is fewer."""
+CROPS, PICTURES = 256, 4096
+"""So many training crops are looked at, or a whole epoch where that is fewer; of a classifier so many pictures, whose
+last maps have few positions each."""
 
 
 def batches_of(stream: Stream, recipe: Recipe) -> int:
     """How many batches ``with_own_statistics`` looks at."""
-    size = recipe.optimiser.batch
-    return max(1, min(len(stream), CROPS) // size)
+    enough = PICTURES if recipe.classifies else CROPS
+    return max(1, min(len(stream), enough) // recipe.optimiser.batch)
 
 
 def with_own_statistics(
