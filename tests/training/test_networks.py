@@ -27,7 +27,7 @@ NETWORKS = [
 ] + [
     Network(name="deeplabv3plus", width=16, imagenet=False, last_stage=5),
     Network(name="classifier", imagenet=False, last_stage=7),
-    Network(name="classifier", imagenet=False, last_stage=8),
+    Network(name="classifier", imagenet=False, last_stage=8, mirror=True),
 ]
 # An export takes seconds: every network once, backbones of both families, shallow, deep and cut short.
 EXPORTED = [
@@ -36,7 +36,7 @@ EXPORTED = [
     Network(name="bisenet", backbone="resnet18", width=16, imagenet=False),
     Network(name="fcn", backbone="resnet18", width=16, imagenet=False),
     Network(name="classifier", backbone="resnet18", imagenet=False),
-    Network(name="classifier", imagenet=False, last_stage=8),
+    Network(name="classifier", imagenet=False, last_stage=8, mirror=True),
     Network(name="lraspp", backbone="resnet101", width=16, imagenet=False),
 ]
 
@@ -197,6 +197,19 @@ def test_parameter_names_are_those_of_the_published_checkpoints(tmp_path: Path) 
     network = Network(name="lraspp", backbone="resnet18", width=16, weights=str(tmp_path / "resnet18.pth"))
     loaded = build_network(network, CLASSES).backbone.state_dict()
     assert all(torch.equal(loaded[name], published[name]) for name in published)
+
+
+def test_with_mirror_a_trained_classifier_answers_by_both_images() -> None:
+    plain = fresh(Network(name="classifier", imagenet=False, last_stage=4))
+    both = fresh(Network(name="classifier", imagenet=False, last_stage=4, mirror=True))
+    both.load_state_dict(plain.state_dict())
+    x = torch.randn(3, 3, 64, 96)
+    with torch.inference_mode():
+        expected = (plain.eval()(x) + plain(x.flip(3))) / 2
+        torch.testing.assert_close(both.eval()(x), expected)
+        torch.testing.assert_close(both(x.flip(3)), expected)
+        assert not torch.allclose(plain(x), expected)
+    assert both.train()(x).shape == (3, CLASSES)
 
 
 def test_imagenet_weights_arrive_in_every_depth_of_the_backbone() -> None:

@@ -57,7 +57,7 @@ def test_the_exported_net_doubles_its_maps_by_constant_scales(trained: Path) -> 
         (("scale = [0.8, 1.25]", "scale = [2.0, 1.0]"), "low <= high"),
         (('name = "light_decoder"', 'name = "heavy"'), "network.name"),
         (("\nepochs = 2", "\nepochs = 'two'"), "optimiser.epochs"),
-        (("crop = 64", "crop = 64\ncut_mix = 0.5"), "data.erase and data.cut_mix are for classifiers. Take them out."),
+        (("crop = 64", "crop = 64\ncut_mix = 0.5"), "data.cut_mix and network.mirror are for classifiers. Take"),
     ],
 )
 def test_wrong_recipes(recipe: Path, tmp_path: Path, change: tuple[str, str], says: str) -> None:

@@ -74,7 +74,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     so much of those weights and the rest of the trained ones, which often is better than either (arXiv 2109.01903).
     ``frozen_blocks``: stem and so many first blocks stay as they are. ``frozen_norm``: the backbone's batch norms keep
     their statistics, as suits small batches. ``last_stage``: the backbone ends after that stage; fewer make a smaller
-    model, 8 is all of the published network but its 1000 classes.
+    model, 8 is all of the published network but its 1000 classes. ``mirror``: a classifier that has been trained also
+    looks at the mirror image and answers by both, at twice the work.
     """
 
     name: NetworkName
@@ -88,6 +89,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     frozen_blocks: int = 0
     frozen_norm: bool = False
     last_stage: int = 6
+    mirror: bool = False
 
 
 class Optimiser(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,6 +193,6 @@ def load_recipe(path: Path) -> Recipe:
             f"{path}: network.start_share is {recipe.network.start_share}.",
             "Give a share in 0 <= share < 1 of the model that network.start names.",
         )
-    if not recipe.classifies and (data.erase or data.cut_mix):
-        raise ConfigError(f"{path}: data.erase and data.cut_mix are for classifiers.", "Take them out.")
+    if not recipe.classifies and (data.erase or data.cut_mix or recipe.network.mirror):
+        raise ConfigError(f"{path}: data.erase, data.cut_mix and network.mirror are for classifiers.", "Take them out.")
     return recipe

@@ -59,7 +59,7 @@ def _build_head(network: Network, backbone: Backbone, classes: int) -> Net:
         case "lraspp":
             return LiteAspp(backbone, classes, network.width, network.dropout)
         case "classifier":
-            return Classifier(backbone, classes, network.dropout)
+            return Classifier(backbone, classes, network.dropout, network.mirror)
 
 
 def _build_backbone(network: Network) -> Backbone:
