@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from maskery.errors import ConfigError
+from maskery.model_card import load_card
 from maskery.training.loop import Run
 from maskery.training.nets.build import build_network
+from maskery.training.publish import publish
 from maskery.training.recipe import Network, load_recipe
 from maskery.training.start import norms_behind, start_from
 from maskery.zoo.catalog import builtin
@@ -69,3 +71,15 @@ def test_a_share_of_nothing_or_of_all_is_refused(recipe: Path, tmp_path: Path, a
     (tmp_path / "wrong.toml").write_text(recipe.read_text().replace("width = 16\n", f"width = 16\n{added}\n"))
     with pytest.raises(ConfigError, match="start_share"):
         load_recipe(tmp_path / "wrong.toml")
+
+
+def test_the_card_says_where_it_started_and_how_long_that_took(recipe: Path, tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(recipe.read_text().replace("width = 16\n", 'width = 128\nstart = "everyday"\n'))
+    wanted = load_recipe(path)
+    run = Run(wanted, Path(wanted.data.root), tmp_path / "out", lambda text: None, "cpu")
+    facts = publish(run, path, tmp_path / "model").training
+    made = load_card(EVERYDAY.parent / "model.toml").training
+    assert str(facts["start"]).startswith("everyday 1.0.0, sha256 ")
+    assert facts["start_minutes"] == pytest.approx(float(made["minutes"]) + float(made.get("start_minutes", 0)))
+    assert facts["minutes"] == 0
