@@ -96,13 +96,12 @@ class LabelledPictures(Stream):
         if not self.data.cut_mix:
             return pixels(image), torch.tensor(label)
         shares = torch.zeros(len(self.source.labels))
+        shares[label] = 1
         if rng.random() < self.data.cut_mix:
             other = int(rng.integers(len(self.source)))
             share = cut_mix(image, self._picture(other, rng), rng)
+            shares[label] -= share
             shares[self.source.label(other)] += share
-            shares[label] += 1 - share
-        else:
-            shares[label] = 1
         return pixels(image), shares
 
     def _picture(self, index: int, rng: np.random.Generator) -> Image.Image:

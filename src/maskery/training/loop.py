@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
 from maskery.errors import TrainingError
+from maskery.model_card import ModelCard
 from maskery.settings import load_settings
 from maskery.training import checkpoint, diagnosis, processes
 from maskery.training.chronicle import Chronicle
@@ -54,8 +55,7 @@ class Run:
         self.job = open_job(recipe, root)
         torch.manual_seed(recipe.seed)
         self.net: Net = build_network(recipe.network, len(self.job.labels))
-        if recipe.network.start:
-            self._start(recipe.network.start)
+        self.start = self._start(recipe.network.start) if recipe.network.start else None
         kept = self.net.state_dict() if recipe.network.start_share else {}
         self.origin = {key: value.clone() for key, value in kept.items()}
         if self.mixed and self.device.type == "cpu":
@@ -76,9 +76,12 @@ class Run:
         self.epoch, self.seconds, self.threads = 0, 0.0, torch.get_num_threads()
         self.entry: Entry = {}
 
-    def _start(self, name: str) -> None:
-        fresh = start_from(self.net, Store(load_settings()).locate(name).path)
+    def _start(self, name: str) -> ModelCard:
+        """Fill the network with the weights of the model ``name``, and tell; its card."""
+        located = Store(load_settings()).locate(name)
+        fresh = start_from(self.net, located.path)
         self.say(f"starting from {name}" + (f"; its {', '.join(fresh)} do not fit and start anew" if fresh else ""))
+        return located.card
 
     @property
     def labels(self) -> tuple[str, ...]:

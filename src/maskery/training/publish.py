@@ -103,18 +103,17 @@ def _facts(run: Run, proof: Proof) -> dict[str, str | int | float]:
         "minutes": round(run.seconds / 60, 1),
         "machine": f"{machine['machine']}, {machine['device']}, {machine['threads']} threads",
         "finished": time.strftime("%Y-%m-%d"),
-        **_of_start(run.recipe.network.start),
+        **_of_start(run.start),
         "parity_torch_onnx": proof.exact,
         "parity_after_half_storage": proof.stored,
         "classes_changed_by_half_storage": proof.changed,
     }
 
 
-def _of_start(name: str) -> dict[str, str | int | float]:
+def _of_start(card: ModelCard | None) -> dict[str, str | int | float]:
     """Which model a run started from, and the minutes that made it, as far as its card says them."""
-    if not name:
+    if card is None:
         return {}
-    card = Store(load_settings()).locate(name).card
     minutes = [card.training[key] for key in ("minutes", "start_minutes") if key in card.training]
     facts: dict[str, str | int | float] = {"start": f"{card.name} {card.version}, sha256 {card.sha256[:12]}"}
     return facts | ({"start_minutes": round(sum(float(m) for m in minutes), 1)} if minutes else {})
