@@ -7,7 +7,7 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from maskery.errors import ConfigError
+from maskery.errors import ConfigError, TrainingError
 from maskery.model_card import load_card
 from maskery.training.loop import Run
 from maskery.training.nets.build import build_network
@@ -83,3 +83,14 @@ def test_the_card_says_where_it_started_and_how_long_that_took(recipe: Path, tmp
     assert str(facts["start"]).startswith("everyday 1.0.0, sha256 ")
     assert facts["start_minutes"] == pytest.approx(float(made["minutes"]) + float(made.get("start_minutes", 0)))
     assert facts["minutes"] == 0
+
+
+def test_a_run_whose_start_has_changed_is_not_resumed(recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text(recipe.read_text().replace("width = 16\n", 'width = 128\nstart = "everyday"\n'))
+    wanted = load_recipe(tmp_path / "r.toml")
+    run = Run(wanted, Path(wanted.data.root), tmp_path, lambda text: None, "cpu")
+    torch.save(run.state(), run.checkpoint_path)
+    assert run.resume()
+    torch.save(run.state() | {"start": "0" * 64}, run.checkpoint_path)
+    with pytest.raises(TrainingError, match="started from another everyday"):
+        run.resume()

@@ -103,6 +103,11 @@ class Run:
                 f"{path} comes from another recipe: {diagnosis.listed(changed)}.",
                 "Undo the change, choose another --out, or delete the folder.",
             )
+        if self.start and state.get("start", self.start.sha256) != self.start.sha256:
+            raise TrainingError(
+                f"{path} started from another {self.recipe.network.start} than the one that is there now.",
+                "Put the earlier one back, choose another --out, or delete the folder.",
+            )
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -219,6 +224,7 @@ class Run:
         """What a checkpoint holds."""
         return {
             "recipe": fingerprint(self.recipe),
+            "start": self.start.sha256 if self.start else "",
             "epoch": self.epoch,
             "seconds": self.seconds,
             "entry": self.entry,
