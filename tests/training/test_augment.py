@@ -24,8 +24,8 @@ def recipe_data(low: float, high: float, jitter: float = 0.0) -> Data:
 def random_crop(
     image: Image.Image, mask: NDArray[np.uint8], data: Data, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    crop, target = augment.random_crop(image, mask, data, None, rng)
-    return np.asarray(crop), np.asarray(target)
+    crop, target = augment.cut(image, mask, augment.random_window(image.size, data, rng), data, None)
+    return np.asarray(augment.recolour(crop, data.colour_jitter, rng)), np.asarray(target)
 
 
 def test_picture_and_mask_stay_together() -> None:
@@ -87,7 +87,8 @@ def test_left_and_right_change_places_in_the_mirror() -> None:
     seen = set()
     for seed in range(12):
         rng = np.random.default_rng(seed)
-        crop, target = augment.random_crop(Image.fromarray(image), mask, recipe_data(1, 1), swap, rng)
+        data = recipe_data(1, 1)
+        crop, target = augment.cut(Image.fromarray(image), mask, augment.random_window((64, 64), data, rng), data, swap)
         assert np.asarray(target)[0, 0] == 1
         seen.add(int(np.asarray(crop)[0, 0, 0]))
     assert seen == {0, 200}

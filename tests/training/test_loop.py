@@ -153,13 +153,13 @@ def test_so_are_the_input_the_layer_and_the_gradient(recipe: Path, tmp_path: Pat
 
     hook = run.net.mix8.register_forward_hook(lambda module, inputs, output: output * float("inf"))
     with pytest.raises(TrainingError, match=r"the network's output was not; the first layer is reduce\.0"):
-        run.step(images, targets, [0, 1])
+        run.step(images, [targets], [0, 1])
     hook.remove()
 
     mean = run.net.backbone.pixel_mean
     run.net.backbone.pixel_mean = (float("nan"),) * 3
     with pytest.raises(TrainingError, match="the network's input was not finite"):
-        run.step(images, targets, [0, 1])
+        run.step(images, [targets], [0, 1])
     run.net.backbone.pixel_mean = mean
 
     for module in run.net.modules():
@@ -167,5 +167,5 @@ def test_so_are_the_input_the_layer_and_the_gradient(recipe: Path, tmp_path: Pat
             module.reset_running_stats()
     run.net.classify.bias.register_hook(lambda grad: grad * float("inf"))
     with pytest.raises(TrainingError, match=r"The gradient became .* of 1 parameters, the last of them classify\.bias"):
-        run.step(images, targets, [0, 1])
+        run.step(images, [targets], [0, 1])
     assert all(torch.equal(parameter, weights[name]) for name, parameter in run.net.named_parameters())

@@ -139,24 +139,25 @@ class Concatenated:
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)
 
-    def _locate(self, index: int) -> tuple[SegmentationData, int]:
-        for part in self.parts:
-            if index < len(part):
+    def locate(self, index: int) -> tuple[int, int]:
+        """The part that picture ``index`` is of, and its number there."""
+        for part, data in enumerate(self.parts):
+            if index < len(data):
                 return part, index
-            index -= len(part)
+            index -= len(data)
         raise IndexError(index)
 
     def name(self, index: int) -> str:
-        part, i = self._locate(index)
-        return part.name(i)
+        part, i = self.locate(index)
+        return self.parts[part].name(i)
 
     def image_path(self, index: int) -> Path:
-        part, i = self._locate(index)
-        return part.image_path(i)
+        part, i = self.locate(index)
+        return self.parts[part].image_path(i)
 
     def mask(self, index: int) -> NDArray[np.uint8]:
-        part, i = self._locate(index)
-        return part.mask(i)
+        part, i = self.locate(index)
+        return self.parts[part].mask(i)
 
 
 def read_rgb(path: Path) -> Image.Image:

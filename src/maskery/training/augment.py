@@ -1,6 +1,7 @@
 """Pictures and masks -> training crops. Everything random comes from one generator, so a crop is reproducible."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,37 +14,54 @@ PAD_GREY = 127
 Pixels = NDArray[np.uint8]
 
 
-def random_crop(
-    image: Image.Image, mask: Pixels, data: Data, swap: Pixels | None, rng: np.random.Generator
-) -> tuple[Image.Image, Image.Image]:
-    """Turn, scale, crop, flip and recolour.
+@dataclass(frozen=True)
+class Window:
+    """What a crop shows of a picture: first turned by ``angle`` degrees, then the part ``box`` of it (x0, y0, x1, y1 in
+    its pixels) fills ``place`` (left, top, right, bottom in the crop's), and all of it is ``mirrored`` or not.
+    """
 
-    ``image`` RGB (H, W), ``mask`` (H, W) uint8; ``swap`` (256,) uint8 gives each class the one that it becomes in the
-    mirror. Returns the crop (crop, crop) RGB and its mask (crop / mask_stride) squared, mode L; outside the picture the
-    crop is grey and the mask ``IGNORE``.
+    angle: float
+    box: tuple[float, float, float, float]
+    place: tuple[int, int, int, int]
+    mirrored: bool
+
+
+def random_window(size_wh: tuple[int, int], data: Data, rng: np.random.Generator) -> Window:
+    """Where a crop of a picture of this size lies; its place is in multiples of ``mask_stride``."""
+    angle = rng.uniform(-data.rotate, data.rotate) if data.rotate else 0.0
+    width, height = size_wh
+    side = min(width, height) / log_uniform(data.scale, rng)
+    x0, x1, left, right = _span(width, side, data.crop, data.mask_stride, rng)
+    y0, y1, top, bottom = _span(height, side, data.crop, data.mask_stride, rng)
+    mirrored = data.flip and bool(rng.random() < 0.5)
+    return Window(angle, (x0, y0, x1, y1), (left, top, right, bottom), mirrored)
+
+
+def cut(
+    image: Image.Image, mask: Pixels, window: Window, data: Data, swap: Pixels | None
+) -> tuple[Image.Image, Image.Image]:
+    """What ``window`` shows of ``image`` RGB (H, W) and of ``mask`` (H, W) uint8.
+
+    ``swap`` (256,) uint8 gives each class the one that it becomes in the mirror. Returns the crop (crop, crop) RGB and
+    its mask (crop / mask_stride) squared, mode L; outside the picture the crop is grey and the mask ``IGNORE``.
     """
     labels = Image.fromarray(mask)
-    if data.rotate:
-        angle = rng.uniform(-data.rotate, data.rotate)
-        image = image.rotate(angle, Image.Resampling.BILINEAR, fillcolor=(PAD_GREY,) * 3)
-        labels = labels.rotate(angle, Image.Resampling.NEAREST, fillcolor=IGNORE)
-    width, height = image.size
-    side = min(width, height) / log_uniform(data.scale, rng)
+    if window.angle:
+        image = image.rotate(window.angle, Image.Resampling.BILINEAR, fillcolor=(PAD_GREY,) * 3)
+        labels = labels.rotate(window.angle, Image.Resampling.NEAREST, fillcolor=IGNORE)
     step = data.mask_stride
-    x0, x1, left, right = _span(width, side, data.crop, step, rng)
-    y0, y1, top, bottom = _span(height, side, data.crop, step, rng)
-    box = (x0, y0, x1, y1)
+    left, top, right, bottom = window.place
     crop = Image.new("RGB", (data.crop, data.crop), (PAD_GREY,) * 3)
-    crop.paste(image.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=box), (left, top))
+    crop.paste(image.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=window.box), (left, top))
     target = Image.new("L", (data.crop // step, data.crop // step), IGNORE)
     coarse = ((right - left) // step, (bottom - top) // step)
-    target.paste(labels.resize(coarse, Image.Resampling.NEAREST, box=box), (left // step, top // step))
-    if data.flip and rng.random() < 0.5:
+    target.paste(labels.resize(coarse, Image.Resampling.NEAREST, box=window.box), (left // step, top // step))
+    if window.mirrored:
         crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         target = target.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         if swap is not None:
             target = target.point(swap.tolist())
-    return recolour(crop, data.colour_jitter, rng), target
+    return crop, target
 
 
 def paste_object(
@@ -54,16 +72,16 @@ def paste_object(
     label: int,
     size: float,
     rng: np.random.Generator,
-) -> None:
+) -> tuple[int, int, int, int]:
     """Put the ``label`` pixels of ``image`` onto ``crop`` and ``target`` (both changed), at a random place.
 
     ``image`` RGB (H, W) and ``mask`` (H, W) are another picture; the longer side of what is pasted becomes ``size`` of
-    the crop's side.
+    the crop's side. Returns the box within which something changed: left, top, right, bottom, empty where nothing did.
     """
     shape = Image.fromarray(np.where(mask == label, np.uint8(255), np.uint8(0)))
     box = shape.getbbox()
     if box is None:
-        return
+        return 0, 0, 0, 0
     side, step = crop.width, crop.width // target.width
     factor = size * side / max(box[2] - box[0], box[3] - box[1])
     wide = step * max(1, round((box[2] - box[0]) * factor / step))
@@ -77,6 +95,7 @@ def paste_object(
         thing, soft, hard = (one.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for one in (thing, soft, hard))
     crop.paste(thing, (x, y), soft)
     target.paste(label, (x // step, y // step), hard)
+    return x, y, x + wide, y + high
 
 
 def random_picture(image: Image.Image, data: Data, rng: np.random.Generator) -> Image.Image:

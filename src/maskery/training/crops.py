@@ -11,14 +11,23 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from maskery.datasets.base import IGNORE, SegmentationData, read_rgb
+from maskery.datasets.base import IGNORE, Concatenated, SegmentationData, read_rgb
 from maskery.datasets.class_folder import ClassFolder
 from maskery.errors import ConfigError, nearest
-from maskery.training.augment import cut_mix, log_uniform, paste_object, random_crop, random_picture
+from maskery.training.augment import (
+    cut,
+    cut_mix,
+    log_uniform,
+    paste_object,
+    random_picture,
+    random_window,
+    recolour,
+)
 from maskery.training.recipe import Data, Recipe
+from maskery.training.soft import SoftLabels, cut_soft, forget, nothing
 
 
-class Stream(Dataset[tuple[Tensor, Tensor]]):
+class Stream(Dataset[tuple[Tensor, ...]]):
     """Item i of an epoch. ``order`` lists the pictures of the epoch that was started last."""
 
     source: SegmentationData | ClassFolder
@@ -50,12 +59,16 @@ class Stream(Dataset[tuple[Tensor, Tensor]]):
 
 
 class Crops(Stream):
-    """Item i: image (3, crop, crop) uint8 and mask (crop / stride, crop / stride) uint8."""
+    """Item i: image (3, crop, crop) uint8 and mask (crop / stride, crop / stride) uint8.
 
-    source: SegmentationData
+    With ``loss.distil`` also the soft labels (C, crop / 8, crop / 8) float32, NaN where no teacher said anything.
+    ``soft``: those of each part of ``source``, in order.
+    """
 
-    def __init__(self, source: SegmentationData, recipe: Recipe) -> None:
-        self.source, data = source, recipe.data
+    source: Concatenated
+
+    def __init__(self, source: Concatenated, recipe: Recipe, soft: Sequence[SoftLabels | None]) -> None:
+        self.source, self.soft, data = source, soft, recipe.data
         ids = {label: i for i, label in enumerate(source.labels)}
         self.swap = _swap_table(data.swap, ids) if data.swap else None
         present = [classes_in(source.mask(i)) for i in range(len(source))] if _looks_at_masks(data) else []
@@ -67,15 +80,32 @@ class Crops(Stream):
                 raise ConfigError("No picture has a class of data.paste.classes.", "Correct the list.")
         super().__init__(repeat_factors(present, len(source), data.repeat_threshold), recipe)
 
-    def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
-        index, rng, source = int(self.order[position]), self._generator(position), self.source
-        image, target = random_crop(read_rgb(source.image_path(index)), source.mask(index), self.data, self.swap, rng)
-        paste = self.data.paste
-        if paste and rng.random() < paste.probability:
-            other, label = self.objects[int(rng.integers(len(self.objects)))]
-            size = log_uniform(paste.size, rng)
-            paste_object(image, target, read_rgb(source.image_path(other)), source.mask(other), label, size, rng)
-        return pixels(image), torch.from_numpy(np.array(target))
+    def __getitem__(self, position: int) -> tuple[Tensor, ...]:
+        index, rng, data = int(self.order[position]), self._generator(position), self.data
+        picture = read_rgb(self.source.image_path(index))
+        window = random_window(picture.size, data, rng)
+        image, target = cut(picture, self.source.mask(index), window, data, self.swap)
+        image = recolour(image, data.colour_jitter, rng)
+        pasted = self._paste(image, target, rng)
+        truth = torch.from_numpy(np.array(target))
+        if not self.recipe.loss.distil:
+            return pixels(image), truth
+        part, _ = self.source.locate(index)
+        labels = self.soft[part]
+        if labels is None:
+            return pixels(image), truth, nothing(len(self.source.labels), data.crop)
+        soft = cut_soft(labels.logits(self.source.name(index)), picture.size, window, data.crop, self.swap)
+        forget(soft, pasted)
+        return pixels(image), truth, soft
+
+    def _paste(self, image: Image.Image, target: Image.Image, rng: np.random.Generator) -> tuple[int, int, int, int]:
+        """Perhaps put an object of another picture in; the box that it changed."""
+        paste, source = self.data.paste, self.source
+        if not paste or rng.random() >= paste.probability:
+            return 0, 0, 0, 0
+        other, label = self.objects[int(rng.integers(len(self.objects)))]
+        size = log_uniform(paste.size, rng)
+        return paste_object(image, target, read_rgb(source.image_path(other)), source.mask(other), label, size, rng)
 
 
 class LabelledPictures(Stream):

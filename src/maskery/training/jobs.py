@@ -15,13 +15,15 @@ from torch.utils.data import DataLoader, Subset
 from maskery.datasets.base import Concatenated, SegmentationData, read_rgb
 from maskery.datasets.class_folder import ClassFolder
 from maskery.datasets.formats import open_dataset
+from maskery.datasets.unlabelled import Unlabelled
 from maskery.errors import ConfigError, nearest
 from maskery.labels import LABEL_SETS, palette_of
 from maskery.metrics import Confusion, mean_iou, quality
 from maskery.training.augment import whole_picture
 from maskery.training.crops import Crops, LabelledPictures, Stream, pixels
-from maskery.training.recipe import Recipe, Source
+from maskery.training.recipe import UNLABELLED, Recipe, Source
 from maskery.training.sheet import CELLS, ROWS, label_sheet, mask_sheet, spread
+from maskery.training.soft import SoftLabels
 
 
 class Job(Protocol):
@@ -64,9 +66,13 @@ class SegmentationJob:
         self.parts = [_open(root, source, wanted) for source in recipe.data.train]
         train = Concatenated(self.parts)
         self.labels = tuple(train.labels)
+        soft = [
+            SoftLabels(Path(source.soft), part, self.labels) if source.soft else None
+            for source, part in zip(recipe.data.train, self.parts, strict=True)
+        ]
         self.validation = _open(root, recipe.data.validate, self.labels)
         self.pictures = len(train)
-        self.stream: Stream = Crops(train, recipe)
+        self.stream: Stream = Crops(train, recipe, soft)
 
     @property
     def validation_pictures(self) -> int:
@@ -171,4 +177,8 @@ def label_names(recipe: Recipe) -> Sequence[str] | None:
 
 
 def _open(root: Path, source: Source, labels: Sequence[str] | None) -> SegmentationData:
+    if source.format == UNLABELLED:
+        if not labels:
+            raise ConfigError(f"{source.path} has no masks to say what the classes are.", "Give data.labels.")
+        return Unlabelled(root / source.path / source.split, labels)
     return open_dataset(root / source.path, source.split, labels, source.format)

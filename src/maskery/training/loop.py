@@ -157,8 +157,8 @@ class Run:
             hold_rate(self.optimiser, settings)
         set_training_mode(self.net, self.recipe)
         started, losses = time.monotonic(), []
-        for step, (images, targets) in enumerate(loader, start=1):
-            losses.append(self.step(images, targets, batches[step - 1]))
+        for step, (images, *truth) in enumerate(loader, start=1):
+            losses.append(self.step(images, truth, batches[step - 1]))
             self.chronicle.step(self.epoch, step, losses, time.monotonic() - started)
         return {
             "epoch": self.epoch + 1,
@@ -177,12 +177,16 @@ class Run:
         """Whether the schedule's end is reached and the rate is held."""
         return self.epoch >= self.recipe.optimiser.epochs
 
-    def step(self, images: Tensor, targets: Tensor, positions: Sequence[int]) -> float:
-        """Learn from a batch, that of ``positions`` in the epoch's stream; the loss."""
+    def step(self, images: Tensor, truth: Sequence[Tensor], positions: Sequence[int]) -> float:
+        """Learn from a batch, that of ``positions`` in the epoch's stream; the loss.
+
+        ``truth``: masks or classes, and soft labels where the stream has them.
+        """
         prepared = self.prepare(images)
         with mixed(self.device, self.mixed):
             outputs = self.in_step(prepared)
-        loss = total_loss(outputs, targets.to(self.device), self.recipe.loss)
+        targets, *soft = (part.to(self.device) for part in truth)
+        loss = total_loss(outputs, targets, self.recipe.loss, *soft)
         value = loss.item()
         if not math.isfinite(value):
             cause = diagnosis.first_not_finite(self.net, prepared, self._forward)

@@ -18,11 +18,12 @@ OHEM_LEAST = 16
 """At least one pixel of so many is kept, however sure the network is."""
 
 
-def total_loss(outputs: Tensor | Sequence[Tensor], target: Tensor, weights: Loss) -> Tensor:
+def total_loss(outputs: Tensor | Sequence[Tensor], target: Tensor, weights: Loss, soft: Tensor | None = None) -> Tensor:
     """The recipe's weighted sum, a scalar. A batch without a judged pixel has loss zero.
 
     ``outputs``: logits, or the main logits and those of auxiliary heads. A ``target`` (N,) holds classes of whole
-    pictures, one of (N, C) distributions over them.
+    pictures, one of (N, C) distributions over them. ``soft``: a teacher's logits for the main ones, see
+    ``distillation``.
     """
     main, *others = [outputs] if isinstance(outputs, Tensor) else outputs
     if target.dim() <= 2:
@@ -30,6 +31,8 @@ def total_loss(outputs: Tensor | Sequence[Tensor], target: Tensor, weights: Loss
     loss = _one(main, target.long(), weights)
     for other in others:
         loss = loss + weights.auxiliary * _one(other, target.long(), weights)
+    if soft is not None:
+        loss = loss + weights.distil * distillation(main, soft, weights.temperature)
     return loss
 
 
@@ -72,6 +75,19 @@ def dice_loss(log_probability: Tensor, target: Tensor) -> Tensor:
     size = across((log_probability.exp() * valid[:, None]).sum((0, 2, 3)) + pixels)
     present = across(pixels) > 0
     return 1 - torch.where(present, 2 * overlap / size.clamp(min=1), 0).sum() / present.sum().clamp(min=1)
+
+
+def distillation(logits: Tensor, soft: Tensor, temperature: float) -> Tensor:
+    """T^2 times the Kullback-Leibler divergence of what the network says from what the teacher said, both of
+    logits / T, averaged over the places with soft labels (arXiv 1503.02531; for masks 1903.04197).
+
+    ``soft`` (N, C, h, w): logits, NaN where there are none; ``logits`` are resized to them.
+    """
+    said = soft[:, 0].isfinite()
+    ours = F.interpolate(logits.float(), size=soft.shape[2:], mode="bilinear", align_corners=False)
+    theirs = (soft.float().masked_fill(~said[:, None], 0) / temperature).log_softmax(1)
+    distance = F.kl_div((ours / temperature).log_softmax(1), theirs, reduction="none", log_target=True).sum(1)
+    return temperature**2 * across((distance * said).sum()) / across(said.sum()).clamp(min=1)
 
 
 def _of_target(log_probability: Tensor, target: Tensor) -> Tensor:

@@ -9,13 +9,20 @@ from maskery import strict
 from maskery.errors import ConfigError
 from maskery.model_card import Finder
 
+UNLABELLED = "unlabelled"
+
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """One data set: a folder (or zip) below the data root, its split and format."""
+    """One data set: a folder (or zip) below the data root, its split and format.
+
+    The format ``unlabelled`` is a folder of pictures (of ``split`` in it, where there is one) without masks.
+    ``soft``: a folder with a teacher's soft labels for these pictures (``training.soft``), for ``loss.distil``.
+    """
 
     path: str
     split: str = ""
     format: str = "auto"
+    soft: str = ""
 
 
 class Paste(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +134,8 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
     cross-entropy, at least a sixteenth of all (online hard example mining, arXiv 1604.03540); 0 = all.
 
     ``auxiliary``: weight of the networks' side outputs. ``smoothing``: label smoothing of the cross-entropy.
+    ``distil``: weight of the distance to the soft labels of the data sets that have some, both softened by
+    ``temperature`` (distillation, arXiv 1503.02531).
     """
 
     cross_entropy: float = 1.0
@@ -134,6 +143,8 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
     ohem: float = 0.0
     auxiliary: float = 0.4
     smoothing: float = 0.0
+    distil: float = 0.0
+    temperature: float = 2.0
 
 
 class Publish(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,4 +206,25 @@ def load_recipe(path: Path) -> Recipe:
         )
     if not recipe.classifies and (data.erase or data.cut_mix or recipe.network.mirror):
         raise ConfigError(f"{path}: data.erase, data.cut_mix and network.mirror are for classifiers.", "Take them out.")
+    _check_teaching(path, recipe)
     return recipe
+
+
+def _check_teaching(path: Path, recipe: Recipe) -> None:
+    """Raises ``ConfigError`` where soft labels and the rest do not suit each other."""
+    data, loss = recipe.data, recipe.loss
+    taught = [source for source in data.train if source.soft]
+    if bool(taught) != (loss.distil > 0) or loss.distil < 0 or loss.temperature <= 0:
+        raise ConfigError(
+            f"{path}: loss.distil is {loss.distil} and {len(taught)} of the data sets have soft labels.",
+            "Give a weight above 0 and soft = FOLDER for a data set, or neither; the temperature is above 0.",
+        )
+    if taught and (recipe.classifies or data.rotate):
+        raise ConfigError(
+            f"{path}: soft labels are for masks, and are not turned with the picture.", "Take data.rotate or them out."
+        )
+    for source in data.train:
+        if source.format == UNLABELLED and not source.soft:
+            raise ConfigError(f"{path}: {source.path} has neither masks nor soft labels.", "Give it soft = FOLDER.")
+    if data.validate.format == UNLABELLED or data.validate.soft:
+        raise ConfigError(f"{path}: validation needs masks, and uses no soft labels.", "Correct data.validate.")

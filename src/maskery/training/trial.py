@@ -57,9 +57,9 @@ def price(run: Run) -> Price:
     making, learning = [], []
     for positions in processes.shares(len(stream), settings.batch)[:STEPS]:
         started = time.monotonic()
-        images, targets = default_collate([stream[position] for position in positions])
+        images, *truth = default_collate([stream[position] for position in positions])
         made = time.monotonic()
-        run.step(images, targets, positions)
+        run.step(images, truth, positions)
         making.append(made - started)
         learning.append(time.monotonic() - made)
     started = time.monotonic()
