@@ -33,7 +33,7 @@ SIDE, STRIDE = 513, 16
 LOGITS = "logits/semantic/BiasAdd;"
 GREY = 127
 LABELLED = (("voc2012-part", "train"), ("voc-extra", "train"), ("coco2017-part", "train2017"))
-UNLABELLED = ("penn-fudan/images/train", "penn-fudan/images/val")
+UNLABELLED = ("penn-fudan/images/train", "penn-fudan/images/val", "photos")
 
 
 @click.command()

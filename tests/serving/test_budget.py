@@ -46,7 +46,7 @@ def test_what_fits_is_not_changed(tight: TestClient) -> None:
 def test_a_large_picture_is_read_in_bands_and_the_mask_is_the_same(tight: TestClient) -> None:
     answer = tight.post("/v1/segment", content=LARGE)
     plan = answer.json()["plan"]
-    assert (plan["decode"], plan["working"]["width"]) == ("bands", 384)
+    assert (plan["decode"], plan["working"]["width"]) == ("bands", 416)
     assert "To fit the memory: read in bands of rows" in plan["changed"]
     assert plan["estimated_mb"] <= plan["budget_mb"]
     with served("") as free:
@@ -60,7 +60,7 @@ def test_a_large_picture_is_read_in_bands_and_the_mask_is_the_same(tight: TestCl
 
 def test_the_plan_is_in_a_header_too(tight: TestClient) -> None:
     answer = tight.post("/v1/segment?format=mask", content=LARGE)
-    assert answer.headers["maskery-plan"].startswith("decode=bands; working=384x")
+    assert answer.headers["maskery-plan"].startswith("decode=bands; working=416x")
     assert 'changed="To fit the memory' in answer.headers["maskery-plan"]
 
 

@@ -53,6 +53,7 @@ def test_a_run_becomes_a_model_with_its_proof(run: Path, exported: Path) -> None
     assert card.training["parity_torch_onnx"] == card.training["parity_after_half_storage"] < 1e-3
     parameters = sum(p.numel() for p in build_network(load_recipe(run / RECIPE_NAME).network, 21).parameters())
     assert 3.9 * parameters < card.bytes < 4.2 * parameters
+    assert card.training["epochs"] == 0  # that were run, whatever the recipe has in mind
     assert card.quality is not None
     assert sorted(path.name for path in exported.iterdir()) == ["model.toml", "recipe.toml", "squares.onnx"]
     assert not list(run.glob(".*"))

@@ -16,7 +16,7 @@ from maskery.labels import VOC
 from maskery.training.soft import SoftLabels
 from tests.material import ROOT, shared
 
-SETS = ("voc2012-part", "voc-extra", "coco2017-part", "penn-fudan/images/train", "penn-fudan/images/val")
+SETS = ("voc2012-part", "voc-extra", "coco2017-part", "penn-fudan/images/train", "penn-fudan/images/val", "photos")
 
 
 @pytest.fixture(scope="module")

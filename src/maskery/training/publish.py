@@ -99,7 +99,7 @@ def _facts(run: Run, proof: Proof) -> dict[str, str | int | float]:
     machine = here | logbook.settings(run.out)
     return {
         "pictures": run.job.pictures,
-        "epochs": run.recipe.optimiser.total_epochs,
+        "epochs": run.epoch,
         "minutes": round(run.seconds / 60, 1),
         "machine": f"{machine['machine']}, {machine['device']}, {machine['threads']} threads",
         "finished": time.strftime("%Y-%m-%d"),
