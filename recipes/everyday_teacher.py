@@ -1,5 +1,6 @@
 """Makes the soft labels of recipes/everyday.toml: what a larger data set's model thinks of each training picture.
 
+    pip install 'maskery[train,tflite]'
     maskery models pull deeplabv3-mobilenetv2-voc-513
     python recipes/everyday_teacher.py ../shared/data runs/everyday-teacher
 

@@ -29,10 +29,10 @@ class SoftLabels:
         self.folder, self.classes = folder, len(labels)
         listed = folder / CLASSES
         try:
-            names = tuple(listed.read_text(encoding="utf-8").split("\n"))
+            names = [line.strip() for line in listed.read_text(encoding="utf-8").splitlines() if line.strip()]
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{listed} cannot be read: {error}.", "It names the channels, a class a line.") from error
-        if tuple(name.strip() for name in names if name.strip()) != tuple(labels):
+        if names != list(labels):
             raise DataError(
                 f"{listed} names other classes than the recipe, or in another order.",
                 "Make the soft labels anew, with the recipe's classes.",
