@@ -27,6 +27,12 @@ def photo(name: str) -> NDArray[np.uint8]:
     return picture
 
 
+def person_and_cat() -> NDArray[np.uint8]:
+    """Astronaut and chelsea side by side, (512, 1024, 3) uint8: two classes, whatever the weights are."""
+    cat = np.asarray(Image.fromarray(photo("chelsea")).resize((512, 512)))
+    return np.hstack([photo("astronaut"), cat])
+
+
 def encoded(array: NDArray[np.uint8], format: str = "PNG", size_wh: tuple[int, int] | None = None) -> bytes:
     """The picture as a file's bytes, resized before where ``size_wh`` is given."""
     image = Image.fromarray(array)

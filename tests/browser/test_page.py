@@ -16,6 +16,7 @@ from playwright.sync_api import FilePayload, Page, Route, expect
 
 from maskery.labels import VOC, voc_palette
 from tests.browser.watch import Watch
+from tests.material import person_and_cat
 
 SAMPLES = Path(__file__).parents[2] / "src/maskery/serving/web/samples"
 PERSON = VOC.index("person")
@@ -33,6 +34,16 @@ def choose_sample(page: Page, name: str = "astronaut.jpg") -> None:
 
 def choose_file(page: Page, data: bytes, name: str = "photo.jpg", mime: str = "image/jpeg") -> None:
     page.set_input_files("#file", FilePayload(name=name, mimeType=mime, buffer=data))
+
+
+def choose_person_and_cat(page: Page, server_url: str) -> NDArray[np.uint8]:
+    """Show a picture with two classes; their ids, (H, W)."""
+    data = jpeg(person_and_cat(), quality=95)
+    choose_file(page, data)
+    page.wait_for_selector(RESULT, timeout=WAIT)
+    ids = mask_over_http(server_url, data)
+    assert {PERSON, VOC.index("cat")} <= set(np.unique(ids).tolist())
+    return ids
 
 
 def canvas(page: Page) -> NDArray[np.int16]:
@@ -196,8 +207,7 @@ def test_hover_names_the_class_and_marks_its_row(page: Page, server_url: str) ->
 
 
 def test_legend_hides_isolates_and_resets(page: Page, server_url: str) -> None:
-    ids = mask_over_http(server_url, (SAMPLES / "astronaut.jpg").read_bytes())
-    choose_sample(page)
+    ids = choose_person_and_cat(page, server_url)
     photo, overlay = at_opacity(page, 0), at_opacity(page, 60)
     row = page.locator(f"[data-class-id='{PERSON}']")
 
@@ -390,8 +400,7 @@ def test_downloaded_picture_has_the_size_of_the_photo(page: Page, format: str, m
 
 
 def test_download_holds_only_the_shown_classes(page: Page, server_url: str) -> None:
-    ids = mask_over_http(server_url, (SAMPLES / "astronaut.jpg").read_bytes())
-    choose_sample(page)
+    ids = choose_person_and_cat(page, server_url)
     page.locator(f"[data-class-id='{PERSON}']").get_by_label("Show only person").click()
     expect(page.locator("#download-scope")).to_have_text("person")
     _, data = saved(page, "mask")

@@ -93,9 +93,12 @@ def test_killed_between_checkpoint_and_log_the_line_is_written_on_resume(classif
 
 @pytest.fixture
 def default_signals() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
+    """As a process in the foreground has them; one in the background of a shell ignores Ctrl-C."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.usefixtures("default_signals")
