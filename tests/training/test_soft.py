@@ -191,7 +191,7 @@ def test_bad_soft_labels_are_named(tmp_path: Path) -> None:
     assert (data.mask(0) == 255).all()
     assert data.mask(0).shape == (24, 32)
 
-    with pytest.raises(DataError, match=r"classes\.txt cannot be read"):
+    with pytest.raises(DataError, match=r"classes\.txt is missing"):
         SoftLabels(tmp_path / "none", data, LABELS)
     folder = teach(tmp_path / "soft", ["a"], np.zeros((3, 4, 4), np.float32))
     with pytest.raises(DataError, match=r"1 pictures have no soft labels, the first: .*b\.npy"):

@@ -4,13 +4,12 @@ images/SPLIT + masks/SPLIT, or SPLIT/images + SPLIT/masks, or images + masks wit
 ``classes.txt`` beside them may say what mask values mean; without it they are class ids, and 255 is ignored.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from maskery.datasets.base import Gap, Pair, every_fifth
 from maskery.datasets.classes import Classes, read_classes
 from maskery.datasets.decoding import MaskFiles
-from maskery.datasets.pictures import IMAGE_SUFFIXES, MASK_SUFFIXES
+from maskery.datasets.pictures import IMAGE_SUFFIXES, MASK_SUFFIXES, files_in
 from maskery.errors import DataError, nearest
 
 FORM = "images/[SPLIT/]*.jpg with masks/[SPLIT/]*.png"
@@ -55,8 +54,8 @@ def _folders(root: Path, split: str) -> tuple[Path, Path]:
 
 def paired(images: Path, masks: Path) -> tuple[list[Pair], list[Gap]]:
     """Pictures and masks of two folders by their names, and what has no partner. Raises ``DataError`` if empty."""
-    pictures = _files(images, IMAGE_SUFFIXES)
-    found = {path.stem: path for path in reversed(_files(masks, MASK_SUFFIXES))}
+    pictures = files_in(images, IMAGE_SUFFIXES)
+    found = {path.stem: path for path in reversed(files_in(masks, MASK_SUFFIXES))}
     if not pictures:
         raise DataError(f"{images} has no pictures.", f"Put files with one of {', '.join(IMAGE_SUFFIXES)} in it.")
     stems = {path.stem for path in pictures}
@@ -83,9 +82,3 @@ def _below(root: Path) -> list[str]:
 def _above(root: Path) -> list[str]:
     """Folders that hold images/ and masks/ of a split."""
     return sorted(path.name for path in root.glob("*") if (path / "images").is_dir() and (path / "masks").is_dir())
-
-
-def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    """Regular files: a pipe would be waited for without end."""
-    found = (path for path in folder.glob("*") if path.suffix.lower() in suffixes and not path.name.startswith("."))
-    return sorted(path for path in found if path.is_file())

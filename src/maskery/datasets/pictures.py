@@ -1,5 +1,6 @@
 """Pictures and masks of data sets, read with the same care as those that are sent to the server."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,12 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MASK_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff")  # they keep every value; JPEG does not
 MAX_PIXELS = 1 << 28
 MAX_BYTES = 1 << 30
+
+
+def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Regular files of ``folder`` itself, by name: a pipe would be waited for without end."""
+    found = (path for path in folder.glob("*") if path.suffix.lower() in suffixes and not path.name.startswith("."))
+    return sorted(path for path in found if path.is_file())
 
 
 def open_picture(source: Path | bytes, name: str) -> image.Picture:

@@ -15,7 +15,7 @@ class Unlabelled(ImageFiles):
     """The pictures in ``folder`` itself; every pixel of their masks is ``IGNORE``. Raises ``DataError`` if empty."""
 
     def __init__(self, folder: Path, labels: Sequence[str]) -> None:
-        found = sorted(path for path in folder.glob("*") if path.suffix.lower() in pictures.IMAGE_SUFFIXES)
+        found = pictures.files_in(folder, pictures.IMAGE_SUFFIXES)
         if not found:
             raise DataError(f"{folder} has no pictures.", "Give a folder with pictures in it, not below it.")
         super().__init__(labels, found)

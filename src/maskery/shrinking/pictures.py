@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskery import image
-from maskery.datasets.pictures import IMAGE_SUFFIXES
+from maskery.datasets.pictures import IMAGE_SUFFIXES, files_in
 from maskery.engine.preprocess import Tensor
 from maskery.errors import DataError
 from maskery.measuring.opening import open_folders, open_masks
@@ -66,7 +66,7 @@ def choose(root: Path, split: str, card: ModelCard, format: str, count: int, at_
 
 def _opened(root: Path, split: str, card: ModelCard, format: str) -> tuple[Callable[[int], Path | bytes], int, str]:
     """The picture of each index, how many there are, and the split, if there is one."""
-    plain = _pictures_in(root)
+    plain = files_in(root, IMAGE_SUFFIXES)
     if plain:
         return plain.__getitem__, len(plain), ""
     if card.task == "classification":
@@ -74,9 +74,3 @@ def _opened(root: Path, split: str, card: ModelCard, format: str) -> tuple[Calla
         return classes.content, len(classes), split
     masks = open_masks(card, root, split, Terms(format)).data
     return masks.image_path, len(masks), split
-
-
-def _pictures_in(root: Path) -> list[Path]:
-    if not root.is_dir():
-        return []
-    return sorted(path for path in root.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from maskery.datasets.base import SegmentationData
+from maskery.datasets.classes import read_classes
 from maskery.errors import DataError
 from maskery.training.augment import Window
 
@@ -27,14 +28,12 @@ class SoftLabels:
 
     def __init__(self, folder: Path, data: SegmentationData, labels: Sequence[str]) -> None:
         self.folder, self.classes = folder, len(labels)
-        listed = folder / CLASSES
-        try:
-            names = [line.strip() for line in listed.read_text(encoding="utf-8").splitlines() if line.strip()]
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{listed} cannot be read: {error}.", "It names the channels, a class a line.") from error
-        if names != list(labels):
+        named = read_classes(folder)
+        if named is None:
+            raise DataError(f"{folder / CLASSES} is missing.", "It names the channels, a class a line.")
+        if named.names != tuple(labels):
             raise DataError(
-                f"{listed} names other classes than the recipe, or in another order.",
+                f"{folder / CLASSES} names other classes than the recipe, or in another order.",
                 "Make the soft labels anew, with the recipe's classes.",
             )
         missing = [data.name(i) for i in range(len(data)) if not self._path(data.name(i)).is_file()]
