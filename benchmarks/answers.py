@@ -17,13 +17,13 @@ from benchmarks.models import Candidate, candidates
 from benchmarks.pictures import PHOTOS, PNG, SMALL, Sample, pixels, samples
 from benchmarks.report import Check, Section, Table
 from benchmarks.rounds import Plan, Spread, interleaved, of_rounds, ratio
-from maskery import image
+from maskery.core.picture import decode
+from maskery.core.picture.decode import Picture, Source
+from maskery.core.result.types import SemanticResult
+from maskery.encode.json import encode_summary
 from maskery.encode.nested import encode_map
-from maskery.encode.summary import encode_summary
-from maskery.image import Picture, Source
-from maskery.pipeline import PLAIN, Wish
-from maskery.result import SemanticResult
-from maskery.serving.native.segment import of_summary
+from maskery.inference.pipeline import PLAIN, RunOptions
+from maskery.serving.protocols.native.segment import of_summary
 
 TITLE = "What the answers cost"
 MAP_WH = (513, 256)
@@ -58,14 +58,14 @@ def _class_map(model: Candidate, photo: str) -> ClassMap:
     height = whole.width // 2
     top = (whole.height - height) // 2
     picture = _opened(model, np.asarray(whole.crop((0, top, whole.width, top + height))))
-    result = model.segmenter.model.run(picture, Wish(answer_wh=MAP_WH))
+    result = model.segmenter.model.run(picture, RunOptions(answer_wh=MAP_WH))
     assert isinstance(result, SemanticResult)
     return result.class_map
 
 
 def _opened(model: Candidate, source: Source) -> Picture:
     segmenter = model.segmenter
-    return image.open_picture(source, max_bytes=segmenter.max_bytes, max_pixels=segmenter.max_pixels)
+    return decode.open_picture(source, max_bytes=segmenter.max_bytes, max_pixels=segmenter.max_pixels)
 
 
 def _lists(plan: Plan, maps: Mapping[str, ClassMap]) -> tuple[Table, list[Check]]:

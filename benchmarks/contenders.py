@@ -15,7 +15,7 @@ from benchmarks import processes
 from benchmarks.naive import spec_of
 from benchmarks.peers.plain import SPEC
 from benchmarks.server import START_SECONDS, serving
-from maskery.zoo.store import Located
+from maskery.models.store import Located
 
 APPS = Path(__file__).resolve().parent / "peers"
 MASKERY, FLASK, LITSERVE, BENTOML = "Maskery", "Flask", "LitServe", "BentoML"

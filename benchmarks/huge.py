@@ -12,8 +12,8 @@ from PIL import Image
 from benchmarks.report import Check, Section, Table
 from benchmarks.rounds import QUICK, Plan
 from benchmarks.server import serving
-from maskery.encode import png
-from maskery.zoo.store import CHECK_PICTURE
+from maskery.encode.raster import png
+from maskery.models.store import CHECK_PICTURE
 
 TITLE = "Huge pictures"
 MEMORY = "600MB"

@@ -15,7 +15,7 @@ from benchmarks.pictures import SMALL, Sample, samples
 from benchmarks.report import Section, Table
 from benchmarks.rounds import Plan, interleaved, of_rounds, p95, ratio
 from benchmarks.server import Client, serving
-from maskery.api import Segmenter
+from maskery.models.segmenter import Segmenter
 
 TITLE = "One picture"
 FORMATS = ("mask", "json", "overlay", "cutout")

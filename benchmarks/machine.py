@@ -6,7 +6,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from maskery.model_card import ModelCard
+from maskery.core.card import ModelCard
 
 PACKAGES = ("maskery", "onnxruntime", "numpy", "pillow", "msgspec", "click", "starlette", "uvicorn", "httptools")
 EXTRAS = ("ai-edge-litert",)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from maskery.api import Segmenter, open_segmenter
-from maskery.errors import DownloadError
-from maskery.settings import load_settings
-from maskery.zoo.store import Located, Store
+from maskery.core.errors import DownloadError
+from maskery.core.settings import load_settings
+from maskery.models.segmenter import Segmenter, open_segmenter
+from maskery.models.store import Located, Store
 
 FIRST = "deeplabv3-mobilenetv2-voc-257"
 """Of the catalogue: a size and a head as most demos have them."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.peers.plain import Plain, Spec
-from maskery.model_card import ModelCard
+from maskery.core.card import ModelCard
 
 
 @dataclass(frozen=True)

@@ -85,8 +85,8 @@ def run(model: Path, tensor: str, low: int, high: int, way: str, shapes: int) ->
 
 def _session(model: Path, tensor: str, way: str) -> "Callable[[NDArray[np.float32]], object]":
     if way == "maskery":
-        from maskery.engine.runtimes import open_session
-        from maskery.model_card import CARD_NAME, load_card
+        from maskery.core.card import CARD_NAME, load_card
+        from maskery.inference.runtimes.registry import open_session
 
         return open_session(load_card(model.parent / CARD_NAME), model, "cpu", 0).run
     import onnxruntime as ort

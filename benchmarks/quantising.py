@@ -6,11 +6,11 @@ from pathlib import Path
 
 from benchmarks.report import Check, Section, Table
 from benchmarks.rounds import FULL, Plan
-from maskery.model_card import ModelCard
-from maskery.settings import load_settings
-from maskery.shrinking.order import AUTO, Order
-from maskery.shrinking.quantise import quantise
-from maskery.zoo.store import Store
+from maskery.core.card import ModelCard
+from maskery.core.settings import load_settings
+from maskery.models.quantisation.quantise import quantise
+from maskery.models.quantisation.request import AUTO, QuantiseRequest
+from maskery.models.store import Store
 
 TITLE = "int8"
 MODEL, DATA = "everyday", "voc2012-part"
@@ -23,7 +23,7 @@ def measure(plan: Plan, data: Path) -> Section:
     pictures = PICTURES if plan == FULL else FEW_PICTURES
     located = Store(load_settings(environment={})).locate(MODEL)
     with tempfile.TemporaryDirectory() as folder:
-        order = Order(
+        order = QuantiseRequest(
             folder=Path(folder) / "model",
             name=f"{MODEL}-int8",
             calibrate=data / DATA,

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from benchmarks.pictures import LARGE_WH, PHOTOS, enlarged
 from benchmarks.report import Section, Table
 from benchmarks.rounds import Plan, interleaved, of_rounds, ratio
-from maskery.api import Segmenter
-from maskery.engine import preprocess, resample
-from maskery.engine.preprocess import Placement
+from maskery.inference import preprocess
+from maskery.inference.preprocess import Placement
+from maskery.inference.upsample import resample
+from maskery.models.segmenter import Segmenter
 
 TITLE = "Deciding at the picture's own pixels"
 Scores = NDArray[np.float32]

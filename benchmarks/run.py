@@ -30,9 +30,9 @@ from benchmarks import (
 from benchmarks.naive import Naive
 from benchmarks.report import Section, failure, render, updated
 from benchmarks.rounds import FULL, QUICK, Plan
-from maskery.api import open_segmenter
-from maskery.settings import load_settings
-from maskery.zoo.store import Store
+from maskery.core.settings import load_settings
+from maskery.models.segmenter import open_segmenter
+from maskery.models.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = (

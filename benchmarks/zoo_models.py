@@ -9,10 +9,10 @@ import numpy as np
 from benchmarks.pictures import samples
 from benchmarks.report import Section, Table
 from benchmarks.rounds import Plan, Spread, interleaved, of_rounds
-from maskery.api import Segmenter, open_segmenter
-from maskery.errors import DownloadError, LicenceError
-from maskery.settings import Settings, load_settings
-from maskery.zoo.store import Store
+from maskery.core.errors import DownloadError, LicenceError
+from maskery.core.settings import Settings, load_settings
+from maskery.models.segmenter import Segmenter, open_segmenter
+from maskery.models.store import Store
 
 TITLE = "Models"
 

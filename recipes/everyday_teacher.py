@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.nn import functional as F
 
+from maskery.core.labels import VOC
+from maskery.core.settings import load_settings
 from maskery.datasets.base import SegmentationData, read_rgb
 from maskery.datasets.formats import open_dataset
 from maskery.datasets.unlabelled import Unlabelled
-from maskery.labels import VOC
-from maskery.settings import load_settings
-from maskery.training.soft import CLASSES
-from maskery.zoo.store import Store
+from maskery.models.store import Store
+from maskery.training.soft_labels import CLASSES
 
 TEACHER = "deeplabv3-mobilenetv2-voc-513"
 SIDE, STRIDE = 513, 16

@@ -12,14 +12,14 @@ from pathlib import Path
 import click
 from PIL import Image
 
-from maskery.boxes import Box, overlap
-from maskery.engine.runtimes import open_session
-from maskery.engine.view import View
-from maskery.engine.window import whole
-from maskery.finding import FaceFinder
-from maskery.model_card import Finder
-from maskery.settings import load_settings
-from maskery.zoo.store import Store
+from maskery.core.boxes import Box, overlap
+from maskery.core.card import Finder
+from maskery.core.settings import load_settings
+from maskery.inference.faces.detector import FaceDetector
+from maskery.inference.faces.region import whole
+from maskery.inference.faces.view import View
+from maskery.inference.runtimes.registry import open_session
+from maskery.models.store import Store
 
 TEACHER = "blazeface-full-range-192"
 AGREES, SURE, DOUBTFUL = 0.4, 0.5, 0.3
@@ -74,14 +74,14 @@ def main(name: str, folders: tuple[Path, ...], marked: float, levels: str, score
             click.echo(f"levels {level}, score {score:.2f}: {count}")
 
 
-_finders: dict[tuple[str, Finder], FaceFinder] = {}
+_finders: dict[tuple[str, Finder], FaceDetector] = {}
 
 
 def _boxes(name: str, wanted: Finder, picture: Image.Image) -> list[Box]:
     if (name, wanted) not in _finders:
         located = Store(load_settings({})).locate(name)
         session = open_session(located.card, located.path, "cpu", 1)
-        _finders[name, wanted] = FaceFinder(wanted, located.card, session)
+        _finders[name, wanted] = FaceDetector(wanted, located.card, session)
     return _finders[name, wanted].find(View(picture, whole(picture.size)), picture.size)
 
 

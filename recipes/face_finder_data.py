@@ -19,17 +19,17 @@ import click
 import numpy as np
 from PIL import Image, ImageDraw
 
-from maskery.boxes import Box
+from maskery.core.boxes import Box
+from maskery.core.card import Finder
+from maskery.core.labels import CELEBAMASK, VOC
+from maskery.core.settings import load_settings
 from maskery.datasets.base import SegmentationData
 from maskery.datasets.formats import open_dataset
-from maskery.engine.runtimes import open_session
-from maskery.engine.view import View
-from maskery.engine.window import whole
-from maskery.finding import FaceFinder
-from maskery.labels import CELEBAMASK, VOC
-from maskery.model_card import Finder
-from maskery.settings import load_settings
-from maskery.zoo.store import Store
+from maskery.inference.faces.detector import FaceDetector
+from maskery.inference.faces.region import whole
+from maskery.inference.faces.view import View
+from maskery.inference.runtimes.registry import open_session
+from maskery.models.store import Store
 
 TEACHER = "blazeface-full-range-192"
 SHRUNK = 0.6
@@ -209,7 +209,7 @@ def teacher(levels: int) -> Find:
     """The finder that marks the faces, looking at the whole picture and so many levels of its parts."""
     located = Store(load_settings({})).locate(TEACHER)
     wanted = Finder(model=TEACHER, levels=levels, min_score=DOUBTFUL)
-    finder = FaceFinder(wanted, located.card, open_session(located.card, located.path, "cpu", 1))
+    finder = FaceDetector(wanted, located.card, open_session(located.card, located.path, "cpu", 1))
 
     def find(picture: Image.Image) -> list[Box]:
         return finder.find(View(picture, whole(picture.size)), picture.size)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from maskery.settings import PREFIX
+from maskery.core.settings import PREFIX
 
 
 @pytest.fixture(autouse=True)

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from maskery.cascade import Cascade
-from maskery.engine.runtimes import open_session
-from maskery.finding import FaceFinder
-from maskery.model_card import ModelCard
-from maskery.strict import convert
-from maskery.zoo.card_text import card_text
-from tests.zoo import tiny_nets
+from maskery.core.card import ModelCard
+from maskery.core.toml import convert
+from maskery.inference.faces.detector import FaceDetector
+from maskery.inference.faces.model import Cascade
+from maskery.inference.runtimes.registry import open_session
+from maskery.models.card_toml import card_text
+from tests.models import tiny_nets
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 LABELS = ["background", "skin", "nose"]
@@ -52,11 +52,11 @@ def cascade(folder: Path, **finder: Any) -> Cascade:
     sessions = [open_session(card, folder / "models" / card.name / card.file, "cpu", 1) for card in cards]
     wanted = cards[1].finder
     assert wanted is not None
-    return Cascade(cards[1], sessions[1], finder=FaceFinder(wanted, cards[0], sessions[0]))
+    return Cascade(cards[1], sessions[1], finder=FaceDetector(wanted, cards[0], sessions[0]))
 
 
 def _card(folder: Path) -> ModelCard:
-    from maskery.model_card import load_card
+    from maskery.core.card import load_card
 
     return load_card(folder / "model.toml")
 

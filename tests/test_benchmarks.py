@@ -15,9 +15,9 @@ from benchmarks import install, machine
 from benchmarks.naive import Naive
 from benchmarks.report import Check, Section, Table, failure, render, updated
 from benchmarks.rounds import Spread, interleaved, of_rounds, p95, ratio
-from maskery.api import open_segmenter
-from maskery.settings import load_settings
-from maskery.zoo.store import Store
+from maskery.core.settings import load_settings
+from maskery.models.segmenter import open_segmenter
+from maskery.models.store import Store
 
 ROOT = Path(__file__).parents[1]
 

@@ -22,9 +22,9 @@ from benchmarks.models import BUILT_IN, candidates
 from benchmarks.naive import spec_of
 from benchmarks.peers.plain import Plain
 from benchmarks.report import Check
-from maskery.engine import preprocess
-from maskery.settings import load_settings
-from maskery.zoo.store import Store
+from maskery.core.settings import load_settings
+from maskery.inference import preprocess
+from maskery.models.store import Store
 
 ROOT = Path(__file__).parents[1]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks read /proc")

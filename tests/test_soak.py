@@ -15,8 +15,8 @@ from benchmarks.soak.material import File, Material, material
 from benchmarks.soak.traffic import KINDS, Kind, Shot, served, unless_busy, without_times
 from benchmarks.soak.verdict import judged, report
 from benchmarks.soak.watch import Calm, Growth, Sample, growth
-from maskery import image
-from maskery.errors import InputError
+from maskery.core.errors import InputError
+from maskery.core.picture import decode
 
 MINUTES = 1.0
 MASK = next(kind for kind in KINDS if kind.name == "mask")
@@ -34,12 +34,12 @@ def test_good_pictures_open_and_broken_files_do_not(small: Material) -> None:
     assert len({file.name for file in small.good}) == len(small.good) == 17
     assert small.largest.pixels == 120 * 90
     for file in small.good:
-        picture = image.open_picture(file.data, max_bytes=1 << 25, max_pixels=1 << 25)
+        picture = decode.open_picture(file.data, max_bytes=1 << 25, max_pixels=1 << 25)
         assert picture.size_wh[0] * picture.size_wh[1] == file.pixels
         assert picture.rgb().any()
     for file in small.broken:
         with pytest.raises(InputError):
-            image.open_picture(file.data, max_bytes=1 << 25, max_pixels=1 << 25).rgb()
+            decode.open_picture(file.data, max_bytes=1 << 25, max_pixels=1 << 25).rgb()
 
 
 def test_the_traffic_is_what_the_server_has_paths_for() -> None:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from maskery.metrics import Confusion, quality
-from maskery.model_card import load_card
+from maskery.core.card import load_card
+from maskery.evaluation.confusion import Confusion, quality
 from tests.material import ROOT
 from tests.recipes import block, shell
 

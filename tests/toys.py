@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from maskery.model_card import ModelCard
-from maskery.pipeline import Model
-from maskery.strict import convert
+from maskery.core.card import ModelCard
+from maskery.core.toml import convert
+from maskery.inference.pipeline import Model
 
 STEP = 20  # levels of red from one class to the next
 

@@ -22,7 +22,7 @@ from benchmarks.soak.material import material
 from benchmarks.soak.traffic import Kind, Shot, served
 from benchmarks.soak.verdict import Outcome, judged, report
 from benchmarks.soak.watch import Calm, Watch, calm, growth
-from maskery.serving.apis.table import APIS
+from maskery.serving.protocols.registry import APIS
 
 ROOT = Path(__file__).resolve().parents[2]
 DRAIN_SECONDS = 35.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.models import FIRST
 from benchmarks.soak.material import File, Material
-from maskery.encode.table import ENCODERS
+from maskery.encode.registry import ENCODERS
 
 BOUNDARY = "----soak"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"

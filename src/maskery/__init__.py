@@ -7,10 +7,12 @@ result.save("mask.png")
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from maskery.api import Segmenter
+from maskery.core.version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from maskery.models.segmenter import Segmenter
+
+__all__ = ["__version__", "load"]
 
 
 def load(name: str = "everyday", *, device: str | None = None, threads: int | None = None) -> "Segmenter":
@@ -19,6 +21,6 @@ def load(name: str = "everyday", *, device: str | None = None, threads: int | No
     ``device``: "cpu", "cuda" or "auto"; ``threads``: 0 = all usable cores; None takes the setting. Raises
     ``UnknownModel``, ``DeviceError``, ``ModelError``. Thread-safe once loaded.
     """
-    from maskery.api import load as load_segmenter
+    from maskery.models.segmenter import load as load_segmenter
 
     return load_segmenter(name, device, threads)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from maskery.settings import PREFIX
+from maskery.core.settings import PREFIX
 from tests.browser.watch import Watch
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, Route, expect
 
-from maskery.labels import VOC, voc_palette
+from maskery.core.labels import VOC, voc_palette
 from tests.browser.watch import Watch
 from tests.material import person_and_cat
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from playwright.sync_api import Page, Route, expect
 
-from maskery.serving.status import Queue, Status, Waiting
+from maskery.serving.telemetry.status import Queue, Status, Waiting
 from tests.browser.watch import Watch
 from tests.material import encoded, photo
 from tests.serving.states import STATUS

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from maskery.cli.compare import compare
-from maskery.errors import BadRequest
+from maskery.core.errors import BadRequest
 from tests.toys import add
 
 

@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from maskery.cli.evaluate import evaluate
 from maskery.cli.main import exit_code
-from maskery.errors import MaskeryError
+from maskery.core.errors import MaskeryError
 from tests.toys import add
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskery import errors
 from maskery.cli.main import EXIT_CODES, exit_code
+from maskery.core import errors
 from tests.material import decoded, encoded, photo
 
 

@@ -8,14 +8,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from maskery.cli.models import models
-from maskery.errors import ChecksumError, ConfigError, DownloadError, LicenceError, ModelError, UnknownModel
-from maskery.model_card import Licence, ModelCard
-from maskery.settings import load_settings
-from maskery.strict import parse_toml
-from maskery.zoo import store as store_module
-from maskery.zoo.catalog import catalog
-from maskery.zoo.store import Store
-from tests.zoo.cards import DATA, card
+from maskery.core.card import Licence, ModelCard
+from maskery.core.errors import ChecksumError, ConfigError, DownloadError, LicenceError, ModelError, UnknownModel
+from maskery.core.settings import load_settings
+from maskery.core.toml import parse_toml
+from maskery.models import store as store_module
+from maskery.models.catalog import catalog
+from maskery.models.store import Store
+from tests.models.cards import DATA, card
 
 BOUND = card("bound", licence=Licence(name="X-NC", commercial_use=False, note="Somebody's pictures."))
 
@@ -42,7 +42,7 @@ def store() -> Store:
 
 def net(path: Path, classes: int = 3) -> Path:
     pytest.importorskip("onnx")
-    from tests.zoo import tiny_nets
+    from tests.models import tiny_nets
 
     return tiny_nets.nchw(path, classes)
 
@@ -89,7 +89,7 @@ def test_show_as_data() -> None:
 def test_show_measured_quality(monkeypatch: pytest.MonkeyPatch) -> None:
     import msgspec
 
-    from maskery.model_card import Quality
+    from maskery.core.card import Quality
 
     quality = Quality(data="somewhere", split="val", miou=0.5, iou={"thing": 0.25}, images={"thing": 7}, note="by us")
     monkeypatch.setattr(store_module, "catalog", lambda: {"tiny": msgspec.structs.replace(card(), quality=quality)})

@@ -8,8 +8,8 @@ pytest.importorskip("onnx")
 
 from maskery.cli import quantise as command
 from maskery.cli.main import exit_code
-from maskery.errors import BadRequest, LossAboveLimit, MissingExtra
-from tests.shrinking import squares
+from maskery.core.errors import BadRequest, LossAboveLimit, MissingExtra
+from tests.models.quantisation import squares
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from maskery.cli.data import data as command
+from maskery.core.errors import DataError
 from maskery.datasets.check import check
 from maskery.datasets.report import Report, text
-from maskery.datasets.sheet import Sheet
-from maskery.errors import DataError
+from maskery.datasets.sheet import ContactSheet
 from tests.material import photo, shared
 
 
@@ -197,7 +197,7 @@ def test_more_classes_than_a_mask_could_hold(tmp_path: Path) -> None:
 
 def test_the_sheet_needs_nothing_else_and_escapes_names(good: Path) -> None:
     (good / "classes.txt").write_text("<b>ground</b> 200 100 0\nsky 0 0 200\n")
-    sheet = Sheet(2)
+    sheet = ContactSheet(2)
     page = sheet.html(check(good, viewer=sheet))
     assert page.count("<figure>") == 4
     assert page.count("data:image/jpeg;base64,") == 8

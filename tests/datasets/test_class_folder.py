@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from maskery.core.errors import DataError
+from maskery.core.labels import CIFAR10
 from maskery.datasets import class_folder
 from maskery.datasets.class_folder import ClassFolder
-from maskery.errors import DataError
-from maskery.labels import CIFAR10
 from tests.material import shared
 
 COLOURS = {"cat": (250, 0, 0), "dog": (0, 250, 0)}

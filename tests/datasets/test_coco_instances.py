@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco
 
+from maskery.core.errors import DataError
 from maskery.datasets.base import IGNORE
 from maskery.datasets.formats import describe, open_dataset
 from maskery.datasets.shapes import decompressed, polygons_mask, runs_mask
-from maskery.errors import DataError
 
 # pycocotools 2.0.11 with NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from maskery.core.errors import DataError
+from maskery.core.labels import VOC
 from maskery.datasets.base import IGNORE
 from maskery.datasets.formats import describe, open_dataset, recognise
-from maskery.errors import DataError
-from maskery.labels import VOC
 
 
 def test_coco_panoptic_maps_names_crowds_and_gaps(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from maskery.core.errors import DataError
+from maskery.core.labels import CAMVID, VOC
 from maskery.datasets.base import IGNORE, read_rgb
 from maskery.datasets.formats import describe, open_dataset, recognise
-from maskery.errors import DataError
-from maskery.labels import CAMVID, VOC
 from tests.material import shared
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from maskery.core.errors import DataError
+from maskery.core.labels import CAMVID, CELEBAMASK, CITYSCAPES, VOC
 from maskery.datasets.base import IGNORE, same_name
 from maskery.datasets.label_map import LabelMap, match, parse_overrides
-from maskery.errors import DataError
-from maskery.labels import CAMVID, CELEBAMASK, CITYSCAPES, VOC
 
 
 def leads_to(found: LabelMap) -> dict[str, str | None]:

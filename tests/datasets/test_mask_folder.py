@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from maskery.core.errors import DataError
 from maskery.datasets.base import IGNORE
 from maskery.datasets.formats import describe, open_dataset
-from maskery.errors import DataError
 
 BINARY = """
 [[classes]]

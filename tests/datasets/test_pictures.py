@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from maskery.core.errors import DataError
 from maskery.datasets import pictures
 from maskery.datasets.formats import open_dataset
-from maskery.errors import DataError
 
 
 def encoded(format: str) -> bytes:

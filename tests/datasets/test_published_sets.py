@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from maskery.core.errors import DataError
+from maskery.core.labels import CAMVID, CITYSCAPES, PALETTES, VOC, voc_palette
 from maskery.datasets.base import IGNORE
 from maskery.datasets.cityscapes import IDS
 from maskery.datasets.formats import describe, open_dataset
-from maskery.errors import DataError
-from maskery.labels import CAMVID, CITYSCAPES, PALETTES, VOC, voc_palette
 
 
 def save(path: Path, pixels: object) -> None:

@@ -7,7 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from maskery.result import MAPS, ClassificationResult, Colour, ForegroundResult, Frame, ModelInfo, SemanticResult
+from maskery.core.result.types import (
+    MAPS,
+    ClassificationResult,
+    Colour,
+    ForegroundResult,
+    Frame,
+    ModelInfo,
+    SemanticResult,
+)
 
 LABELS = ("background", "cat", "dog")
 PALETTE: tuple[Colour, ...] = ((0, 0, 0), (200, 30, 60), (10, 240, 90))

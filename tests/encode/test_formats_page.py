@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from maskery.encode.options import HELP
-from maskery.encode.table import ENCODERS
+from maskery.encode.registry import ENCODERS
 from tests.material import ROOT, decoded, encoded, photo
 from tests.recipes import block, python, shell
 

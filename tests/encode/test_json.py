@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from maskery import __version__
+from maskery.core.version import __version__
 from maskery.encode.json import encode_json
 from tests.encode.results import classification, foreground, halves, pixels, semantic
 

@@ -2,8 +2,8 @@ from dataclasses import fields
 
 import pytest
 
+from maskery.core.errors import BadRequest
 from maskery.encode.options import HELP, PLAIN_OPTIONS, Options, check_shape, from_text
-from maskery.errors import BadRequest
 
 TEXTS = {
     "tolerance": ("1.5", 1.5),

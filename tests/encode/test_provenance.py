@@ -3,10 +3,10 @@ from dataclasses import replace
 
 import msgspec
 
-from maskery import __version__
-from maskery.encode import png
+from maskery.core.result.types import ModelInfo
+from maskery.core.version import __version__
 from maskery.encode.provenance import PNG_KEYWORD, png_text, provenance, provenance_text
-from maskery.result import ModelInfo
+from maskery.encode.raster import png
 from tests.encode.results import classification, halves, opened, semantic
 
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from maskery.banded import BandedResult, pack
-from maskery.encode.table import ENCODERS, encode
-from maskery.engine.source import PhotoRows
-from maskery.errors import BadRequest, PictureError
-from maskery.image import open_picture
-from maskery.result import ForegroundResult, SemanticResult
+from maskery.core.errors import BadRequest, PictureError
+from maskery.core.picture.decode import open_picture
+from maskery.core.result.banded import BandedResult, pack
+from maskery.core.result.types import ForegroundResult, SemanticResult
+from maskery.encode.registry import ENCODERS, encode
+from maskery.inference.source import PhotoRows
 from tests.encode.results import foreground, halves, photo, semantic
 from tests.material import encoded
 

@@ -4,9 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from maskery.encode.json import encode_json
-from maskery.encode.summary import encode_summary, summary
-from maskery.result import Frame
+from maskery.core.result.types import Frame
+from maskery.encode.json import encode_json, encode_summary, summary
 from tests.encode.results import classification, foreground, halves, semantic
 from tests.encode.test_json import CLASSES, HEAD
 

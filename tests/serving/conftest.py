@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
+from maskery.core.settings import Settings
 from maskery.serving.app import create_app
-from maskery.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """States of a service, for tests of what shows them."""
 
-from maskery.serving.status import Device, Memory, ModelStatus, Queue, RunTimes, Status, Waiting
+from maskery.serving.telemetry.status import Device, Memory, ModelStatus, Queue, RunTimes, Status, Waiting
 
 EVERYDAY = ModelStatus(
     name="everyday",

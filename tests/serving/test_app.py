@@ -17,9 +17,9 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 import maskery
+from maskery.core.labels import VOC
 from maskery.encode.options import HELP
-from maskery.labels import VOC
-from maskery.zoo.catalog import builtin
+from maskery.models.catalog import builtin
 from tests.material import decoded, encoded, photo
 
 PNG = {"accept": "image/png"}
@@ -207,16 +207,16 @@ def test_health_and_headers(client: TestClient) -> None:
 
 
 def test_not_ready_when_the_stored_answer_differs(client: TestClient) -> None:
-    residents = client.app.state.service.residents  # type: ignore[attr-defined]
-    resident = residents.views()[0]
-    resident.state, resident.reason = "wrong", "person covers 0.1, expected 0.5"
+    pool = client.app.state.service.pool  # type: ignore[attr-defined]
+    pooled = pool.views()[0]
+    pooled.state, pooled.reason = "wrong", "person covers 0.1, expected 0.5"
     try:
         response = client.get("/readyz")
         assert response.status_code == 503
         assert response.json()["ready"] is False
         assert response.json()["models"] == {"everyday": "person covers 0.1, expected 0.5"}
     finally:
-        resident.state, resident.reason = "ready", ""
+        pooled.state, pooled.reason = "ready", ""
 
 
 def test_many_callers_each_get_their_own_answer(client: TestClient) -> None:

@@ -14,11 +14,11 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from maskery.cli.main import cli
-from maskery.errors import MaskeryError
+from maskery.core.errors import MaskeryError
+from maskery.core.settings import Settings
+from maskery.models.card_toml import card_text
+from maskery.models.catalog import builtin, catalog
 from maskery.serving.app import create_app
-from maskery.settings import Settings
-from maskery.zoo.card_text import card_text
-from maskery.zoo.catalog import builtin, catalog
 from tests.face_models import scene, truth, write
 from tests.material import decoded, encoded
 

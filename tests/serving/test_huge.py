@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskery.encode import png
-from maskery.labels import VOC
+from maskery.core.labels import VOC
+from maskery.encode.raster import png
 from tests.material import photo
 from tests.serving.live import Server
 

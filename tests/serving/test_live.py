@@ -84,7 +84,7 @@ def test_a_model_by_path_is_served_and_only_by_the_operator(
 ) -> None:
     import shutil
 
-    from maskery.zoo.catalog import builtin
+    from maskery.models.catalog import builtin
 
     folder = tmp_path_factory.mktemp("mine") / "model"
     shutil.copytree(builtin()["everyday"], folder)

@@ -10,12 +10,12 @@ from PIL import Image
 from maskery.datasets.base import IGNORE
 from maskery.training import augment
 from maskery.training.augment import PAD_GREY
-from maskery.training.jobs import open_job
-from maskery.training.recipe import Data, Source, load_recipe
+from maskery.training.recipe import Data, TrainingSource, load_recipe
+from maskery.training.tasks import open_job
 
 
 def recipe_data(low: float, high: float, jitter: float = 0.0) -> Data:
-    source = Source(path="x", split="y")
+    source = TrainingSource(path="x", split="y")
     return Data(
         root="", labels="voc", train=[source], validate=source, crop=64, scale=(low, high), colour_jitter=jitter
     )

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from maskery.errors import TrainingError
-from maskery.training import checkpoint, logbook
-from maskery.training.loop import Run
+from maskery.core.errors import TrainingError
+from maskery.training import checkpoint, log
+from maskery.training.checkpoint import open_folder
+from maskery.training.loop import TrainingRun
 from maskery.training.recipe import load_recipe
-from maskery.training.run_files import open_folder
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
@@ -24,7 +24,7 @@ def test_a_full_disk_is_one_clear_error_and_the_last_checkpoint_stays(tmp_path: 
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
     (tmp_path / "log.jsonl").symlink_to("/dev/full")
     with pytest.raises(TrainingError, match=r"log.jsonl could not be written: No space left on device"):
-        logbook.append(tmp_path, {"epoch": 1})
+        log.append(tmp_path, {"epoch": 1})
 
 
 def test_a_folder_that_cannot_be_made_stops_the_run_before_it_trains(recipe: Path, tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_a_folder_that_cannot_be_made_stops_the_run_before_it_trains(recipe: Pat
     out = tmp_path / "file" / "run"
     settings = load_recipe(recipe)
     said: list[str] = []
-    run = Run(settings, Path(settings.data.root), out, said.append, "cpu", said.append)
+    run = TrainingRun(settings, Path(settings.data.root), out, said.append, "cpu", said.append)
     for attempt in (run.train, lambda: open_folder(out, recipe)):
         with pytest.raises(TrainingError, match="could not be written: Not a directory") as caught:
             attempt()
@@ -53,8 +53,8 @@ def test_the_size_of_a_checkpoint_is_known_without_writing_it(tmp_path: Path) ->
 
 
 def test_a_torn_line_of_the_log_is_left_out_and_does_not_harm_the_next(tmp_path: Path) -> None:
-    logbook.append(tmp_path, {"epoch": 1})
+    log.append(tmp_path, {"epoch": 1})
     with (tmp_path / "log.jsonl").open("a") as file:
         file.write('{"epoch": 2, "lo')
-    logbook.append(tmp_path, {"epoch": 2})
-    assert logbook.epochs(tmp_path) == [{"epoch": 1}, {"epoch": 2}]
+    log.append(tmp_path, {"epoch": 2})
+    assert log.epochs(tmp_path) == [{"epoch": 1}, {"epoch": 2}]

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from maskery.cli import main, progress_line
-from maskery.errors import TrainingError
-from maskery.training import checkpoint, logbook
-from maskery.training.loop import Run
+from maskery.cli import main
+from maskery.cli import output as progress_line
+from maskery.core.errors import TrainingError
+from maskery.training import checkpoint, log
+from maskery.training.loop import TrainingRun
 from maskery.training.recipe import load_recipe
 
 KILLED = """
@@ -31,9 +32,9 @@ Run(recipe, Path(recipe.data.root), Path(sys.argv[2]), print, "cpu", tick).train
 """
 
 
-def run_of(recipe: Path, out: Path) -> Run:
+def run_of(recipe: Path, out: Path) -> TrainingRun:
     settings = load_recipe(recipe)
-    return Run(settings, Path(settings.data.root), out, lambda text: None, "cpu")
+    return TrainingRun(settings, Path(settings.data.root), out, lambda text: None, "cpu")
 
 
 def kill(recipe: Path, out: Path, at: str) -> None:
@@ -68,7 +69,7 @@ def test_killed_in_an_epoch_and_resumed_it_ends_with_the_same_weights(
 ) -> None:
     kill(recipe, tmp_path, "epoch 2/3, step 2/")
     assert same_weights(finished, resumed(recipe, tmp_path))
-    assert [entry["epoch"] for entry in logbook.epochs(tmp_path)] == [1, 2, 3]
+    assert [entry["epoch"] for entry in log.epochs(tmp_path)] == [1, 2, 3]
 
 
 def test_so_does_a_classifier_in_mixed_precision(classifier: Path, tmp_path: Path) -> None:
@@ -77,18 +78,18 @@ def test_so_does_a_classifier_in_mixed_precision(classifier: Path, tmp_path: Pat
     run.train()
     kill(classifier, tmp_path / "killed", "epoch 2/2, step 3/")
     assert same_weights(tmp_path / "whole", resumed(classifier, tmp_path / "killed"))
-    assert logbook.epochs(tmp_path / "killed")[-1]["accuracy"] == logbook.epochs(tmp_path / "whole")[-1]["accuracy"]
+    assert log.epochs(tmp_path / "killed")[-1]["accuracy"] == log.epochs(tmp_path / "whole")[-1]["accuracy"]
 
 
 def test_killed_between_checkpoint_and_log_the_line_is_written_on_resume(classifier: Path, tmp_path: Path) -> None:
     run = run_of(classifier, tmp_path)
     run.train()
-    lines = logbook.epochs(tmp_path)
+    lines = log.epochs(tmp_path)
     (tmp_path / "log.jsonl").write_text('{"epoch": 1, "loss": 1.0}\n{"epoch": 2, "lo')
     again = run_of(classifier, tmp_path)
     assert again.resume()
     again.train()
-    assert logbook.epochs(tmp_path)[-1] == lines[-1]
+    assert log.epochs(tmp_path)[-1] == lines[-1]
 
 
 @pytest.fixture

@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from maskery.errors import ConfigError
-from maskery.training.nets.base import Net
-from maskery.training.nets.build import build_network
+from maskery.core.errors import ConfigError
+from maskery.training.networks.base import Net
+from maskery.training.networks.build import build_network
 from maskery.training.precision import choose_device, mixed, ready_for_mixed_cpu
-from maskery.training.recipe import Network
+from maskery.training.recipe import NetworkSpec
 
 
 def fresh() -> Net:
     torch.manual_seed(0)
-    net = build_network(Network(name="light_decoder", width=16, imagenet=True, dropout=0), 3).train()
+    net = build_network(NetworkSpec(name="light_decoder", width=16, imagenet=True, dropout=0), 3).train()
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()

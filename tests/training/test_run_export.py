@@ -12,16 +12,16 @@ from torch import Tensor, nn
 
 import maskery
 from maskery.cli.main import cli
-from maskery.errors import ConfigError, MaskeryError, TrainingError
-from maskery.model_card import load_card
+from maskery.core.card import load_card
+from maskery.core.errors import ConfigError, MaskeryError, TrainingError
 from maskery.training import checkpoint
+from maskery.training.checkpoint import CHECKPOINT_NAME, RECIPE_NAME, open_folder
 from maskery.training.export import export_onnx
-from maskery.training.loop import Run
-from maskery.training.nets.base import Net
-from maskery.training.nets.build import build_network
+from maskery.training.loop import TrainingRun
+from maskery.training.networks.base import Net
+from maskery.training.networks.build import build_network
 from maskery.training.recipe import load_recipe
 from maskery.training.run_export import whole_folder
-from maskery.training.run_files import CHECKPOINT_NAME, RECIPE_NAME, open_folder
 
 
 def export(*words: str | Path) -> str:
@@ -37,7 +37,7 @@ def run(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "squares"
     settings = load_recipe(recipe)
     open_folder(folder, recipe)
-    fresh = Run(settings, Path(settings.data.root), folder, lambda text: None, "cpu")
+    fresh = TrainingRun(settings, Path(settings.data.root), folder, lambda text: None, "cpu")
     checkpoint.save(folder / CHECKPOINT_NAME, fresh.state())
     return folder
 

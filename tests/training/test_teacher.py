@@ -11,9 +11,9 @@ import torch
 from torch.nn import functional as F
 
 import maskery
+from maskery.core.labels import VOC
 from maskery.datasets.formats import open_dataset
-from maskery.labels import VOC
-from maskery.training.soft import SoftLabels
+from maskery.training.soft_labels import SoftLabels
 from tests.material import ROOT, shared
 
 SETS = ("voc2012-part", "voc-extra", "coco2017-part", "penn-fudan/images/train", "penn-fudan/images/val", "photos")

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 
 import maskery
-from maskery.errors import ConfigError
-from maskery.model_card import load_card
+from maskery.core.card import load_card
+from maskery.core.errors import ConfigError
+from maskery.models.catalog import builtin
 from maskery.training.losses import cross_entropy, dice_loss, total_loss
-from maskery.training.recipe import Loss, load_recipe
-from maskery.zoo.catalog import builtin
+from maskery.training.recipe import LossSpec, load_recipe
 
 
 def test_a_recipe_becomes_a_served_model(trained: Path, recipe: Path) -> None:
@@ -72,19 +72,19 @@ def test_losses() -> None:
     target = torch.tensor([[[0, 1], [1, 255]]], dtype=torch.uint8)
     right = torch.full((1, 3, 2, 2), -20.0)
     right[0, 0, 0, 0] = right[0, 1, 0, 1] = right[0, 1, 1, 0] = 20
-    assert total_loss(right, target, Loss(dice=1.0)) == pytest.approx(0, abs=1e-5)
+    assert total_loss(right, target, LossSpec(dice=1.0)) == pytest.approx(0, abs=1e-5)
     flat = torch.zeros(1, 3, 2, 2)
-    assert total_loss(flat, target, Loss()) == pytest.approx(np.log(3), abs=1e-5)
+    assert total_loss(flat, target, LossSpec()) == pytest.approx(np.log(3), abs=1e-5)
     # Class 0: overlap 1/3, sizes 1 and 3/3; class 1: overlap 2/3, sizes 2 and 1.
     assert dice_loss(flat.log_softmax(1), target.long()) == pytest.approx(1 - (2 / 3 / 2 + 4 / 3 / 3) / 2, abs=1e-5)
-    assert total_loss(flat, torch.full_like(target, 255), Loss(dice=1.0)).isfinite()
+    assert total_loss(flat, torch.full_like(target, 255), LossSpec(dice=1.0)).isfinite()
 
 
 def test_the_loss_of_a_picture_of_two_classes_is_that_of_both_by_their_shares() -> None:
     logits = torch.tensor([[2.0, -1.0, 0.5]])
-    each = [total_loss(logits, torch.tensor([i]), Loss(smoothing=0.1)).item() for i in range(3)]
+    each = [total_loss(logits, torch.tensor([i]), LossSpec(smoothing=0.1)).item() for i in range(3)]
     shares = torch.tensor([[0.25, 0.0, 0.75]])
-    assert total_loss(logits, shares, Loss(smoothing=0.1)) == pytest.approx(0.25 * each[0] + 0.75 * each[2])
+    assert total_loss(logits, shares, LossSpec(smoothing=0.1)) == pytest.approx(0.25 * each[0] + 0.75 * each[2])
 
 
 def test_only_hard_pixels_count_with_ohem_and_never_fewer_than_a_sixteenth() -> None:
@@ -119,8 +119,8 @@ def test_the_shipped_recipe_is_the_one_that_made_the_weights(name: str) -> None:
 
 
 def test_a_picture_beside_the_mask_of_another_size(recipe: Path, trained: Path, tmp_path: Path) -> None:
-    from maskery.errors import DataError
-    from maskery.evaluation import measure
+    from maskery.core.errors import DataError
+    from maskery.evaluation.measure import measure
 
     for kind, size in (("images", (40, 30)), ("masks", (41, 30))):
         (tmp_path / kind / "val").mkdir(parents=True)

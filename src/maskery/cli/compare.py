@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maskery.cli.measuring import bar, columns, data_options, json_text, names, overrides, say, score, write
-from maskery.errors import BadRequest
+from maskery.cli.output import bar, columns, data_options, json_text, names, overrides, say, score, write
+from maskery.core.errors import BadRequest
 
 if TYPE_CHECKING:
-    from maskery.measuring.comparison import Comparison
+    from maskery.evaluation.compare import Comparison
 
 WEIGHED = 8  # pictures that each model is run on to see what memory it takes
 
@@ -45,24 +45,24 @@ def compare(
     """
     if bool(pictures) == bool(data):
         raise BadRequest("There must be pictures or --data, not both.", "maskery compare A B photos/, for example.")
-    from maskery.api import open_segmenter
     from maskery.cli.segment import expand
-    from maskery.measuring import comparison
-    from maskery.measuring.sheet import sheet as page_of
-    from maskery.measuring.terms import Terms
-    from maskery.measuring.weighing import weigh
-    from maskery.settings import load_settings
+    from maskery.core.settings import load_settings
+    from maskery.evaluation import compare
+    from maskery.evaluation.options import EvaluationOptions
+    from maskery.evaluation.report.comparison_page import sheet as page_of
+    from maskery.models.memory_use import measure_memory
+    from maskery.models.segmenter import open_segmenter
 
-    terms = Terms(data_format, names(labels), overrides(pairs), max_side, boundary, limit)
+    terms = EvaluationOptions(data_format, names(labels), overrides(pairs), max_side, boundary, limit)
     one, other = (open_segmenter(name, load_settings()).model for name in (a, b))
     with bar("comparing") as progress:
         if data:
-            found = comparison.compare_on_data(one, other, data, split, terms, progress)
+            found = compare.compare_on_data(one, other, data, split, terms, progress)
         else:
             paths = [job.source for job in expand(pictures)][:limit]
-            found = comparison.compare_pictures(one, other, paths, max_side, progress)
+            found = compare.compare_pictures(one, other, paths, max_side, progress)
     weighed = found.pictures[:WEIGHED]
-    found = replace(found, weights=(weigh(a, weighed), weigh(b, weighed)))
+    found = replace(found, weights=(measure_memory(a, weighed), measure_memory(b, weighed)))
     say(found.pairing.told)
     if sheet:
         write(sheet, page_of(found, one, other, max_side))
@@ -70,7 +70,7 @@ def compare(
 
 
 def _text(found: "Comparison") -> str:
-    from maskery.measuring.sheet import headline
+    from maskery.evaluation.report.comparison_page import headline
 
     lines = [
         columns(

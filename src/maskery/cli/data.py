@@ -27,13 +27,13 @@ def check(path: Path, data_format: str, labels: str | None, as_json: bool, sheet
     """
     import msgspec
 
+    from maskery.core.picture.decode import trust_own_pixel_limit
     from maskery.datasets.check import check as check_data
     from maskery.datasets.report import text
-    from maskery.datasets.sheet import Sheet
-    from maskery.image import trust_own_pixel_limit
+    from maskery.datasets.sheet import ContactSheet
 
     trust_own_pixel_limit()
-    viewer = Sheet(pictures) if sheet else None
+    viewer = ContactSheet(pictures) if sheet else None
     with click.progressbar(length=1, label=f"checking {path.name}", file=sys.stderr, show_pos=True) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -49,8 +49,8 @@ def check(path: Path, data_format: str, labels: str | None, as_json: bool, sheet
 
 
 def _labels(given: str | None) -> tuple[str, ...] | None:
-    from maskery.errors import DataError, nearest
-    from maskery.labels import LABEL_SETS
+    from maskery.core.errors import DataError, nearest
+    from maskery.core.labels import LABEL_SETS
 
     if given is None or given in LABEL_SETS:
         return LABEL_SETS[given] if given else None
@@ -64,7 +64,7 @@ def _labels(given: str | None) -> tuple[str, ...] | None:
 
 
 def _write(path: Path, page: str) -> None:
-    from maskery.errors import DataError
+    from maskery.core.errors import DataError
 
     try:
         path.write_text(page, encoding="utf-8")

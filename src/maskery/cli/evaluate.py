@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maskery.cli.measuring import bar, columns, data_options, json_text, names, overrides, say, score, write
+from maskery.cli.output import bar, columns, data_options, json_text, names, overrides, say, score, write
 
 if TYPE_CHECKING:
-    from maskery.measuring.measurement import Measurement
-    from maskery.metrics import Hits, Quality
+    from maskery.evaluation.confusion import ClassificationScores, SegmentationScores
+    from maskery.evaluation.measurement import Measurement
 
 
 @click.command()
@@ -37,13 +37,13 @@ def evaluate(
     by class. Classes are paired by name; what is not plainly the same is said on stderr. Definitions are in
     docs/evaluation.md.
     """
-    from maskery.api import open_segmenter
-    from maskery.evaluation import measure
-    from maskery.measuring.report import report as page_of
-    from maskery.measuring.terms import Terms
-    from maskery.settings import load_settings
+    from maskery.core.settings import load_settings
+    from maskery.evaluation.measure import measure
+    from maskery.evaluation.options import EvaluationOptions
+    from maskery.evaluation.report.evaluation_page import report as page_of
+    from maskery.models.segmenter import open_segmenter
 
-    terms = Terms(data_format, names(labels), overrides(pairs), max_side, boundary, limit)
+    terms = EvaluationOptions(data_format, names(labels), overrides(pairs), max_side, boundary, limit)
     segmenter = open_segmenter(model, load_settings())
     with bar(f"evaluating {model}") as progress:
         measured = measure(segmenter.model, data, split, terms, progress)
@@ -55,14 +55,14 @@ def evaluate(
 
 
 def _text(measured: "Measurement") -> str:
-    from maskery.measuring.report import headline
-    from maskery.metrics import Quality
+    from maskery.evaluation.confusion import SegmentationScores
+    from maskery.evaluation.report.evaluation_page import headline
 
     scores, clock = measured.scores, measured.clock
-    rows = _masks(scores) if isinstance(scores, Quality) else _classes(scores)
+    rows = _masks(scores) if isinstance(scores, SegmentationScores) else _classes(scores)
     lines = [columns(rows), "", ", ".join(f"{name} {value}" for name, value in headline(scores))]
-    if isinstance(scores, Quality):
-        from maskery.metrics import ENOUGH, mean_iou
+    if isinstance(scores, SegmentationScores):
+        from maskery.evaluation.confusion import ENOUGH, mean_iou
 
         common = mean_iou(scores)
         if common is not None:
@@ -74,14 +74,14 @@ def _text(measured: "Measurement") -> str:
     return "\n".join(lines)
 
 
-def _masks(scores: "Quality") -> list[tuple[str, ...]]:
+def _masks(scores: "SegmentationScores") -> list[tuple[str, ...]]:
     head = ("class", "pictures", "IoU", "Dice", "accuracy", "boundary F")
     outlines = scores.boundary or dict.fromkeys(scores.iou)
     by_class = (scores.iou, scores.dice, scores.accuracy, outlines)
     return [head] + [(k, str(scores.images[k]), *(score(one[k]) for one in by_class)) for k in scores.iou]
 
 
-def _classes(scores: "Hits") -> list[tuple[str, ...]]:
+def _classes(scores: "ClassificationScores") -> list[tuple[str, ...]]:
     head = ("class", "pictures", "accuracy", "precision")
     by_class = (scores.accuracy, scores.precision)
     return [head] + [(k, str(scores.images[k]), *(score(one[k]) for one in by_class)) for k in scores.accuracy]

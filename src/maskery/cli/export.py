@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from maskery.errors import MissingExtra
+from maskery.core.errors import MissingExtra
 
 
 @click.command()

@@ -5,8 +5,7 @@ from importlib import import_module
 
 import click
 
-from maskery import __version__
-from maskery.errors import (
+from maskery.core.errors import (
     BadRequest,
     ConfigError,
     DataError,
@@ -17,6 +16,7 @@ from maskery.errors import (
     TrainingError,
     UnknownModel,
 )
+from maskery.core.version import __version__
 
 # verb -> (module, one line for --help); the module is imported only when its verb is used.
 VERBS = {

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from maskery import strict
-from maskery.cli.added import lines, store_of, stored
-from maskery.cli.importing import import_model
-from maskery.errors import ChecksumError, ConfigError, MaskeryError
-from maskery.model_card import Licence, ModelCard, Quality, Quantisation
-from maskery.zoo.card_text import card_text
-from maskery.zoo.store import Entry
+from maskery.cli.import_model import import_model
+from maskery.cli.own_models import lines, store_of, stored
+from maskery.core import toml
+from maskery.core.card import Licence, ModelCard, Quality, Quantisation
+from maskery.core.errors import ChecksumError, ConfigError, MaskeryError
+from maskery.models.card_toml import card_text
+from maskery.models.store import StoredModel
 
 if TYPE_CHECKING:
-    from maskery.zoo.download import Progress
+    from maskery.models.download import Progress
 
 
 @click.group()
@@ -130,9 +130,9 @@ def add(file: Path, name: str | None, labels: Path | None, card: Path | None, li
 
 
 def _proposed(file: Path, name: str | None, labels: Path | None, licence: str | None) -> ModelCard:
-    from maskery.zoo.sniff import sniff
+    from maskery.models.propose_card import propose_card
 
-    proposal = sniff(file, name, lines(labels) if labels else None, licence)
+    proposal = propose_card(file, name, lines(labels) if labels else None, licence)
     click.echo(f"{card_text(proposal.card)}\n" + "\n".join(proposal.guesses), err=True)
     return proposal.card
 
@@ -144,7 +144,7 @@ def _own_card(path: Path, file: Path, name: str | None) -> ModelCard:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.", "Save it as UTF-8 TOML.") from error
     facts: dict[str, Any] = {"file": file.name, "sha256": "0" * 64, "bytes": 0, "url": ""}
-    return strict.convert(facts | given | ({"name": name} if name else {}), ModelCard, str(path))
+    return toml.convert(facts | given | ({"name": name} if name else {}), ModelCard, str(path))
 
 
 @contextmanager
@@ -161,14 +161,14 @@ def _bar(name: str) -> Iterator["Progress"]:
         yield show
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: StoredModel) -> dict[str, Any]:
     card = entry.card
     licence = msgspec.to_builtins(card.licence)
     row = {"name": card.name, "version": card.version, "task": card.task, "state": entry.state, "bytes": card.bytes}
     return row | {"classes": len(card.labels), "licence": licence, "description": card.description}
 
 
-def _facts(entry: Entry) -> list[tuple[str, ...]]:
+def _facts(entry: StoredModel) -> list[tuple[str, ...]]:
     card, image = entry.card, entry.card.input
     size = f"{image.size[0]} x {image.size[1]}" if image.size else f"side {image.side}" if image.side else "own size"
     rows = [

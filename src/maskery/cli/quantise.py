@@ -10,8 +10,8 @@ from typing import Any, Literal
 import click
 import msgspec
 
-from maskery.errors import BadRequest, LossAboveLimit, MissingExtra
-from maskery.model_card import Quantisation
+from maskery.core.card import Quantisation
+from maskery.core.errors import BadRequest, LossAboveLimit, MissingExtra
 
 
 @click.command()
@@ -67,10 +67,10 @@ def quantise(
     """
     if find_spec("onnx") is None:
         raise MissingExtra("Quantising needs the package onnx.", "Run: pip install 'maskery[quantise]'")
-    from maskery.settings import load_settings
-    from maskery.shrinking.order import AUTO, Order, Watch
-    from maskery.shrinking.quantise import quantise as make
-    from maskery.zoo.store import Store
+    from maskery.core.settings import load_settings
+    from maskery.models.quantisation.quantise import quantise as make
+    from maskery.models.quantisation.request import AUTO, QuantiseRequest, Reporter
+    from maskery.models.store import Store
 
     settings = load_settings()
     located = Store(settings).locate(model)
@@ -78,7 +78,7 @@ def quantise(
     if data is None:
         raise BadRequest("Without pictures nothing can be measured.", "Add --calibrate DATA, or --validate DATA.")
     named = name or f"{located.card.name}-{to}"
-    order = Order(
+    order = QuantiseRequest(
         folder=out or Path(named),
         name=named,
         validate=data,
@@ -94,7 +94,7 @@ def quantise(
     )
     try:
         with _bars() as (say, progress):
-            card = make(located, order, settings.threads, Watch(say, progress))
+            card = make(located, order, settings.threads, Reporter(say, progress))
     except LossAboveLimit as refused:
         if as_json:
             click.echo(msgspec.json.encode({"published": None, **refused.report}))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maskery.errors import BadRequest, MaskeryError
+from maskery.core.errors import BadRequest, MaskeryError
 
 if TYPE_CHECKING:
     from maskery.encode.options import Options
@@ -22,7 +22,7 @@ STDIN = Path("-")
 
 
 @dataclass(frozen=True)
-class Job:
+class FileJob:
     """One picture: where it is and the name, without suffix, that its answer gets below the output folder."""
 
     source: Path
@@ -62,23 +62,23 @@ def segment(
     write = _writer(output, chosen, several)
     options = _options(pairs, chosen)
 
-    from maskery import image
-    from maskery.api import open_segmenter
+    from maskery.core.picture import decode
+    from maskery.core.settings import load_settings
     from maskery.encode.options import Options
-    from maskery.encode.table import named
-    from maskery.settings import load_settings
+    from maskery.encode.registry import named
+    from maskery.models.segmenter import open_segmenter
 
-    image.trust_own_pixel_limit()
+    decode.trust_own_pixel_limit()
     settings = load_settings({"device": device})
     segmenter = open_segmenter(model or settings.model[0], settings)
     wanted = tuple(name.strip() for name in classes.split(",") if name.strip())
 
-    def own(job: Job) -> Options:
+    def own(job: FileJob) -> Options:
         """The options for one picture: formats that name it get its name."""
         unnamed = "file_name" in named(chosen).options and "file_name" not in options.given and job.source != STDIN
         return replace(options, file_name=job.source.name) if unnamed else options
 
-    def work(job: Job) -> None:
+    def work(job: FileJob) -> None:
         source = sys.stdin.buffer.read(settings.max_bytes + 1) if job.source == STDIN else job.source
         data = segmenter.answer(
             source, chosen, classes=wanted, max_side=max_side, tile=tile, options=own(job), tell=partial(_tell, job)
@@ -91,29 +91,29 @@ def segment(
         work(jobs[0])
 
 
-def _tell(job: Job, note: str) -> None:
+def _tell(job: FileJob, note: str) -> None:
     click.echo(f"{job.source}: {note}", err=True)
 
 
-def expand(inputs: tuple[str, ...]) -> list[Job]:
+def expand(inputs: tuple[str, ...]) -> list[FileJob]:
     """Files as they are, folders with all pictures below, globs. Raises ``BadRequest`` for what matches nothing."""
-    jobs: list[Job] = []
+    jobs: list[FileJob] = []
     for text in inputs:
         path = Path(text)
         if path == STDIN:
-            jobs.append(Job(STDIN, Path("stdin")))
+            jobs.append(FileJob(STDIN, Path("stdin")))
         elif path.is_dir():
             found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
             if not found:
                 raise BadRequest(f"{text} holds no pictures.", f"Looked for {', '.join(SUFFIXES)}.")
-            jobs += [Job(p, p.relative_to(path).with_suffix("")) for p in found]
+            jobs += [FileJob(p, p.relative_to(path).with_suffix("")) for p in found]
         elif path.exists():
-            jobs.append(Job(path, Path(path.stem)))
+            jobs.append(FileJob(path, Path(path.stem)))
         else:
             matches = sorted(Path(p) for p in glob.glob(text, recursive=True))
             if not matches:
                 raise BadRequest(f"{text} does not exist and matches nothing.", "Check the path.")
-            jobs += [Job(p, Path(p.stem)) for p in matches if p.is_file()]
+            jobs += [FileJob(p, Path(p.stem)) for p in matches if p.is_file()]
     if sum(job.source == STDIN for job in jobs) > 1:
         raise BadRequest("Standard input was named twice.", "Name it once.")
     return jobs
@@ -129,14 +129,14 @@ def _named(json: bytes, source: Path) -> bytes:
 def _format_of(output: Path | None, several: bool) -> str:
     if output is None or several or output.is_dir() or not output.suffix:
         return "mask"
-    from maskery.encode.table import for_suffix
+    from maskery.encode.registry import for_suffix
 
     return for_suffix(output.suffix)
 
 
 def _options(pairs: tuple[str, ...], format: str) -> "Options":
     """KEY=VALUE pairs -> the format's options. Raises ``BadRequest``."""
-    from maskery.encode.table import parse_options
+    from maskery.encode.registry import parse_options
 
     found: dict[str, str] = {}
     for pair in pairs:
@@ -149,9 +149,9 @@ def _options(pairs: tuple[str, ...], format: str) -> "Options":
     return parse_options(found, format)
 
 
-def _writer(output: Path | None, format: str, several: bool) -> Callable[[Job, bytes], None]:
+def _writer(output: Path | None, format: str, several: bool) -> Callable[[FileJob, bytes], None]:
     """Decide once where answers go. Raises ``BadRequest`` where that cannot work."""
-    from maskery.encode.table import named
+    from maskery.encode.registry import named
 
     suffix = named(format).suffix
     if output is None and several and format not in LINES:
@@ -165,7 +165,7 @@ def _writer(output: Path | None, format: str, several: bool) -> Callable[[Job, b
         raise BadRequest(f"{output} is a file; several pictures need a folder.", "Give a folder.")
     taken: dict[Path, Path] = {}
 
-    def write(job: Job, data: bytes) -> None:
+    def write(job: FileJob, data: bytes) -> None:
         target = folder / job.stem.with_name(f"{job.stem.name}{'' if format in BESIDE else f'-{format}'}{suffix}")
         if taken.setdefault(target, job.source) != job.source:
             raise BadRequest(f"{target} is already the answer to {taken[target]}.", "Rename one of the pictures.")
@@ -176,13 +176,13 @@ def _writer(output: Path | None, format: str, several: bool) -> Callable[[Job, b
     return write
 
 
-def _to_stdout(job: Job, data: bytes) -> None:
+def _to_stdout(job: FileJob, data: bytes) -> None:
     sys.stdout.buffer.write(data + b"\n" if data.startswith(b"{") else data)
     sys.stdout.buffer.flush()
 
 
-def _to_file(target: Path) -> Callable[[Job, bytes], None]:
-    def write(job: Job, data: bytes) -> None:
+def _to_file(target: Path) -> Callable[[FileJob, bytes], None]:
+    def write(job: FileJob, data: bytes) -> None:
         if job.source != STDIN and target.exists() and target.samefile(job.source):
             raise BadRequest(f"{target} is the picture itself.", "Choose another -o.")
         try:
@@ -194,7 +194,7 @@ def _to_file(target: Path) -> Callable[[Job, bytes], None]:
     return write
 
 
-def _run_many(jobs: list[Job], work: Callable[[Job], None]) -> None:
+def _run_many(jobs: list[FileJob], work: Callable[[FileJob], None]) -> None:
     """Every job, whatever happens to the others. Exits with 1 when some failed, after listing them."""
     failures: list[tuple[Path, MaskeryError]] = []
     with click.progressbar(jobs, label="segmenting", file=sys.stderr, show_pos=True) as bar:

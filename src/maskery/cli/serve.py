@@ -28,12 +28,12 @@ def serve(
     config: Path | None,
 ) -> None:
     """Start the server. Every setting also has a variable MASKERY_... and a key in --config: docs/settings.md."""
-    from maskery.settings import load_settings, max_variables
+    from maskery.core.settings import load_settings, max_variables
 
     given = {"host": host, "port": port, "model": model or None, "device": device, "threads": threads, "memory": memory}
     settings = load_settings(given | {"drop_in": "max" if as_max else None}, config=config)
-    from maskery.serving.access_log import set_up_logging
     from maskery.serving.server import serve as run
+    from maskery.serving.telemetry.access_log import set_up_logging
 
     set_up_logging(settings.log_level, settings.log_format)
     for remark in max_variables()[1] if settings.drop_in == "max" else []:

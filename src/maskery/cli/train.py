@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maskery.cli.progress_line import ProgressLine
-from maskery.errors import MissingExtra
+from maskery.cli.output import ProgressLine
+from maskery.core.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from maskery.model_card import ModelCard
-    from maskery.training.loop import Run
+    from maskery.core.card import ModelCard
+    from maskery.training.loop import TrainingRun
 
 
 @click.command()
@@ -40,14 +40,14 @@ def train(
         raise MissingExtra("Training needs PyTorch.", "Run: pip install 'maskery[train]'")
     import torch
 
-    from maskery.training import processes
-    from maskery.training.loop import Run
+    from maskery.training import distributed as processes
+    from maskery.training.checkpoint import open_folder
+    from maskery.training.dry_run import estimate_cost
+    from maskery.training.loop import TrainingRun
     from maskery.training.precision import choose_device
     from maskery.training.publish import publish
     from maskery.training.recipe import load_recipe
     from maskery.training.run_export import whole_folder
-    from maskery.training.run_files import open_folder
-    from maskery.training.trial import price
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if threads:
@@ -57,10 +57,10 @@ def train(
     with processes.joined(choose_device(device)):
         first, line = processes.rank() == 0, ProgressLine()
         say, tick = (line.say, line.tick) if first else (_silent, _silent)
-        run = Run(settings, data or Path(settings.data.root), folder, say, device, tick)
+        run = TrainingRun(settings, data or Path(settings.data.root), folder, say, device, tick)
         say(_facts(run))
         if dry_run:
-            say(f"about {price(run)}")
+            say(f"about {estimate_cost(run)}")
             return
         if first:
             open_folder(folder, recipe)
@@ -76,7 +76,7 @@ def train(
         click.echo(folder / "model")
 
 
-def _facts(run: "Run") -> str:
+def _facts(run: "TrainingRun") -> str:
     processes = f", {run.processes} processes" if run.processes > 1 else ""
     return (
         f"training on {run.device}{' in mixed precision' if run.mixed else ''}, {run.threads} threads{processes}, "
@@ -84,7 +84,7 @@ def _facts(run: "Run") -> str:
     )
 
 
-def _train(run: "Run") -> None:
+def _train(run: "TrainingRun") -> None:
     total = run.recipe.optimiser.total_epochs
     if run.resume():
         run.say(f"resumed after epoch {run.epoch} of {total}")

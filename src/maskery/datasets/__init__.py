@@ -1,1 +1,1 @@
-"""Data sets for training and evaluation: one file a format, all behind ``SegmentationData``. No torch here."""
+"""Data sets, a file a format."""

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from maskery.core.errors import DataError, nearest
+from maskery.core.labels import SYNONYMS
 from maskery.datasets import pictures
-from maskery.errors import DataError, nearest
-from maskery.labels import SYNONYMS
 
 T = TypeVar("T")
 IGNORE = 255

@@ -7,12 +7,12 @@ file names, such as 0001TP_006690.
 import re
 from pathlib import Path
 
+from maskery.core.errors import DataError, nearest
+from maskery.core.labels import CAMVID, PALETTES
 from maskery.datasets.base import IGNORE
 from maskery.datasets.classes import Classes
 from maskery.datasets.decoding import MaskFiles
 from maskery.datasets.mask_folder import paired
-from maskery.errors import DataError, nearest
-from maskery.labels import CAMVID, PALETTES
 
 FORM = "SPLIT/*.png with SPLITannot/*.png, or images/SPLIT with masks/SPLIT and CamVid's file names"
 VOID = 11

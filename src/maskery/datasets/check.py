@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from maskery.core.errors import DataError
+from maskery.core.labels import Colour, palette_of
 from maskery.datasets import class_folder, pictures
 from maskery.datasets.base import IGNORE, ImageFiles
 from maskery.datasets.class_folder import ClassFolder
@@ -20,9 +22,7 @@ from maskery.datasets.classes import Classes, numbered
 from maskery.datasets.formats import CLASS_FOLDER, FORMATS, format_name
 from maskery.datasets.label_map import match
 from maskery.datasets.report import ClassCount, Finding, Report, sizes_of
-from maskery.datasets.twins import Place, Twins
-from maskery.errors import DataError
-from maskery.labels import Colour, palette_of
+from maskery.datasets.twins import Duplicates, PicturePlace
 
 Progress = Callable[[int, int], None]
 
@@ -53,18 +53,18 @@ class _Findings:
 
     def __init__(self) -> None:
         self.problems, self.warnings = list[Finding](), list[Finding]()
-        self.sizes, self.twins = Counter[tuple[int, int]](), Twins()
+        self.sizes, self.twins = Counter[tuple[int, int]](), Duplicates()
         self.pixels, self.pictures = np.zeros(256, np.int64), np.zeros(256, np.int64)
 
-    def problem(self, kind: str, place: Place, error: DataError) -> None:
+    def problem(self, kind: str, place: PicturePlace, error: DataError) -> None:
         self.problems.append(
             Finding(kind=kind, split=place.split, file=place.file, message=error.message, cure=error.cure)
         )
 
-    def warning(self, kind: str, place: Place, message: str, cure: str = "") -> None:
+    def warning(self, kind: str, place: PicturePlace, message: str, cure: str = "") -> None:
         self.warnings.append(Finding(kind=kind, split=place.split, file=place.file, message=message, cure=cure))
 
-    def picture(self, source: Path | bytes, place: Place) -> Image.Image | None:
+    def picture(self, source: Path | bytes, place: PicturePlace) -> Image.Image | None:
         """The upright picture, its size and look noted; None where it is damaged."""
         try:
             opened = pictures.open_picture(source, place.file)
@@ -81,7 +81,7 @@ class _Findings:
             )  # fmt: skip
         return rgb
 
-    def mask(self, data: ImageFiles, index: int, place: Place) -> NDArray[np.uint8] | None:
+    def mask(self, data: ImageFiles, index: int, place: PicturePlace) -> NDArray[np.uint8] | None:
         try:
             mask = data.mask(index)
         except DataError as error:
@@ -138,13 +138,13 @@ def check(
         try:
             opened[split] = kind.open(root, split, classes)
         except DataError as error:
-            found.problem("missing", Place(split, str(root)), error)
+            found.problem("missing", PicturePlace(split, str(root)), error)
     _report_gaps(opened, found)
     done, total = 0, sum(len(data) for data in opened.values())
     colours = classes.colours or palette_of(classes.names)
     for split, data in opened.items():
         for i in range(len(data)):
-            place = Place(split, _below(data.image_path(i), root))
+            place = PicturePlace(split, _below(data.image_path(i), root))
             rgb = found.picture(data.image_path(i), place)
             mask = found.mask(data, i, place) if rgb else None
             if rgb and viewer and viewer.wants(i, len(data)):
@@ -174,11 +174,11 @@ def _check_class_folder(root: Path, labels: Sequence[str] | None, viewer: Viewer
         try:
             opened[split] = ClassFolder(root, split, names)
         except DataError as error:
-            found.problem("missing", Place(split, str(root)), error)
+            found.problem("missing", PicturePlace(split, str(root)), error)
     done, total = 0, sum(len(data) for data in opened.values())
     for split, data in opened.items():
         for i in range(len(data)):
-            place = Place(split, f"{split}/{data.name(i)}")
+            place = PicturePlace(split, f"{split}/{data.name(i)}")
             try:
                 rgb = found.picture(data.content(i), place)
             except DataError as error:
@@ -214,7 +214,7 @@ def _ids() -> Classes:
 def _report_gaps(opened: dict[str, ImageFiles], found: _Findings) -> None:
     for split, data in opened.items():
         for gap in data.gaps:
-            found.problem("missing", Place(split, str(gap.path)), DataError(gap.message, gap.cure))
+            found.problem("missing", PicturePlace(split, str(gap.path)), DataError(gap.message, gap.cure))
 
 
 def _counts(names: Sequence[str], found: _Findings, named: bool) -> list[ClassCount]:

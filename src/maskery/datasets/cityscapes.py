@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.errors import DataError, nearest
+from maskery.core.labels import CITYSCAPES, PALETTES
 from maskery.datasets.base import IGNORE, Gap, ImageFiles
 from maskery.datasets.classes import Classes, numbered
 from maskery.datasets.decoding import Decoder
-from maskery.errors import DataError, nearest
-from maskery.labels import CITYSCAPES, PALETTES
 
 FORM = "leftImg8bit/SPLIT/CITY/*_leftImg8bit.png with gtFine/SPLIT/CITY/*_gtFine_labelIds.png"
 LABEL_IDS = 34

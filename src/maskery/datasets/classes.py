@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery import strict
+from maskery.core import toml as strict
+from maskery.core.errors import ConfigError, DataError
+from maskery.core.labels import Colour
 from maskery.datasets.base import IGNORE
-from maskery.errors import ConfigError, DataError
-from maskery.labels import Colour
 
 UNKNOWN = 254  # in tables: a value of no class
 CLASSES_AT_MOST = UNKNOWN
@@ -46,7 +46,7 @@ def numbered(labels: Sequence[str], colours: Sequence[Colour] | None = None) -> 
     return Classes(tuple(labels), tuple(range(len(labels))), tuple(colours) if colours else None)
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class ClassEntry(msgspec.Struct, frozen=True, kw_only=True):
     """``value``: of the mask's pixels, by default the place in the list."""
 
     name: str
@@ -57,7 +57,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class ClassesFile(msgspec.Struct, frozen=True, kw_only=True):
     """``ignore``: mask values or [red, green, blue] that are not judged; by default 255, if no class has it."""
 
-    classes: list[Entry]
+    classes: list[ClassEntry]
     ignore: list[int | Colour] | int | None = None
 
 
@@ -83,7 +83,7 @@ def _read_text(path: Path) -> ClassesFile:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}.", "Save it as UTF-8 text, a name a line.") from error
-    entries, ignored = list[Entry](), list[int | Colour]()
+    entries, ignored = list[ClassEntry](), list[int | Colour]()
     for line in lines:
         found = _LINE.fullmatch(line.partition("#")[0].strip())
         if not found or not found["name"]:
@@ -93,7 +93,7 @@ def _read_text(path: Path) -> ClassesFile:
         if found["name"] == "ignore" and colour:
             ignored.append(colour)
         else:
-            entries.append(Entry(name=found["name"], colour=colour))
+            entries.append(ClassEntry(name=found["name"], colour=colour))
     return ClassesFile(classes=entries, ignore=[IGNORE, *ignored])
 
 

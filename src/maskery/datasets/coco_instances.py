@@ -10,12 +10,21 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.errors import DataError
 from maskery.datasets.base import IGNORE, Gap, ImageFiles
 from maskery.datasets.classes import Classes, numbered
-from maskery.datasets.coco_json import Categories, Instance, Instances, Picture, Run, missing, picture_path, read_json
+from maskery.datasets.coco_json import (
+    Categories,
+    CocoPicture,
+    CocoRle,
+    Instance,
+    Instances,
+    missing,
+    picture_path,
+    read_json,
+)
 from maskery.datasets.pictures import MAX_PIXELS
 from maskery.datasets.shapes import Mask, decompressed, polygons_mask, runs_mask
-from maskery.errors import DataError
 
 FORM = "annotations/instances_SPLIT.json (or beside) with SPLIT/*.jpg or images/SPLIT/*.jpg"
 
@@ -28,7 +37,7 @@ class CocoInstances(ImageFiles):
         index = read_json(self._index_path, Instances, splits(root))
         self._class_of = {category.id: i for i, category in enumerate(index.categories, start=1)}
         folder = next((f for f in (root / "images" / split, root / split) if f.is_dir()), root / "images")
-        self._pictures, images, gaps = list[Picture](), list[Path](), list[Gap]()
+        self._pictures, images, gaps = list[CocoPicture](), list[Path](), list[Gap]()
         for picture in index.images:
             path = picture_path(folder, picture.file_name, self._index_path)
             if path.is_file():
@@ -55,12 +64,12 @@ class CocoInstances(ImageFiles):
             mask[pixels] = IGNORE if instance.iscrowd else self._class_of[instance.category_id]
         return mask
 
-    def _drawn(self, instance: Instance, picture: Picture) -> Mask:
+    def _drawn(self, instance: Instance, picture: CocoPicture) -> Mask:
         size_wh = (picture.width, picture.height)
         try:
             if instance.category_id not in self._class_of:
                 raise DataError(f"its category {instance.category_id} is not listed", "Add it to the categories.")
-            shape = msgspec.json.decode(instance.segmentation, type=list[list[float]] | Run | None)
+            shape = msgspec.json.decode(instance.segmentation, type=list[list[float]] | CocoRle | None)
             if shape is None:
                 raise DataError("it has no segmentation", "Export masks, not only boxes.")
             if isinstance(shape, list):

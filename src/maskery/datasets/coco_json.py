@@ -6,13 +6,13 @@ from typing import TypeVar
 
 import msgspec
 
+from maskery.core.errors import DataError
 from maskery.datasets.base import Gap
-from maskery.errors import DataError
 
 T = TypeVar("T")
 
 
-class Picture(msgspec.Struct, frozen=True):
+class CocoPicture(msgspec.Struct, frozen=True):
     id: int
     file_name: str
     width: int
@@ -30,7 +30,7 @@ class Categories(msgspec.Struct, frozen=True):
     categories: list[Category]
 
 
-class Run(msgspec.Struct, frozen=True):
+class CocoRle(msgspec.Struct, frozen=True):
     """``size``: (height, width). ``counts``: lengths of runs, plain or as COCO's text."""
 
     size: tuple[int, int]
@@ -38,7 +38,7 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Instance(msgspec.Struct, frozen=True):
-    """``segmentation``: JSON of polygons or a ``Run``, parsed when it is needed."""
+    """``segmentation``: JSON of polygons or a ``CocoRle``, parsed when it is needed."""
 
     id: int
     image_id: int
@@ -48,12 +48,12 @@ class Instance(msgspec.Struct, frozen=True):
 
 
 class Instances(msgspec.Struct, frozen=True):
-    images: list[Picture]
+    images: list[CocoPicture]
     annotations: list[Instance]
     categories: list[Category]
 
 
-class Segment(msgspec.Struct, frozen=True):
+class CocoSegment(msgspec.Struct, frozen=True):
     id: int
     category_id: int
     iscrowd: int = 0
@@ -62,7 +62,7 @@ class Segment(msgspec.Struct, frozen=True):
 class Panorama(msgspec.Struct, frozen=True):
     image_id: int
     file_name: str
-    segments_info: list[Segment]
+    segments_info: list[CocoSegment]
 
 
 class PanopticPicture(msgspec.Struct, frozen=True):

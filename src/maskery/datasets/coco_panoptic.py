@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.errors import DataError
 from maskery.datasets.base import IGNORE, Gap, ImageFiles
 from maskery.datasets.classes import Classes, numbered
 from maskery.datasets.coco_json import Categories, Panoptic, Panorama, missing, picture_path, read_json
 from maskery.datasets.pictures import read_mask
-from maskery.errors import DataError
 
 FORM = "images/SPLIT/*.jpg, panoptic/SPLIT/*.png and panoptic_SPLIT.json"
 

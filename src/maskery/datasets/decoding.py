@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from maskery.core.errors import DataError
 from maskery.datasets.base import IGNORE, Gap, ImageFiles, Pair
 from maskery.datasets.classes import UNKNOWN, Classes
 from maskery.datasets.pictures import read_mask, values
-from maskery.errors import DataError
 
 
 class Decoder:

@@ -4,19 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from maskery.datasets import (
-    camvid,
-    cityscapes,
-    class_folder,
-    coco_instances,
-    coco_panoptic,
-    mask_folder,
-    voc,
-)
+from maskery.core.errors import DataError, nearest
+from maskery.core.labels import Colour
+from maskery.datasets import camvid, cityscapes, class_folder, coco_instances, coco_panoptic, mask_folder, voc
 from maskery.datasets.base import Gap, ImageFiles, Relabelled, SegmentationData
 from maskery.datasets.classes import Classes, numbered
-from maskery.errors import DataError, nearest
-from maskery.labels import Colour
 
 CLASS_FOLDER = "class-folder"
 

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.errors import DataError, nearest
 from maskery.datasets.base import IGNORE, same_name
-from maskery.errors import DataError, nearest
 
 How = Literal["name", "synonym", "kin", "override"]
 REST = "*"  # in overrides: every class of the data set that nothing else leads anywhere

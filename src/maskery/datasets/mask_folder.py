@@ -6,11 +6,11 @@ images/SPLIT + masks/SPLIT, or SPLIT/images + SPLIT/masks, or images + masks wit
 
 from pathlib import Path
 
+from maskery.core.errors import DataError, nearest
 from maskery.datasets.base import Gap, Pair, every_fifth
 from maskery.datasets.classes import Classes, read_classes
 from maskery.datasets.decoding import MaskFiles
 from maskery.datasets.pictures import IMAGE_SUFFIXES, MASK_SUFFIXES, files_in
-from maskery.errors import DataError, nearest
 
 FORM = "images/[SPLIT/]*.jpg with masks/[SPLIT/]*.png"
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from maskery import blocks, image
-from maskery.errors import DataError, InputError
+from maskery.core.errors import DataError, InputError
+from maskery.core.picture import decode, headers
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MASK_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff")  # they keep every value; JPEG does not
@@ -22,15 +22,15 @@ def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
-def open_picture(source: Path | bytes, name: str) -> image.Picture:
+def open_picture(source: Path | bytes, name: str) -> decode.Picture:
     """The header of a picture file, checked. Raises ``DataError`` that calls it ``name``."""
     try:
-        return image.open_picture(source, max_bytes=MAX_BYTES, max_pixels=MAX_PIXELS)
+        return decode.open_picture(source, max_bytes=MAX_BYTES, max_pixels=MAX_PIXELS)
     except InputError as error:
         raise _unreadable(name, "picture", error) from error
 
 
-def rgb(picture: image.Picture, name: str) -> Image.Image:
+def rgb(picture: decode.Picture, name: str) -> Image.Image:
     """The upright picture, mode RGB. Raises ``DataError`` that calls it ``name``."""
     try:
         pixels = picture.pixels()
@@ -43,10 +43,10 @@ def read_mask(path: Path) -> Image.Image:
     """A mask's pixels as they are stored, not turned by EXIF. Raises ``DataError`` naming the file."""
     try:
         data = path.read_bytes()
-        with image.decoder_errors():
-            blocks.check_structure(data, MAX_PIXELS)
-            stored = image.open_lazily(data)
-            blocks.check_pixels(stored.size, MAX_PIXELS)
+        with decode.decoder_errors():
+            headers.check_structure(data, MAX_PIXELS)
+            stored = decode.open_lazily(data)
+            headers.check_pixels(stored.size, MAX_PIXELS)
             stored.load()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.", "Check the file.") from error

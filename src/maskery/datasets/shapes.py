@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.errors import DataError
+from maskery.core.errors import DataError
 
 CROSSINGS_AT_MOST = 50_000_000  # of a polygon's edges with rows of pixels
 BITS, MORE, SIGN, FIRST_CHARACTER = 5, 32, 16, 48  # of compressed run lengths
@@ -53,7 +53,7 @@ def runs_mask(counts: Sequence[int], size_wh: tuple[int, int]) -> Mask:
 
 
 def decompressed(text: str) -> list[int]:
-    """COCO's text -> lengths of runs; the inverse of ``maskery.encode.coco.compressed``. Raises ``DataError``."""
+    """COCO's text -> lengths of runs; the inverse of ``encode.annotations.coco.compressed``. Raises ``DataError``."""
     counts, value, shift = list[int](), 0, 0
     for character in text:
         digit = ord(character) - FIRST_CHARACTER

@@ -6,11 +6,11 @@ from html import escape
 import numpy as np
 from PIL import Image
 
+from maskery.core.labels import Colour
+from maskery.core.picture.data_url import jpeg_url
 from maskery.datasets.base import IGNORE
 from maskery.datasets.check import Sample
 from maskery.datasets.report import ClassCount, Report, text
-from maskery.inline import jpeg_url
-from maskery.labels import Colour
 
 SIDE = 256  # pixels of a thumbnail's longest side
 OPACITY = 0.55
@@ -30,7 +30,7 @@ figure:hover img + img { visibility: hidden }
 """
 
 
-class Sheet:
+class ContactSheet:
     """A viewer for ``check`` that keeps thumbnails of about ``per_split`` pictures of each split, evenly chosen."""
 
     def __init__(self, per_split: int) -> None:

@@ -16,23 +16,23 @@ GROUP_AT_MOST = 500  # more pictures than that in a group share an empty quarter
 
 
 @dataclass(frozen=True)
-class Place:
+class PicturePlace:
     """Where a picture lies: its split and its file as it is called."""
 
     split: str
     file: str
 
 
-class Twins:
+class Duplicates:
     """Grows picture by picture; keeps some 300 bytes of each."""
 
     def __init__(self) -> None:
-        self._same: dict[bytes, list[Place]] = {}
+        self._same: dict[bytes, list[PicturePlace]] = {}
         self._hashes: list[int] = []
         self._tiny: list[NDArray[np.uint8]] = []
-        self._places: list[Place] = []
+        self._places: list[PicturePlace] = []
 
-    def add(self, place: Place, picture: Image.Image) -> None:
+    def add(self, place: PicturePlace, picture: Image.Image) -> None:
         """``picture``: upright, mode RGB."""
         pixels = np.asarray(picture)
         digest = hashlib.blake2b(repr(pixels.shape).encode() + pixels.tobytes(), digest_size=16).digest()
@@ -45,13 +45,13 @@ class Twins:
         self._tiny.append(np.asarray(picture.resize((8, 8), Image.Resampling.BOX)))
         self._places.append(place)
 
-    def same(self) -> list[list[Place]]:
+    def same(self) -> list[list[PicturePlace]]:
         """Groups of two and more pictures with the very same pixels."""
         return [places for places in self._same.values() if len(places) > 1]
 
-    def near(self) -> list[tuple[Place, Place]]:
+    def near(self) -> list[tuple[PicturePlace, PicturePlace]]:
         """Pairs of different splits that look nearly the same, at most one for each picture."""
-        found, told = list[tuple[Place, Place]](), set[int]()
+        found, told = list[tuple[PicturePlace, PicturePlace]](), set[int]()
         for i, j in sorted(self._candidates()):
             apart = (self._hashes[i] ^ self._hashes[j]).bit_count()
             if j in told or apart > BITS_APART or self._places[i].split == self._places[j].split:

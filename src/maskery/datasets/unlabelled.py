@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.errors import DataError
 from maskery.datasets import pictures
 from maskery.datasets.base import IGNORE, ImageFiles
-from maskery.errors import DataError
 
 
 class Unlabelled(ImageFiles):

@@ -5,11 +5,11 @@ Borders of objects (value 255, in coloured copies of the masks [224, 224, 192]) 
 
 from pathlib import Path
 
+from maskery.core.errors import DataError, nearest
+from maskery.core.labels import VOC, voc_palette
 from maskery.datasets.base import Gap, Pair
 from maskery.datasets.classes import Classes
 from maskery.datasets.decoding import MaskFiles
-from maskery.errors import DataError, nearest
-from maskery.labels import VOC, voc_palette
 
 FORM = "JPEGImages/*.jpg, SegmentationClass/*.png and ImageSets/Segmentation/SPLIT.txt"
 MASK_FOLDERS = ("SegmentationClass", "SegmentationClassAug")  # the second is SBD's, as it is usually added

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from maskery.errors import BadRequest, nearest
-from maskery.result import MAPS, Colour
+from maskery.core.errors import BadRequest, nearest
+from maskery.core.result.types import MAPS, Colour
 
 TOLERANCE_AT_MOST = 1000.0  # pixels
 WORDS_AT_MOST = 200  # characters of a name

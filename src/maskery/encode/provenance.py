@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from maskery import __version__
-from maskery.encode import png
-from maskery.result import Answer, Frame
+from maskery.core.result.types import Answer, Frame
+from maskery.core.version import __version__
+from maskery.encode.raster import png
 
 SOFTWARE = f"Maskery {__version__}"
 PNG_KEYWORD = "maskery:provenance"

@@ -14,22 +14,21 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from maskery import image
-from maskery.errors import MaskeryError
-from maskery.serving import problems
-from maskery.serving.access import Access
-from maskery.serving.apis.table import chosen
-from maskery.serving.cors import cross_origin
-from maskery.serving.desk import Desk
-from maskery.serving.headers import SecurityHeaders
-from maskery.serving.intake import Intake
-from maskery.serving.native import routes as native
-from maskery.serving.observe import Observe, open_tracing
+from maskery.core.errors import MaskeryError
+from maskery.core.picture import decode
+from maskery.core.settings import Settings
+from maskery.serving.http import problems
+from maskery.serving.http.body_quota import BodyQuota
+from maskery.serving.http.request_log import RequestIds
+from maskery.serving.middleware.access import Access
+from maskery.serving.middleware.headers import SecurityHeaders, cross_origin
 from maskery.serving.openapi import document
-from maskery.serving.overview import devices, overview
-from maskery.serving.request_id import RequestIds
-from maskery.serving.status import Status
-from maskery.settings import Settings
+from maskery.serving.protocols.native import routes as native
+from maskery.serving.protocols.registry import chosen
+from maskery.serving.runtime.overview import devices, overview
+from maskery.serving.runtime.service import InferenceService
+from maskery.serving.telemetry.observe import Observe, open_tracing
+from maskery.serving.telemetry.status import Status
 
 WEB = Path(__file__).parent / "web"
 
@@ -37,9 +36,9 @@ WEB = Path(__file__).parent / "web"
 class Service:
     """What belongs to no protocol: health, documents, the life of the whole."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk, self.settings, self.residents = desk, desk.settings, desk.residents
-        self.intake: Intake | None = None
+    def __init__(self, service: InferenceService) -> None:
+        self.service, self.settings, self.pool = service, service.settings, service.pool
+        self.body_quota: BodyQuota | None = None
         self.tracing = open_tracing(self.settings.otel_endpoint)
 
     async def livez(self, _: Request) -> Response:
@@ -48,8 +47,8 @@ class Service:
 
     async def readyz(self, _: Request) -> Response:
         """GET /readyz"""
-        ready = self.residents.ready
-        state = {"ready": ready, "models": self.residents.states, "devices": devices(self.desk)}
+        ready = self.pool.ready
+        state = {"ready": ready, "models": self.pool.states, "devices": devices(self.service)}
         return _json(state, 200 if ready else 503)
 
     async def status(self, _: Request) -> Response:
@@ -59,11 +58,11 @@ class Service:
     async def metrics(self, request: Request) -> Response:
         """GET /metrics"""
         accept = request.headers.get("accept", "")
-        body, content_type = await anyio.to_thread.run_sync(self.desk.metrics.render, self._now(), accept)
+        body, content_type = await anyio.to_thread.run_sync(self.service.metrics.render, self._now(), accept)
         return Response(body, headers={"Content-Type": content_type})
 
     def _now(self) -> Status:
-        return overview(self.desk, self.intake.held if self.intake else 0)
+        return overview(self.service, self.body_quota.held if self.body_quota else 0)
 
     async def openapi(self, _: Request) -> Response:
         """GET /openapi.json"""
@@ -72,28 +71,28 @@ class Service:
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        self.desk.load_all()
-        if self.desk.budget and self.intake:
-            self.intake.limit = self.desk.budget.waiting
-        tending = asyncio.ensure_future(self.residents.tend())
+        self.service.load_all()
+        if self.service.budget and self.body_quota:
+            self.body_quota.limit = self.service.budget.waiting
+        tending = asyncio.ensure_future(self.pool.tend())
         yield
         tending.cancel()
         self.close()
 
     def close(self) -> None:
         """Let go of what outlives the requests."""
-        self.desk.scheduler.close()
+        self.service.scheduler.close()
         if self.tracing:
             self.tracing.close()
 
 
 def create_app(settings: Settings) -> Starlette:
     """The ASGI application. Models are loaded and checked when it starts; an error there ends the start."""
-    image.trust_own_pixel_limit()
-    service = Service(Desk(settings))
+    decode.trust_own_pixel_limit()
+    service = Service(InferenceService(settings))
     by_protocol: dict[str, Sequence[BaseRoute]] = {
-        "native": native.routes(service.desk),
-        **{api.name: api.routes(service.desk) for api in chosen(settings)},
+        "native": native.routes(service.service),
+        **{api.name: api.routes(service.service) for api in chosen(settings)},
     }
     routes = [
         Route("/", _page("index.html")),
@@ -119,9 +118,9 @@ def create_app(settings: Settings) -> Starlette:
     )
     # Around Starlette's own middleware, so that its answer to a crash carries these headers too. CORS is outside of
     # access: a browser asks without a key first, and a page must be able to read a 401.
-    service.intake = Intake(app.build_middleware_stack(), settings.max_waiting_bytes)
-    inner = SecurityHeaders(cross_origin(Access(service.intake, settings), settings))
-    app.middleware_stack = RequestIds(Observe(inner, service.desk.metrics, _paths(by_protocol), service.tracing))
+    service.body_quota = BodyQuota(app.build_middleware_stack(), settings.max_waiting_bytes)
+    inner = SecurityHeaders(cross_origin(Access(service.body_quota, settings), settings))
+    app.middleware_stack = RequestIds(Observe(inner, service.service.metrics, _paths(by_protocol), service.tracing))
     app.state.service = service
     return app
 

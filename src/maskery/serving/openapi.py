@@ -2,16 +2,15 @@
 
 import msgspec
 
-from maskery import __version__
+from maskery.core.card import Finder, Input, Licence, Output, Quality
+from maskery.core.settings import Settings
+from maskery.core.version import __version__
 from maskery.encode.options import HELP
-from maskery.encode.table import ENCODERS
-from maskery.model_card import Finder, Input, Licence, Output, Quality
-from maskery.serving.native.accept import DEFAULT_FORMAT
-from maskery.serving.native.call import Call, Source
-from maskery.serving.problems import MEDIA_TYPE, STATUS, Problem
-from maskery.serving.schema import INTEGER, NUMBER, TEXT, Json, array, query, record
-from maskery.serving.status import Status
-from maskery.settings import Settings
+from maskery.encode.registry import ENCODERS
+from maskery.serving.http.problems import MEDIA_TYPE, STATUS, Problem
+from maskery.serving.http.schema import INTEGER, NUMBER, TEXT, Json, array, query, record
+from maskery.serving.protocols.native.call import DEFAULT_FORMAT, PictureSource, SegmentBody
+from maskery.serving.telemetry.status import Status
 
 SECURITY: Json = {
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -23,7 +22,7 @@ SECURITY: Json = {
 def document(settings: Settings, extra_paths: Json | None = None) -> Json:
     """The whole document, as plain data. ``extra_paths``: those of the compatible APIs."""
     (_, schemas) = msgspec.json.schema_components(
-        [Problem, Licence, Input, Output, Finder, Quality, Call, Source, Status],
+        [Problem, Licence, Input, Output, Finder, Quality, SegmentBody, PictureSource, Status],
         ref_template="#/components/schemas/{name}",
     )
     return {
@@ -60,7 +59,7 @@ def _segment(settings: Settings) -> Json:
         "image/png": {"schema": picture},
         "application/octet-stream": {"schema": picture},
         "multipart/form-data": {"schema": record({"image": picture}, required=["image"])},
-        "application/json": {"schema": _ref("Call")},
+        "application/json": {"schema": _ref("SegmentBody")},
     }
     return {
         "tags": ["segment"],

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import uvicorn
 
-from maskery.errors import ConfigError
+from maskery.core.errors import ConfigError
+from maskery.core.settings import Settings
 from maskery.serving.app import create_app
-from maskery.serving.connection import connection_class
-from maskery.serving.memory import settle_allocator
-from maskery.settings import Settings
+from maskery.serving.middleware.connection import connection_class
+from maskery.serving.runtime.memory_budget import settle_allocator
 
 log = logging.getLogger("maskery")
 
@@ -33,7 +33,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     if not settle_allocator():
         log.info("the allocator is not glibc's and keeps its defaults")
     app = create_app(settings)
-    app.state.service.desk.load_all()
+    app.state.service.service.load_all()
     config = uvicorn.Config(
         app,
         http=connection_class(settings.max_connections),

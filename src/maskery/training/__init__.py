@@ -1,1 +1,1 @@
-"""From a recipe to weights. Torch is imported only inside this folder (extra ``train``)."""
+"""Training by recipes. The only folder that trains with torch."""

@@ -15,7 +15,7 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Window:
+class CropSpec:
     """What a crop shows of a picture: first turned by ``angle`` degrees, then the part ``box`` of it (x0, y0, x1, y1 in
     its pixels) fills ``place`` (left, top, right, bottom in the crop's), and all of it is ``mirrored`` or not.
     """
@@ -26,7 +26,7 @@ class Window:
     mirrored: bool
 
 
-def random_window(size_wh: tuple[int, int], data: Data, rng: np.random.Generator) -> Window:
+def random_window(size_wh: tuple[int, int], data: Data, rng: np.random.Generator) -> CropSpec:
     """Where a crop of a picture of this size lies; its place is in multiples of ``mask_stride``."""
     angle = rng.uniform(-data.rotate, data.rotate) if data.rotate else 0.0
     width, height = size_wh
@@ -34,11 +34,11 @@ def random_window(size_wh: tuple[int, int], data: Data, rng: np.random.Generator
     x0, x1, left, right = _span(width, side, data.crop, data.mask_stride, rng)
     y0, y1, top, bottom = _span(height, side, data.crop, data.mask_stride, rng)
     mirrored = data.flip and bool(rng.random() < 0.5)
-    return Window(angle, (x0, y0, x1, y1), (left, top, right, bottom), mirrored)
+    return CropSpec(angle, (x0, y0, x1, y1), (left, top, right, bottom), mirrored)
 
 
 def cut(
-    image: Image.Image, mask: Pixels, window: Window, data: Data, swap: Pixels | None
+    image: Image.Image, mask: Pixels, window: CropSpec, data: Data, swap: Pixels | None
 ) -> tuple[Image.Image, Image.Image]:
     """What ``window`` shows of ``image`` RGB (H, W) and of ``mask`` (H, W) uint8.
 

@@ -11,20 +11,12 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from maskery.core.errors import ConfigError, nearest
 from maskery.datasets.base import IGNORE, Concatenated, SegmentationData, read_rgb
 from maskery.datasets.class_folder import ClassFolder
-from maskery.errors import ConfigError, nearest
-from maskery.training.augment import (
-    cut,
-    cut_mix,
-    log_uniform,
-    paste_object,
-    random_picture,
-    random_window,
-    recolour,
-)
+from maskery.training.augment import cut, cut_mix, log_uniform, paste_object, random_picture, random_window, recolour
 from maskery.training.recipe import Data, Recipe
-from maskery.training.soft import SoftLabels, cut_soft, forget, nothing
+from maskery.training.soft_labels import SoftLabels, cut_soft, forget, nothing
 
 
 class Stream(Dataset[tuple[Tensor, ...]]):

@@ -1,35 +1,21 @@
 """A network -> ONNX file, with the proof that torch and ONNX Runtime agree."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
 
-from maskery.errors import TrainingError
-from maskery.shrinking.half import store_half
-from maskery.training.nets.base import Net
-from maskery.training.onnx_graph import scale_by_constants
-from maskery.training.tracing import both, free_sides, session_of, traced
+from maskery.core.errors import TrainingError
+from maskery.models.importers.torch_onnx import Proof, both, free_sides, scale_by_constants, session_of, traced
+from maskery.models.quantisation.float16 import store_half
+from maskery.training.networks.base import Net
 
 INPUT, OUTPUT = "image", "logits"
 TOLERANCE = 1e-3
 # (batch, 3, height, width) of the example that the exporter sees; of the proof it is none.
 EXAMPLE = (2, 3, 256, 320)
 LONGEST_SIDE = 16_384
-
-
-@dataclass(frozen=True)
-class Proof:
-    """Largest absolute differences of logits over ``proof_sizes``; share of positions with another best class.
-
-    ``exact``: before the weights are rounded for storage; ``stored`` and ``changed``: of the file as it is.
-    """
-
-    exact: float
-    stored: float
-    changed: float
 
 
 def proof_sizes(multiple: int) -> list[tuple[int, int, int]]:

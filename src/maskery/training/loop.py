@@ -12,33 +12,37 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
-from maskery.errors import TrainingError
-from maskery.model_card import ModelCard
-from maskery.settings import load_settings
-from maskery.training import checkpoint, diagnosis, processes
-from maskery.training.chronicle import Chronicle
-from maskery.training.fingerprint import differences, fingerprint
-from maskery.training.jobs import open_job
-from maskery.training.logbook import Entry
+from maskery.core.card import ModelCard
+from maskery.core.errors import TrainingError
+from maskery.core.settings import load_settings
+from maskery.models.store import Store
+from maskery.training import checkpoint, diagnosis, distributed
+from maskery.training.batchnorm import with_own_statistics
+from maskery.training.checkpoint import CHECKPOINT_NAME
+from maskery.training.finetune import blend, start_from
+from maskery.training.log import Chronicle, Entry, Say, Seldom
 from maskery.training.losses import total_loss
-from maskery.training.nets.base import Net
-from maskery.training.nets.build import build_network
-from maskery.training.optimiser import average_of, build_optimiser, build_schedule, hold_rate, set_training_mode
-from maskery.training.plan import VALIDATE_EVERY, plan
+from maskery.training.networks.base import Net
+from maskery.training.networks.build import build_network
 from maskery.training.precision import choose_device, is_mixed, mixed, ready_for_mixed_cpu
-from maskery.training.progress import Say, Seldom
-from maskery.training.recipe import Recipe
-from maskery.training.run_files import CHECKPOINT_NAME
-from maskery.training.start import blend, start_from
-from maskery.training.statistics import with_own_statistics
-from maskery.zoo.store import Store
+from maskery.training.recipe import Recipe, differences, fingerprint
+from maskery.training.schedule import (
+    VALIDATE_EVERY,
+    average_of,
+    build_optimiser,
+    build_schedule,
+    hold_rate,
+    plan,
+    set_training_mode,
+)
+from maskery.training.tasks import open_job
 
 LOADERS = 2
 """Processes that make crops while the network learns."""
 RANK_SEED = 7_919_000_003
 
 
-class Run:
+class TrainingRun:
     """One training run in folder ``out``: a checkpoint and a line of ``log.jsonl`` an epoch; pictures in between.
 
     ``say`` gets what stays, ``tick`` at every step where the run stands. Of several processes the first alone writes;
@@ -49,8 +53,8 @@ class Run:
         self, recipe: Recipe, root: Path, out: Path, say: Say, device: str = "auto", tick: Say | None = None
     ) -> None:
         self.recipe, self.root, self.out, self.say = recipe, root, out, say
-        self.processes = processes.count()
-        self.device = processes.own_device(choose_device(device))
+        self.processes = distributed.count()
+        self.device = distributed.own_device(choose_device(device))
         self.mixed = is_mixed(recipe.optimiser.precision, self.device)
         self.job = open_job(recipe, root)
         torch.manual_seed(recipe.seed)
@@ -60,7 +64,7 @@ class Run:
         self.origin = {key: value.clone() for key, value in kept.items()}
         if self.mixed and self.device.type == "cpu":
             ready_for_mixed_cpu(self.net)
-        processes.share_norms(self.net)
+        distributed.share_norms(self.net)
         self.net = self.net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedModel(
             self.net,
@@ -68,7 +72,7 @@ class Run:
             use_buffers=True,
         )
         self.optimiser = build_optimiser(self.net, recipe)
-        self.in_step = processes.in_step(self.net)
+        self.in_step = distributed.in_step(self.net)
         self.plan = plan(recipe, self.job)
         steps = sum(epoch.steps for epoch in self.plan[: recipe.optimiser.epochs])
         self.schedule = build_schedule(self.optimiser, recipe.optimiser, steps)
@@ -94,7 +98,7 @@ class Run:
     def resume(self) -> bool:
         """Take up the run where its last checkpoint left it; False when there is none."""
         path = self.checkpoint_path
-        state = processes.of_first(lambda: checkpoint.load(path) if path.exists() else None)
+        state = distributed.of_first(lambda: checkpoint.load(path) if path.exists() else None)
         if state is None:
             return False
         changed = differences(state["recipe"], self.recipe)
@@ -117,7 +121,7 @@ class Run:
 
     def train(self, validate_every: int = VALIDATE_EVERY) -> None:
         """Run the remaining epochs. Raises ``TrainingError`` for a loss that is not finite and for a full disk."""
-        leads = processes.rank() == 0
+        leads = distributed.rank() == 0
         if leads:
             self._open_log()
         total = self.recipe.optimiser.total_epochs
@@ -149,9 +153,9 @@ class Run:
     def _train_epoch(self) -> Entry:
         """One pass over the crops: the line of the log."""
         settings, stream = self.recipe.optimiser, self.job.stream
-        torch.manual_seed(self.recipe.seed * 1_000_003 + self.epoch + processes.rank() * RANK_SEED)
+        torch.manual_seed(self.recipe.seed * 1_000_003 + self.epoch + distributed.rank() * RANK_SEED)
         stream.start_epoch(self.epoch)
-        batches = processes.shares(len(stream), settings.batch)
+        batches = distributed.shares(len(stream), settings.batch)
         loader = DataLoader(stream, batch_sampler=batches, num_workers=LOADERS, prefetch_factor=4)
         if self.holding:
             hold_rate(self.optimiser, settings)

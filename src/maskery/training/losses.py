@@ -11,14 +11,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from maskery.datasets.base import IGNORE
-from maskery.training.processes import across, count, kth_largest
-from maskery.training.recipe import Loss
+from maskery.training.distributed import across, count, kth_largest
+from maskery.training.recipe import LossSpec
 
 OHEM_LEAST = 16
 """At least one pixel of so many is kept, however sure the network is."""
 
 
-def total_loss(outputs: Tensor | Sequence[Tensor], target: Tensor, weights: Loss, soft: Tensor | None = None) -> Tensor:
+def total_loss(
+    outputs: Tensor | Sequence[Tensor], target: Tensor, weights: LossSpec, soft: Tensor | None = None
+) -> Tensor:
     """The recipe's weighted sum, a scalar. A batch without a judged pixel has loss zero.
 
     ``outputs``: logits, or the main logits and those of auxiliary heads. A ``target`` (N,) holds classes of whole
@@ -36,7 +38,7 @@ def total_loss(outputs: Tensor | Sequence[Tensor], target: Tensor, weights: Loss
     return loss
 
 
-def _one(logits: Tensor, target: Tensor, weights: Loss) -> Tensor:
+def _one(logits: Tensor, target: Tensor, weights: LossSpec) -> Tensor:
     logits = F.interpolate(logits.float(), size=target.shape[1:], mode="bilinear", align_corners=False)
     log_probability = logits.log_softmax(1)
     loss = weights.cross_entropy * cross_entropy(log_probability, target, weights.ohem, weights.smoothing)

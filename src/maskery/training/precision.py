@@ -12,19 +12,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskery.errors import ConfigError
+from maskery.core.errors import ConfigError
 
 
-def choose_device(wish: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
     """``auto``: CUDA where there is one, else the CPU. Raises ``ConfigError`` for a device that is not there."""
-    if wish == "auto":
+    if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        device = torch.device(wish)
+        device = torch.device(name)
     except RuntimeError as error:
-        raise ConfigError(f"There is no device {wish!r}.", "Choose auto, cpu, cuda or cuda:N.") from error
+        raise ConfigError(f"There is no device {name!r}.", "Choose auto, cpu, cuda or cuda:N.") from error
     if device.type not in ("cpu", "cuda") or (device.type == "cuda" and not torch.cuda.is_available()):
-        raise ConfigError(f"The device {wish!r} is not available here.", "Choose auto or cpu.")
+        raise ConfigError(f"The device {name!r} is not available here.", "Choose auto or cpu.")
     return device
 
 

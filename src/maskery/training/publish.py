@@ -10,22 +10,23 @@ from typing import Literal
 
 import msgspec
 
-from maskery.evaluation import measure
-from maskery.labels import PALETTES, Colour
-from maskery.loading import open_model
-from maskery.measuring.terms import Terms
-from maskery.model_card import CARD_NAME, Check, Input, Licence, ModelCard, Output
-from maskery.settings import load_settings
-from maskery.training import logbook
-from maskery.training.export import INPUT, OUTPUT, Proof, export_onnx
-from maskery.training.loop import Run
-from maskery.training.nets.base import Net
+from maskery.core.card import CARD_NAME, Check, Input, Licence, ModelCard, Output
+from maskery.core.labels import PALETTES, Colour
+from maskery.core.settings import load_settings
+from maskery.evaluation.measure import measure
+from maskery.evaluation.options import EvaluationOptions
+from maskery.models.card_toml import card_text
+from maskery.models.importers.torch_onnx import Proof
+from maskery.models.loading import open_model
+from maskery.models.store import Store
+from maskery.training import log
+from maskery.training.export import INPUT, OUTPUT, export_onnx
+from maskery.training.loop import TrainingRun
+from maskery.training.networks.base import Net
 from maskery.training.recipe import Recipe
-from maskery.zoo.card_text import card_text
-from maskery.zoo.store import Store
 
 
-def publish(run: Run, recipe_path: Path, folder: Path) -> ModelCard:
+def publish(run: TrainingRun, recipe_path: Path, folder: Path) -> ModelCard:
     """Export the run's averaged weights into ``folder``, evaluate them there, and write what was found into the card.
 
     What is measured is the exported file through the serving road, at the pictures' own size. Raises
@@ -42,7 +43,7 @@ def publish(run: Run, recipe_path: Path, folder: Path) -> ModelCard:
     where = run.root / source.path
     (folder / CARD_NAME).write_text(card_text(card), encoding="utf-8")
     model = open_model(Store(load_settings()).locate(f"{folder}/"))
-    measured = measure(model, where, source.split, Terms(format=source.format))
+    measured = measure(model, where, source.split, EvaluationOptions(format=source.format))
     card = msgspec.structs.replace(card, quality=measured.for_card(source.path))
     (folder / CARD_NAME).write_text(card_text(card), encoding="utf-8")
     return card
@@ -51,34 +52,34 @@ def publish(run: Run, recipe_path: Path, folder: Path) -> ModelCard:
 def _card(
     recipe: Recipe, net: Net, labels: Sequence[str], weights: Path, training: dict[str, str | int | float]
 ) -> ModelCard:
-    data, wish = weights.read_bytes(), recipe.publish
+    data, settings = weights.read_bytes(), recipe.publish
     backbone = net.backbone
     return ModelCard(
         name=recipe.name,
         version=recipe.version,
         task="classification" if recipe.classifies else "semantic",
-        description=wish.description,
+        description=settings.description,
         file=weights.name,
         sha256=hashlib.sha256(data).hexdigest(),
         bytes=len(data),
         url="",
-        licence=Licence(name=wish.licence, commercial_use=wish.commercial_use, note=wish.licence_note),
+        licence=Licence(name=settings.licence, commercial_use=settings.commercial_use, note=settings.licence_note),
         labels=list(labels),
         palette=_palette(recipe),
         input=Input(
             tensor=INPUT,
             layout="NCHW",
-            resize=wish.resize,
-            side=None if wish.resize == "stretch" else wish.side,
-            size=(wish.side, wish.side) if wish.resize == "stretch" else None,
+            resize=settings.resize,
+            side=None if settings.resize == "stretch" else settings.side,
+            size=(settings.side, settings.side) if settings.resize == "stretch" else None,
             multiple=net.multiple,
-            max_side=wish.max_side,
+            max_side=settings.max_side,
             mean=backbone.pixel_mean,
             std=backbone.pixel_std,
         ),
         output=Output(tensor=OUTPUT, kind="logits", layout="C" if recipe.classifies else "CHW"),
-        finder=wish.finder,
-        check=Check(shares=wish.check) if wish.check else None,
+        finder=settings.finder,
+        check=Check(shares=settings.check) if settings.check else None,
         training=training,
     )
 
@@ -89,14 +90,14 @@ def _palette(recipe: Recipe) -> Literal["voc"] | list[Colour]:
     return list(PALETTES[name]) if isinstance(name, str) and name in PALETTES else "voc"
 
 
-def _facts(run: Run, proof: Proof) -> dict[str, str | int | float]:
+def _facts(run: TrainingRun, proof: Proof) -> dict[str, str | int | float]:
     """What a reader of the card wants to know about how the weights came to be.
 
     The machine is the one that trained last, where the run's log says it. ``minutes`` are this run's own, without those
     of the model that it started from.
     """
     here = {"machine": platform.machine(), "device": str(run.device), "threads": run.threads}
-    machine = here | logbook.settings(run.out)
+    machine = here | log.settings(run.out)
     return {
         "pictures": run.job.pictures,
         "epochs": run.epoch,

@@ -1,18 +1,18 @@
 """recipes/NAME.toml -> Recipe. One file says everything that makes a model; an unknown key is an error."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from maskery import strict
-from maskery.errors import ConfigError
-from maskery.model_card import Finder
+from maskery.core import toml
+from maskery.core.card import Finder
+from maskery.core.errors import ConfigError, TrainingError
 
 UNLABELLED = "unlabelled"
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class TrainingSource(msgspec.Struct, frozen=True, kw_only=True):
     """One data set: a folder (or zip) below the data root, its split and format.
 
     The format ``unlabelled`` is a folder of pictures (of ``split`` in it, where there is one) without masks.
@@ -52,8 +52,8 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
 
     root: str = "."
     labels: str | list[str] = ""
-    train: list[Source]
-    validate: Source
+    train: list[TrainingSource]
+    validate: TrainingSource
     crop: int = 256
     crop_start: int = 0
     mask_stride: int = 2
@@ -73,7 +73,7 @@ NetworkName = Literal["light_decoder", "bisenet", "deeplabv3plus", "fcn", "lrasp
 BackboneName = Literal["efficientnet_lite0", "resnet18", "resnet50", "resnet101"]
 
 
-class Network(msgspec.Struct, frozen=True, kw_only=True):
+class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     """``imagenet``: start from the ImageNet weights that ``maskery[train]`` brings (EfficientNet-Lite0 only).
 
     ``weights``: a state_dict file for the backbone instead. ``start``: a built-in or stored model, or a model folder,
@@ -99,7 +99,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     mirror: bool = False
 
 
-class Optimiser(msgspec.Struct, frozen=True, kw_only=True):
+class OptimiserSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Peak ``rate`` for ``epochs`` under a schedule, then ``hold_epochs`` at the constant ``hold_rate``.
 
     ``schedule``: ``one-cycle`` (arXiv 1708.07120), or ``poly`` with power 0.9 after a linear warm-up; ``warmup`` is the
@@ -129,7 +129,7 @@ class Optimiser(msgspec.Struct, frozen=True, kw_only=True):
         return self.epochs + self.hold_epochs
 
 
-class Loss(msgspec.Struct, frozen=True, kw_only=True):
+class LossSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Weights of the summed losses. ``ohem``: only pixels whose class has less than this probability count in the
     cross-entropy, at least a sixteenth of all (online hard example mining, arXiv 1604.03540); 0 = all.
 
@@ -171,9 +171,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     seed: int
     data: Data
-    network: Network
-    optimiser: Optimiser
-    loss: Loss = Loss()
+    network: NetworkSpec
+    optimiser: OptimiserSpec
+    loss: LossSpec = LossSpec()
     publish: Publish
 
     @property
@@ -184,7 +184,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 def load_recipe(path: Path) -> Recipe:
     """Parse and check the recipe at ``path``. Raises ``ConfigError``."""
-    recipe = strict.read_toml(path, Recipe)
+    recipe = toml.read_toml(path, Recipe)
     data, optimiser = recipe.data, recipe.optimiser
     for side in (data.crop, data.crop_start):
         if side < 0 or side % 32 or side % data.mask_stride:
@@ -228,3 +228,47 @@ def _check_teaching(path: Path, recipe: Recipe) -> None:
             raise ConfigError(f"{path}: {source.path} has neither masks nor soft labels.", "Give it soft = FOLDER.")
     if data.validate.format == UNLABELLED or data.validate.soft:
         raise ConfigError(f"{path}: validation needs masks, and uses no soft labels.", "Correct data.validate.")
+
+
+class Decisive(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    seed: int
+    data: Data
+    network: NetworkSpec
+    optimiser: OptimiserSpec
+    loss: LossSpec
+
+
+def fingerprint(recipe: Recipe) -> str:
+    """As canonical text."""
+    parts = {name: getattr(recipe, name) for name in Decisive.__struct_fields__}
+    return msgspec.json.encode(parts, order="deterministic").decode()
+
+
+def differences(former: str, recipe: Recipe) -> list[str]:
+    """What has changed since the fingerprint ``former``: ``optimiser.rate was 0.001 and is 0.002``; mostly nothing.
+
+    A key that recipes did not have then had its default. Raises ``TrainingError`` for a fingerprint of another form.
+    """
+    if former == fingerprint(recipe):
+        return []
+    try:
+        then = msgspec.json.decode(former, type=Decisive)
+    except msgspec.MsgspecError as error:
+        raise TrainingError(f"The checkpoint's recipe is not understood: {error}.", "Choose another --out.") from error
+    now = Decisive(**{name: getattr(recipe, name) for name in Decisive.__struct_fields__})
+    old, new = (dict(_flat("", msgspec.to_builtins(parts))) for parts in (then, now))
+    return [
+        f"{key} was {old.get(key, 'absent')} and is {new.get(key, 'absent')}"
+        for key in old | new
+        if key not in old or key not in new or old[key] != new[key]
+    ]
+
+
+def _flat(where: str, value: Any) -> list[tuple[str, Any]]:
+    """Every innermost value with its dotted key."""
+    if isinstance(value, dict):
+        return [pair for key, inner in value.items() for pair in _flat(f"{where}.{key}".strip("."), inner)]
+    if isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
+        return [pair for i, inner in enumerate(value) for pair in _flat(f"{where}[{i}]", inner)]
+    return [(where, value)]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from maskery.errors import ConfigError, TrainingError
-from maskery.model_card import CARD_NAME, ModelCard
-from maskery.training import logbook
-from maskery.training.loop import Run
+from maskery.core.card import CARD_NAME, ModelCard
+from maskery.core.errors import ConfigError, TrainingError
+from maskery.training import log
+from maskery.training.checkpoint import CHECKPOINT_NAME, RECIPE_NAME
+from maskery.training.loop import TrainingRun
 from maskery.training.publish import publish
 from maskery.training.recipe import load_recipe
-from maskery.training.run_files import CHECKPOINT_NAME, RECIPE_NAME
 
 
 def export_run(
@@ -30,7 +30,7 @@ def export_run(
         return publish(run, run_folder / RECIPE_NAME, partial)
 
 
-def _open(folder: Path, data: Path | None, half: bool | None, say: Callable[[str], None]) -> Run:
+def _open(folder: Path, data: Path | None, half: bool | None, say: Callable[[str], None]) -> TrainingRun:
     for name in (RECIPE_NAME, CHECKPOINT_NAME):
         if not (folder / name).is_file():
             raise ConfigError(
@@ -40,7 +40,7 @@ def _open(folder: Path, data: Path | None, half: bool | None, say: Callable[[str
     recipe = load_recipe(folder / RECIPE_NAME)
     if half is not None:
         recipe = msgspec.structs.replace(recipe, publish=msgspec.structs.replace(recipe.publish, half=half))
-    run = Run(recipe, data or logbook.data_root(folder) or Path(recipe.data.root), folder, say, "cpu")
+    run = TrainingRun(recipe, data or log.data_root(folder) or Path(recipe.data.root), folder, say, "cpu")
     try:
         run.resume()
     except (KeyError, TypeError, RuntimeError) as error:

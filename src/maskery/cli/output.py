@@ -1,0 +1,126 @@
+"""What verbs share: options of data sets, progress, tables and JSON on standard output."""
+
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from maskery.core.errors import BadRequest, ConfigError
+
+CLEAR = "\r\x1b[K"
+TERMINAL_SECONDS, LOG_SECONDS = 0.2, 30.0
+
+
+class ProgressLine:
+    def __init__(self) -> None:
+        self.live = sys.stderr.isatty()
+        self.wait = TERMINAL_SECONDS if self.live else LOG_SECONDS
+        self.last = -self.wait
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        click.echo(f"{CLEAR if self.live else ''}{text}", err=True)
+
+    def tick(self, text: str) -> None:
+        """Where the work stands; left out when the last one was just before."""
+        now = time.monotonic()
+        if now - self.last < self.wait:
+            return
+        self.last = now
+        click.echo(f"{CLEAR}{text}" if self.live else text, err=True, nl=not self.live)
+
+
+Command = Callable[..., Any]
+
+
+def data_options(command: Command) -> Command:
+    """The options that say which pictures of a data set, and how its classes are a model's."""
+    options = [
+        click.option("--split", default="val", show_default=True, help="Split of the data set."),
+        click.option("--format", "data_format", default="auto", show_default=True, help="Form of the data set."),
+        click.option("--labels", metavar="NAME|FILE", help="Its classes where it names none: voc ... or one a line."),
+        click.option("--map", "pairs", multiple=True, metavar="DATA=MODEL,...", help="Its classes as the model's."),
+        click.option("--max-side", type=click.IntRange(min=1), metavar="N", help="Longest side of what a model sees."),
+        click.option("--boundary", type=click.IntRange(min=0), metavar="PX", help="Tolerance of boundary F; 0 = none."),
+        click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pictures."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def names(text: str | None) -> tuple[str, ...] | None:
+    """Class names: a known set's, or the lines of a file. Raises ``ConfigError``."""
+    from maskery.core.labels import LABEL_SETS
+
+    if text is None or text in LABEL_SETS:
+        return LABEL_SETS[text] if text else None
+    try:
+        lines = Path(text).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"--labels {text} cannot be read: {error}.",
+            f"Give a file, one name a line, or one of {', '.join(LABEL_SETS)}.",
+        ) from error
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+def overrides(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """--map, given once or more, each with one pair or more. Raises ``DataError``."""
+    from maskery.datasets.label_map import parse_overrides
+
+    return parse_overrides(part for pair in pairs for part in pair.split(",") if part.strip())
+
+
+@contextmanager
+def bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr."""
+    with click.progressbar(length=1, label=label, file=sys.stderr, show_pos=True) as shown:
+
+        def progress(done: int, total: int) -> None:
+            shown.length = total
+            shown.update(done - shown.pos)
+
+        yield progress
+
+
+def say(lines: Iterable[str]) -> None:
+    """Lines to stderr, long ones cut."""
+    for line in lines:
+        click.echo(textwrap.shorten(line, 160, placeholder=" ..."), err=True)
+
+
+def json_text(value: Any) -> str:
+    import msgspec
+
+    return msgspec.json.encode(value).decode()
+
+
+def write(target: Path, text: str) -> None:
+    """Write a file, its folder too. Raises ``BadRequest``."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadRequest(f"{target} cannot be written: {error.strerror}.", "Choose another place.") from error
+    click.echo(f"wrote {target}", err=True)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Text in columns: the first to the left, numbers to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    )
+
+
+def score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

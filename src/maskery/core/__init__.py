@@ -1,0 +1,1 @@
+"""Nouns that everything shares: settings, cards, plans, errors. NumPy and Pillow only."""

@@ -1,0 +1,156 @@
+"""A picture's pixels row by row, in memory that grows with its width and not with its height.
+
+Pillow decodes a picture as a whole, at up to 4 bytes a pixel. libvips (extra ``huge``) reads JPEG, PNG and TIFF files
+from top to bottom, and gives the same pixels. Its other loaders are blocked.
+
+Rows come as they are stored: the EXIF orientation is not applied, for a turned picture has no upright row before its
+last stored one is read.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
+
+from maskery.core.errors import MissingExtra
+from maskery.core.picture.decode import Picture, array_rgb, decoder_errors, flat, open_lazily
+from maskery.core.picture.orientation import turned_wh
+
+if TYPE_CHECKING:
+    import pyvips
+
+BAND_BYTES = 1 << 20
+FIXED_BYTES = 12 << 20  # of libvips itself, when it is first used
+COLUMN_BYTES = 7_500  # of the rows that libvips keeps, a pixel of the width
+STRIP_BYTES_AT_MOST = 1 << 26  # of a TIFF's strip or row of tiles, which is decoded as one
+
+_LOADERS = {"JPEG": "jpegload_source", "MPO": "jpegload_source", "PNG": "pngload_source", "TIFF": "tiffload_source"}
+_CLASSES = ("VipsForeignLoadJpeg", "VipsForeignLoadPng", "VipsForeignLoadTiff")
+
+
+def stored_wh(picture: Picture) -> tuple[int, int]:
+    """(width, height) in pixels before the EXIF orientation is applied."""
+    return turned_wh(picture.size_wh, picture.orientation)
+
+
+def why_whole(picture: Picture) -> str:
+    """Why the picture cannot be read row by row; empty where it can, given the extra ``huge``."""
+    if not isinstance(picture.source, bytes):
+        return ""
+    if picture.format not in _LOADERS:
+        return f"{picture.format} files are decoded as a whole"
+    if picture.format == "PNG" and picture.source[28] != 0:
+        return "an interlaced PNG is decoded as a whole"
+    if picture.format == "TIFF":
+        return _why_whole_tiff(picture)
+    return ""
+
+
+def available() -> bool:
+    """Whether the extra ``huge`` is installed."""
+    try:
+        _vips()
+    except MissingExtra:
+        return False
+    return True
+
+
+def held_bytes(format: str, width: int) -> float:
+    """What ``rows`` holds of a file that is ``width`` pixels wide, the file itself aside: libvips keeps many rows."""
+    return FIXED_BYTES + width * COLUMN_BYTES if format in _LOADERS else 4 * BAND_BYTES
+
+
+def rows(picture: Picture, reduce: int = 1) -> Iterator[NDArray[np.uint8]]:
+    """Bands (h, W, 3) uint8 RGB of the stored picture, from top to bottom; alpha is laid over white.
+
+    ``reduce``: 1, or 2, 4, 8 for a JPEG at that part of its size, rounded down. ``why_whole`` must have
+    no reason. Raises ``PictureError`` where the file is damaged, ``MissingExtra`` where libvips is not there.
+    """
+    if not isinstance(picture.source, bytes):
+        return _rows_in_memory(picture.source)
+    return _rows_of_file(picture.source, picture.format, stored_wh(picture)[0] // reduce, reduce)
+
+
+def band_rows(width: int) -> int:
+    """How many rows make a band, a multiple of a JPEG's blocks."""
+    return max(16, BAND_BYTES // (3 * width) // 16 * 16)
+
+
+def _rows_in_memory(source: Image.Image | NDArray[np.generic]) -> Iterator[NDArray[np.uint8]]:
+    array = source if isinstance(source, np.ndarray) else None
+    height, width = array.shape[:2] if array is not None else (source.height, source.width)  # type: ignore[union-attr]
+    step = band_rows(width)
+    for top in range(0, height, step):
+        bottom = min(top + step, height)
+        if array is not None:
+            yield array_rgb(array[top:bottom])
+        else:
+            assert isinstance(source, Image.Image)
+            yield np.asarray(flat(source.crop((0, top, width, bottom))))
+
+
+def _rows_of_file(data: bytes, format: str, width: int, reduce: int) -> Iterator[NDArray[np.uint8]]:
+    vips = _vips()
+    with decoder_errors():
+        options: dict[str, Any] = {"shrink": reduce} if reduce > 1 else {}
+        source = vips.Source.new_from_memory(data)
+        image = getattr(vips.Image, _LOADERS[format])(source, access="sequential", fail_on="error", **options)
+        if image.width != width:
+            raise ValueError(f"decodes to {image.width} columns, its header says {width}")
+        region = vips.Region.new(image)
+    step = band_rows(image.width)
+    for top in range(0, image.height, step):
+        height = min(step, image.height - top)
+        with decoder_errors():
+            band = _rgb(region.fetch(0, top, image.width, height), image, height)
+        yield band
+
+
+def _rgb(pixels: Any, image: "pyvips.Image", height: int) -> NDArray[np.uint8]:
+    """One band of libvips, as Pillow would show it, in our RGB."""
+    dtype = np.dtype(np.uint16 if image.format == "ushort" else np.uint8)
+    values = np.frombuffer(pixels, dtype).reshape(height, image.width, image.bands)
+    if dtype == np.uint16:
+        values = (values >> 8).astype(np.uint8)
+    if image.bands == 3:
+        return values
+    mode = "CMYK" if image.interpretation == "cmyk" else {1: "L", 2: "LA", 4: "RGBA"}[image.bands]
+    band = Image.fromarray(np.ascontiguousarray(values[..., 0] if image.bands == 1 else values), mode)
+    return np.asarray(flat(band))
+
+
+def _why_whole_tiff(picture: Picture) -> str:
+    assert isinstance(picture.source, bytes)
+    with decoder_errors(), open_lazily(picture.source) as image:
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        if image.mode not in ("L", "RGB") or set(tags.get(ExifTags.Base.BitsPerSample, (1,))) != {8}:
+            return f"a TIFF of mode {image.mode} is decoded as a whole"
+        if (
+            tags.get(ExifTags.Base.PhotometricInterpretation) not in (1, 2)
+            or tags.get(ExifTags.Base.Orientation, 1) != 1
+        ):
+            return "a TIFF that is turned, inverted or has YCbCr pixels is decoded as a whole"
+        rows_at_once = tags.get(ExifTags.Base.TileLength) or tags.get(ExifTags.Base.RowsPerStrip, image.height)
+        if min(rows_at_once, image.height) * image.width * len(image.getbands()) > STRIP_BYTES_AT_MOST:
+            return "a TIFF of few large strips is decoded as a whole"
+    return ""
+
+
+@cache
+def _vips() -> Any:
+    """libvips, settled: one thread, no cache of operations, no other loaders. Raises ``MissingExtra``."""
+    try:
+        import pyvips
+    except (ImportError, OSError) as error:
+        cure = "Run: pip install 'maskery[huge]'"
+        raise MissingExtra("Reading pictures row by row needs libvips.", cure) from error
+    pyvips.concurrency_set(1)
+    pyvips.cache_set_max(0)
+    pyvips.block_untrusted_set(True)
+    pyvips.operation_block_set("VipsForeignLoad", True)
+    for name in _CLASSES:
+        pyvips.operation_block_set(name, False)
+    return pyvips

@@ -1,0 +1,1 @@
+"""What a model answers, and maps in bands and runs."""

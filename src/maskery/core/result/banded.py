@@ -1,0 +1,159 @@
+"""A result whose map is too large to be held as it is: bands of rows, compressed. Class maps shrink to some hundredths.
+
+What is drawn or counted of it is done band by band, from top to bottom.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from zlib_ng import zlib_ng
+
+from maskery.core.picture.orientation import turned
+from maskery.core.picture.rows import steps
+from maskery.core.result.counts import occurrences_in
+from maskery.core.result.types import Answer, ClassShare, ForegroundResult, Result, SemanticResult
+
+Ids = NDArray[np.uint8] | NDArray[np.uint16]
+
+BAND_ROWS = 256
+BLOCK_COLUMNS = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class BandedMap:
+    """``size_wh`` of ``dtype`` (uint8 or uint16). Band i has rows ``tops[i]`` to ``tops[i + 1]``; ``blocks[i]``: the
+    zlib streams of its blocks of ``BLOCK_COLUMNS`` columns, the last one narrower.
+    """
+
+    size_wh: tuple[int, int]
+    dtype: np.dtype[np.uint8] | np.dtype[np.uint16]
+    tops: tuple[int, ...]
+    blocks: tuple[tuple[bytes, ...], ...]
+
+    @property
+    def nbytes(self) -> int:
+        """What is held."""
+        return sum(len(block) for band in self.blocks for block in band)
+
+    def rows(self) -> Iterator[Ids]:
+        """Bands (h, W), from top to bottom."""
+        for number in range(len(self.blocks)):
+            yield self._band(number)
+
+    def upright(self, orientation: int) -> "BandedMap":
+        """The map turned as the EXIF ``orientation`` says, 1..8; not more than one band is ever unpacked."""
+        return self if orientation == 1 else pack(self._turned(orientation))
+
+    def _turned(self, orientation: int) -> Iterator[Ids]:
+        order = range(len(self.blocks)) if orientation == 2 else reversed(range(len(self.blocks)))
+        if orientation <= 4:
+            for number in order:
+                yield _turned_ids(self._band(number), orientation)
+            return
+        columns = range(len(self.blocks[0]))
+        for column in columns if orientation in (5, 6) else reversed(columns):
+            strip = _joined([self._block(number, column) for number in range(len(self.blocks))], 0)
+            strip = _turned_ids(strip, orientation)
+            for start, stop in steps(len(strip), BAND_ROWS):
+                yield strip[start:stop]
+
+    def _band(self, number: int) -> Ids:
+        return _joined([self._block(number, column) for column in range(len(self.blocks[number]))], 1)
+
+    def _block(self, band: int, column: int) -> Ids:
+        height = self.tops[band + 1] - self.tops[band]
+        values = np.frombuffer(zlib_ng.decompress(self.blocks[band][column]), self.dtype)
+        return cast(Ids, values.reshape(height, -1))
+
+
+def _joined(parts: Sequence[Ids], axis: int) -> Ids:
+    return cast(Ids, np.concatenate(parts, axis=axis))
+
+
+def _turned_ids(ids: Ids, orientation: int) -> Ids:
+    return cast(Ids, turned(cast(NDArray[np.generic], ids), orientation))
+
+
+def pack(bands: Iterable[Ids]) -> BandedMap:
+    """Bands (h, W) of any height, from top to bottom -> the map of them all."""
+    tops, blocks, width = [0], [], 0
+    dtype: np.dtype[np.uint8] | np.dtype[np.uint16] = np.dtype(np.uint8)
+    for band in bands:
+        dtype, width = band.dtype, band.shape[1]
+        tops.append(tops[-1] + len(band))
+        blocks.append(tuple(_packed(band[:, left : left + BLOCK_COLUMNS]) for left in range(0, width, BLOCK_COLUMNS)))
+    return BandedMap((width, tops[-1]), dtype, tuple(tops), tuple(blocks))
+
+
+def _packed(block: Ids) -> bytes:
+    packer = zlib_ng.compressobj(1, zlib_ng.DEFLATED, zlib_ng.MAX_WBITS, zlib_ng.DEF_MEM_LEVEL, zlib_ng.Z_RLE)
+    return packer.compress(np.ascontiguousarray(block).data) + packer.flush()
+
+
+@dataclass(frozen=True, eq=False)
+class BandedResult(Answer):
+    """A ``SemanticResult``, or, where ``soft``, a ``ForegroundResult``, in bands.
+
+    ``packed``: class ids, or the soft mask. ``kept``: the names that ``keep`` was given.
+    """
+
+    packed: BandedMap
+    decided_by: str
+    soft: bool = False
+    kept: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.packed.size_wh != self.frame.size_wh:
+            raise ValueError(f"the bands are {self.packed.size_wh}, expected {self.frame.size_wh} (width, height)")
+
+    @property
+    def unlabelled(self) -> int:
+        """The id that stands for no class: 255, or 65535 in a uint16 map."""
+        return int(np.iinfo(self.packed.dtype).max)
+
+    def rows(self) -> Iterator[Ids]:
+        """Bands (h, W) of class ids, from top to bottom."""
+        if not self.soft and not self.kept:
+            return self.packed.rows()
+        table = self._table()
+        return (table[band] for band in self.packed.rows())
+
+    def alpha_rows(self) -> Iterator[NDArray[np.uint8]]:
+        """Bands (h, W) of the soft mask, 0..255. Raises ``ValueError`` where the result is not ``soft``."""
+        if not self.soft:
+            raise ValueError("a result that is not soft has no soft mask")
+        return (band.astype(np.uint8, copy=False) for band in self.packed.rows())
+
+    @cached_property
+    def classes(self) -> tuple[ClassShare, ...]:
+        """The classes that occur, most pixels first."""
+        return self.shares(occurrences_in(self.rows()))
+
+    def keep(self, names: Sequence[str]) -> "BandedResult":
+        """Only the classes of these names; the rest becomes background, or ``unlabelled`` where there is none."""
+        self.class_ids(names)
+        return replace(self, kept=tuple(names))
+
+    def whole(self) -> Result:
+        """The same with its map unpacked: a byte (two above 255 classes) a pixel."""
+        names = ("labels", "palette", "frame", "model", "timings_ms", "plan")
+        common = {name: getattr(self, name) for name in names}
+        if self.soft:
+            return ForegroundResult(**common, alpha=np.concatenate(list(self.alpha_rows())))
+        class_map = np.concatenate(list(self.rows()))
+        return SemanticResult(**common, class_map=class_map, decided_by=self.decided_by, kept=self.kept)
+
+    def _table(self) -> Ids:
+        """What is packed -> class id."""
+        size = self.unlabelled + 1
+        if self.soft:
+            return (np.arange(size) >= ForegroundResult.opaque_from()).astype(np.uint8)
+        table = cast(Ids, np.arange(size).astype(self.packed.dtype))
+        table[:] = self.labels.index("background") if "background" in self.labels else self.unlabelled
+        table[self.class_ids(self.kept)] = self.class_ids(self.kept)
+        return table

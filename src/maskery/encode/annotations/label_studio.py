@@ -1,0 +1,163 @@
+"""Label Studio: brush masks (thi.ng rle-pack over the mask's RGBA values), regions, and a task to import."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from maskery.core.result.types import ForegroundResult, SemanticResult
+from maskery.encode.options import Options, check_shape
+from maskery.encode.provenance import provenance
+from maskery.encode.raster.mask import as_semantic
+from maskery.encode.selection import shown, without_small_pieces
+from maskery.encode.vector.outlines import outlines, single_ring
+from maskery.encode.vector.polygons import made
+
+CHANNELS = 4  # the mask's value stands for red, green, blue and alpha of its pixel
+BAND_PIXELS = 1 << 18
+WORD_BITS = 8
+# A run's length less one is written in one of four sizes.
+SIZES = np.array([3, 4, 8, 16])
+LONGEST_RUN = 1 << 16
+HEAD_BITS = 3  # a flag and the index into SIZES
+
+Integers = NDArray[np.int64]
+
+
+def brush_rle(mask: NDArray[np.bool_]) -> bytes:
+    """(H, W) bool -> what Label Studio keeps in ``value.rle`` of a brush region, one byte a number.
+
+    Byte for byte what Label Studio's own converter writes, with 255 for True. Works band by band: beside the mask and
+    the answer it needs a few MB.
+    """
+    stream = _BitStream()
+    stream.write(np.array([CHANNELS * mask.size]), np.array([32]))
+    stream.write(np.array([WORD_BITS - 1]), np.array([5]))
+    stream.write(SIZES - 1, np.full(len(SIZES), 4))
+    for values, lengths in _runs(mask.reshape(-1)):
+        stream.write(*_records(values, CHANNELS * lengths))
+    return stream.finish()
+
+
+def _runs(flat: NDArray[np.bool_]) -> Iterator[tuple[Integers, Integers]]:
+    """(values 0 or 1, lengths) of the runs of ``flat``, in order; a run that crosses bands comes once, whole."""
+    start = 0
+    for first in range(0, len(flat), BAND_PIXELS):
+        last = min(first + BAND_PIXELS, len(flat))
+        seam = max(first, 1)
+        ends = np.flatnonzero(flat[seam:last] != flat[seam - 1 : last - 1]) + seam
+        if last == len(flat):
+            ends = np.append(ends, last)
+        if len(ends):
+            yield flat[ends - 1].astype(np.int64), np.diff(ends, prepend=start)
+            start = int(ends[-1])
+
+
+def _records(values: Integers, lengths: Integers) -> tuple[Integers, Integers]:
+    """Runs -> (bits as a number, count of bits) of their records. A run above ``LONGEST_RUN`` becomes several."""
+    pieces = -(-lengths // LONGEST_RUN)
+    owner = np.repeat(np.arange(len(lengths)), pieces)
+    last = np.cumsum(pieces) - 1
+    length = np.full(len(owner), LONGEST_RUN)
+    length[last] = lengths - (pieces - 1) * LONGEST_RUN
+    index = np.searchsorted(1 << SIZES, length)
+    head = 0b100 | index
+    bits = (head << SIZES[index] | (length - 1)) << WORD_BITS | 255 * values[owner]
+    return bits, HEAD_BITS + SIZES[index] + WORD_BITS
+
+
+class _BitStream:
+    """Numbers of up to 32 bits, written one after another, highest bit first."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._open = 0  # bits of the last byte that are taken; 0 = all
+
+    def write(self, numbers: Integers, counts: Integers) -> None:
+        """Append each number with its count of bits."""
+        ends = self._open + np.cumsum(counts)
+        starts = ends - counts
+        first_byte = starts >> 3
+        # Each number within the five bytes that it can touch, then every byte of all numbers added up: bits are apart.
+        window = numbers << (40 - counts - (starts & 7))
+        packed = np.zeros(int(ends[-1] >> 3) + 6, np.uint8)
+        for place in range(5):
+            np.add.at(packed, first_byte + place, (window >> (32 - 8 * place) & 255).astype(np.uint8))
+        if self._open:
+            packed[0] |= self._bytes.pop()
+        self._open = int(ends[-1] & 7)
+        self._bytes += packed[: -(-int(ends[-1]) // 8)].tobytes()
+
+    def finish(self) -> bytes:
+        """All bytes. As the original does, a whole zero byte follows where the last one is full."""
+        return bytes(self._bytes) if self._open else bytes(self._bytes) + b"\0"
+
+
+Value = tuple[int, dict[str, Any]]  # class id and a region's ``value`` without its label
+KINDS = {"mask": "brushlabels", "polygon": "polygonlabels", "box": "rectanglelabels"}
+
+
+def encode_label_studio(result: SemanticResult | ForegroundResult, options: Options) -> bytes:
+    """UTF-8 JSON: a list with one task, its picture ``options.file_name`` and one prediction with ``regions``.
+
+    The names of the tags in the project's labelling configuration are ``options.from_name`` and ``options.to_name``;
+    the picture is expected as ``$image``.
+    """
+    found, way = regions(result, options)
+    prediction = {"model_version": f"{result.model.name} {result.model.version}", "result": found}
+    task = {"data": {"image": options.file_name}, "meta": provenance(result) | way, "predictions": [prediction]}
+    return msgspec.json.encode([task])
+
+
+def regions(result: SemanticResult | ForegroundResult, options: Options) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The items of a prediction's ``result``, and how they were made.
+
+    By ``options.shape`` a brush mask a class, or a polygon or a box a piece. Label Studio's polygons know no holes:
+    they are joined to the outline by cuts of no width.
+    """
+    check_shape(options)
+    semantic = as_semantic(result)
+    found, way = _brushes(semantic, options) if options.shape == "mask" else _outlined(semantic, options)
+    width, height = result.frame.size_wh
+    kind = KINDS[options.shape]
+    items = [
+        {
+            "id": f"region-{number + 1}",
+            "from_name": options.from_name,
+            "to_name": options.to_name,
+            "type": kind,
+            "original_width": width,
+            "original_height": height,
+            "image_rotation": 0,
+            "readonly": False,
+            "value": value | {kind: [semantic.labels[class_id]]},
+        }
+        for number, (class_id, value) in enumerate(found)
+    ]
+    return items, way
+
+
+def _brushes(result: SemanticResult, options: Options) -> tuple[list[Value], dict[str, Any]]:
+    kept, left_out = without_small_pieces(result, options.min_area)
+    found: list[Value] = [
+        (share.id, {"format": "rle", "rle": list(brush_rle(kept.class_map == share.id))}) for share in shown(kept)
+    ]
+    return found, {"min_area": options.min_area, "left_out": left_out}
+
+
+def _outlined(result: SemanticResult, options: Options) -> tuple[list[Value], dict[str, Any]]:
+    """Coordinates are percent of width and height."""
+    width, height = result.frame.size_wh
+    lines, found = outlines(result, options), list[Value]()
+    for polygon in lines.polygons:
+        if options.shape == "box":
+            left, top, right, bottom = polygon.box_xyxy
+            x, y = 100 * left / width, 100 * top / height
+            size = {"width": 100 * (right - left) / width, "height": 100 * (bottom - top) / height}
+            found.append((polygon.id, {"x": x, "y": y, **size, "rotation": 0}))
+        else:
+            points = (single_ring(polygon) * (100.0, 100.0) / (width, height)).tolist()
+            found.append((polygon.id, {"points": points, "closed": True}))
+    return found, made(options, lines)

@@ -1,0 +1,47 @@
+"""The classes as a LabelMe file, one polygon shape a piece."""
+
+from typing import Any
+
+import msgspec
+
+from maskery.core.result.types import ForegroundResult, SemanticResult
+from maskery.encode.options import Options
+from maskery.encode.provenance import provenance
+from maskery.encode.raster.mask import as_semantic
+from maskery.encode.vector.outlines import Polygon, outlines, single_ring
+from maskery.encode.vector.polygons import made
+
+VERSION = "5.5.0"  # of LabelMe, whose keys these are
+
+
+def encode_labelme(result: SemanticResult | ForegroundResult, options: Options) -> bytes:
+    """UTF-8 JSON without the picture (``imageData`` null): it must lie beside the file as ``options.file_name``.
+
+    LabelMe knows no holes: they are joined to the outline by cuts of no width. It keeps ``provenance`` when it saves.
+    """
+    semantic, found = as_semantic(result), outlines(result, options)
+    width, height = result.frame.size_wh
+    return msgspec.json.encode(
+        {
+            "version": VERSION,
+            "flags": {},
+            "shapes": [_shape(polygon, semantic.labels[polygon.id]) for polygon in found.polygons],
+            "imagePath": options.file_name,
+            "imageData": None,
+            "imageHeight": height,
+            "imageWidth": width,
+            "provenance": provenance(result) | made(options, found),
+        }
+    )
+
+
+def _shape(polygon: Polygon, label: str) -> dict[str, Any]:
+    return {
+        "label": label,
+        "points": single_ring(polygon).astype(float).tolist(),
+        "group_id": None,
+        "description": "",
+        "shape_type": "polygon",
+        "flags": {},
+        "mask": None,
+    }

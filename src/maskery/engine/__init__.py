@@ -1,1 +1,0 @@
-"""How numbers are made: pictures into tensors, tensors through a runtime, scores back onto pictures."""

@@ -1,0 +1,156 @@
+"""Two models beside each other on the same pictures: where they agree, how good, how fast and how large each is."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import msgspec
+
+from maskery.core.card import ModelCard
+from maskery.core.errors import BadRequest
+from maskery.core.result.types import Result
+from maskery.datasets.base import same_name
+from maskery.evaluation.confusion import Confusion, Counts, Scores, quality
+from maskery.evaluation.dataset import open_masks
+from maskery.evaluation.matching import ClassMatching, pair, same_classes
+from maskery.evaluation.measurement import Measurement, MemoryUse
+from maskery.evaluation.options import EvaluationOptions, Progress, silent
+from maskery.evaluation.segmentation import EvaluatedPicture, Tally, class_map, open_picture
+from maskery.inference.pipeline import Model, RunOptions
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``a`` and ``b``: the cards. ``agreement``: share of the pixels in which both say the same class, of those whose
+    class both know; ``iou``: of a's and b's mask, by class. ``shares``: the agreement of each picture.
+
+    ``median_ms``: of a and b, from the opened picture to its mask. ``qualities``: with data, both beside the truth.
+    """
+
+    a: ModelCard
+    b: ModelCard
+    pictures: tuple[Path, ...]
+    pairing: ClassMatching
+    agreement: float
+    iou: Scores
+    shares: tuple[float, ...]
+    median_ms: tuple[float, float]
+    qualities: tuple[Measurement, Measurement] | None = None
+    weights: tuple[MemoryUse, MemoryUse] | None = None
+
+    @property
+    def speed(self) -> float:
+        """How many times as long a takes as b."""
+        return self.median_ms[0] / self.median_ms[1] if self.median_ms[1] else 0.0
+
+    def differences(self) -> list[tuple[str, float | None, float | None]]:
+        """Class, IoU of a and IoU of b beside the truth, for the classes that both were judged on."""
+        if self.qualities is None:
+            return []
+        of_a, of_b = (msgspec.to_builtins(found.scores)["iou"] for found in self.qualities)
+        partners = {same_name(name): value for name, value in of_b.items()}
+        return [(name, value, partners[same_name(name)]) for name, value in of_a.items() if same_name(name) in partners]
+
+    def plain(self) -> dict[str, Any]:
+        """As data for JSON."""
+        sides = {}
+        for i, (side, card) in enumerate((("a", self.a), ("b", self.b))):
+            facts: dict[str, Any] = {"model": card.name, "version": card.version, "sha256": card.sha256}
+            facts["median_ms"] = round(self.median_ms[i], 3)
+            facts |= {"memory_bytes": msgspec.to_builtins(self.weights[i])} if self.weights else {}
+            facts |= {"quality": msgspec.to_builtins(self.qualities[i].scores)} if self.qualities else {}
+            sides[side] = facts
+        return {
+            **sides,
+            "pictures": len(self.pictures),
+            "agreement": self.agreement,
+            "iou": self.iou,
+            "label_map": list(self.pairing.told),
+            "time_ratio": round(self.speed, 4),
+        }
+
+
+def compare_pictures(
+    a: Model, b: Model, pictures: Sequence[Path], max_side: int | None = None, progress: Progress = silent
+) -> Comparison:
+    """Beside each other only. Raises ``BadRequest`` for a classifier, ``DataError`` where no class name is common."""
+    run = _Both(a, b, max_side)
+    for done, path in enumerate(pictures, 1):
+        run.add(path)
+        progress(done, len(pictures))
+    return run.comparison()
+
+
+def compare_on_data(
+    a: Model, b: Model, root: Path, split: str, terms: EvaluationOptions, progress: Progress = silent
+) -> Comparison:
+    """Beside each other and beside the truth, in one go. Raises as ``evaluation.measure`` does too."""
+    run = _Both(a, b, terms.max_side)
+    masks = [open_masks(model.card, root, split, terms) for model in (a, b)]
+    tallies = [Tally(one, terms) for one in masks]
+    pictures = min(len(masks[0].data), terms.limit or len(masks[0].data))
+    for index in range(pictures):
+        results = run.add(masks[0].data.image_path(index))
+        picture = open_picture(masks[0].data.image_path(index))
+        for one, tally, result in zip(masks, tallies, results, strict=True):
+            truth, said = one.pairing.apply(one.data.mask(index), class_map(result))
+            tally.add(index, EvaluatedPicture(picture, truth, said, result))
+        progress(index + 1, pictures)
+    of_a, of_b = (tally.measurement(m, root, split) for tally, m in zip(tallies, (a, b), strict=True))
+    return run.comparison((of_a, of_b))
+
+
+class _Both:
+    """Runs both models on each picture, in turns the one and the other first, and counts."""
+
+    def __init__(self, a: Model, b: Model, max_side: int | None) -> None:
+        for model in (a, b):
+            if model.card.task == "classification":
+                raise BadRequest(
+                    f"{model.card.name} is a classifier: it has no mask to compare.",
+                    "Measure each with maskery evaluate.",
+                )
+        self.models, self.run_options = (a, b), RunOptions(max_side=max_side)
+        same = a.card.labels == b.card.labels
+        self.pairing = same_classes(a.card.labels) if same else pair(b.card.labels, a.card.labels)
+        self.confusion = Confusion(len(self.pairing.labels))
+        self.pictures: list[Path] = []
+        self.shares: list[float] = []
+        self.spent: tuple[list[float], list[float]] = ([], [])
+
+    def add(self, path: Path) -> tuple[Result, Result]:
+        """The results of a and b. The first picture is run twice, for first runs take longer."""
+        if not self.pictures:
+            for model in self.models:
+                model.run(open_picture(path), self.run_options)
+        results: dict[int, Result] = {}
+        for side in (0, 1) if len(self.pictures) % 2 == 0 else (1, 0):
+            picture = open_picture(path)
+            started = time.perf_counter()
+            results[side] = self.models[side].run(picture, self.run_options)
+            self.spent[side].append(1000 * (time.perf_counter() - started))
+        counts = self.confusion.add(*self.paired(results[0], results[1]))
+        self.shares.append(_agreed(counts))
+        self.pictures.append(path)
+        return results[0], results[1]
+
+    def paired(self, of_a: Result, of_b: Result) -> tuple[Any, Any]:
+        """b's map, as if it were the truth, and a's, in ids of ``pairing.labels``."""
+        return self.pairing.truth[class_map(of_b)], self.pairing.predicted[class_map(of_a)]
+
+    def comparison(self, qualities: tuple[Measurement, Measurement] | None = None) -> Comparison:
+        a, b = self.models
+        found = quality(self.confusion, self.pairing.labels)
+        times = (median(self.spent[0]), median(self.spent[1]))
+        share = _agreed(self.confusion.matrix)
+        return Comparison(
+            a.card, b.card, tuple(self.pictures), self.pairing, share, found.iou, tuple(self.shares), times, qualities
+        )
+
+
+def _agreed(counts: Counts) -> float:
+    total = int(counts.sum())
+    return float(counts.diagonal().sum() / total) if total else 1.0

@@ -1,0 +1,77 @@
+"""A model measured on a data set, through the pipeline that serves pictures."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from maskery.core.picture import decode
+from maskery.core.result.types import ClassificationResult
+from maskery.evaluation.confusion import hits
+from maskery.evaluation.dataset import FolderDataset, open_folders, open_masks
+from maskery.evaluation.measurement import Clock, Measurement, WorstImage
+from maskery.evaluation.options import PLAIN, EvaluationOptions, Progress, silent
+from maskery.evaluation.segmentation import measure_masks
+from maskery.inference.pipeline import Model, RunOptions
+
+NO_LIMIT = 1 << 40
+FIRST = 5
+
+
+def measure_folders(
+    model: Model, root: Path, split: str, terms: EvaluationOptions, folders: FolderDataset, progress: Progress
+) -> Measurement:
+    """Everything of one split, or the first ``terms.limit`` pictures; those of folders without partner are left out."""
+    data, pairing = folders.data, folders.pairing
+    judged = [i for i in range(len(data)) if pairing.truth[data.label(i)] >= 0]
+    chosen = judged[: terms.limit]
+    matrix = np.zeros((len(pairing.labels), len(pairing.labels) + 1), np.int64)
+    within, clock, wrong = 0, Clock(), []
+    run_options, started = RunOptions(max_side=terms.max_side), time.perf_counter()
+    for done, index in enumerate(chosen, 1):
+        result = model.run(
+            decode.open_picture(data.content(index), max_bytes=NO_LIMIT, max_pixels=NO_LIMIT), run_options
+        )
+        assert isinstance(result, ClassificationResult)
+        truth, best = int(pairing.truth[data.label(index)]), np.argsort(-result.scores, kind="stable")[:FIRST]
+        said = pairing.predicted[best]
+        matrix[truth, said[0]] += 1
+        within += truth in said
+        if said[0] != truth:
+            own = float(result.scores[pairing.predicted == truth].sum())
+            wrong.append(WorstImage(index, data.name(index), own, pairing.labels[truth], model.card.labels[best[0]]))
+        clock.note(result.timings_ms)
+        progress(done, len(chosen))
+    clock.seconds = time.perf_counter() - started
+    return Measurement(
+        card=model.card,
+        root=root,
+        split=split,
+        format="class-folder",
+        terms=terms,
+        pictures=len(chosen),
+        of=len(judged),
+        labels=pairing.labels,
+        scores=hits(matrix, pairing.labels, within if len(pairing.predicted) > FIRST else None),
+        confusion=matrix,
+        told=pairing.told,
+        worst=tuple(sorted(wrong, key=lambda poor: (poor.score, poor.index))[: terms.worst]),
+        clock=clock,
+    )
+
+
+def measure(
+    model: Model, root: Path, split: str = "val", terms: EvaluationOptions = PLAIN, progress: Progress = silent
+) -> Measurement:
+    """Run the model on every picture of ``split`` and compare with the truth, at the picture's own size.
+
+    Masks are for semantic and foreground models, class folders for classifiers; ``Measurement.scores`` is ``Quality``
+    or ``Hits``.
+
+    Raises ``DataError`` for a data set that is missing or damaged, that does not suit the model's task or has no class
+    in common with it, and for masks of another size than their pictures.
+    """
+    if model.card.task == "classification":
+        folders = open_folders(model.card, root, split, terms)
+        return measure_folders(model, root, split, terms, folders, progress)
+    return measure_masks(model, root, split, terms, open_masks(model.card, root, split, terms), progress)

@@ -1,0 +1,141 @@
+"""What comes out of measuring a model on a data set."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import msgspec
+
+from maskery.core import card as model_card
+from maskery.core.card import ModelCard
+from maskery.evaluation.confusion import ENOUGH, ClassificationScores, Counts, Scores, SegmentationScores, mean_iou
+from maskery.evaluation.matching import OTHER
+from maskery.evaluation.options import EvaluationOptions
+
+DIGITS = 5
+
+
+@dataclass(frozen=True)
+class WorstImage:
+    """One of the worst pictures. ``score``: mean IoU of the classes of its truth; of a classification the probability
+    of the true class. ``truth`` and ``said``: the classes of a classification.
+    """
+
+    index: int
+    name: str
+    score: float
+    truth: str = ""
+    said: str = ""
+
+
+@dataclass
+class Clock:
+    """How long pictures take: milliseconds of each, by stage of the road."""
+
+    seconds: float = 0.0
+    stages: dict[str, list[float]] = field(default_factory=dict)
+
+    def note(self, timings_ms: Mapping[str, float]) -> None:
+        for stage, spent in timings_ms.items():
+            self.stages.setdefault(stage, []).append(spent)
+
+    def medians_ms(self) -> dict[str, float]:
+        """The median of each stage over the pictures."""
+        return {stage: round(median(spent), 3) for stage, spent in self.stages.items()}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """``pictures`` of the ``of`` that the split has were measured. ``confusion``: (C, C + 1) int64, pixels (of a
+    classification: pictures) of class t predicted as p; the last column is what is none of ``labels``. ``told``: how
+    the classes were paired, where that is not plain. ``worst``: worst first.
+    """
+
+    card: ModelCard
+    root: Path
+    split: str
+    format: str
+    terms: EvaluationOptions
+    pictures: int
+    of: int
+    labels: tuple[str, ...]
+    scores: SegmentationScores | ClassificationScores
+    confusion: Counts
+    told: tuple[str, ...]
+    worst: tuple[WorstImage, ...]
+    clock: Clock
+
+    def plain(self) -> dict[str, Any]:
+        """As data for JSON: model, data, scores by name, confusion matrix, settings, times."""
+        card = self.card
+        return {
+            "model": card.name,
+            "version": card.version,
+            "sha256": card.sha256,
+            "licence": card.licence.name,
+            "task": card.task,
+            "data": str(self.root),
+            "split": self.split,
+            "format": self.format,
+            "pictures": self.pictures,
+            "pictures_of_split": self.of,
+            **msgspec.to_builtins(self.scores),
+            "label_map": list(self.told),
+            "confusion": {
+                "truth": list(self.labels),
+                "predicted": [*self.labels, OTHER],
+                "counts": self.confusion.tolist(),
+            },
+            "worst": msgspec.to_builtins(self.worst),
+            "settings": {
+                "max_side": self.terms.max_side,
+                "boundary_tolerance": self.terms.boundary,
+                "overrides": {name: list(names) for name, names in self.terms.overrides.items()},
+            },
+            "timing": {"seconds": round(self.clock.seconds, 2), "median_ms": self.clock.medians_ms()},
+        }
+
+    def for_card(self, data: str) -> model_card.Quality:
+        """The numbers as a card states them; ``data`` is what the data set is called there, e.g. its folder's name."""
+        scores, note = (
+            self.scores,
+            "" if self.pictures == self.of else f"the first {self.pictures} of {self.of} pictures",
+        )
+        if isinstance(scores, ClassificationScores):
+            numbers: dict[str, Any] = {"top1": scores.top1, "top5": scores.top5, "accuracy": scores.accuracy}
+        else:
+            keys = ("miou", "pixel_accuracy", "fw_iou", "mean_accuracy", "mean_dice", "boundary_f", "iou")
+            numbers = {key: getattr(scores, key) for key in keys}
+            common = mean_iou(scores)
+            if common is not None:
+                mean = f"mean over the classes with at least {ENOUGH} pictures, without background: {common:.4f}"
+                note = "; ".join(part for part in (mean, note) if part)
+        overrides = {name: list(names) for name, names in self.terms.overrides.items()}
+        rounded: dict[str, Any] = {key: _rounded(value) for key, value in numbers.items()}
+        return model_card.Quality(
+            data=data,
+            split=self.split,
+            pictures=self.pictures,
+            images=scores.images,
+            overrides=overrides,
+            note=note,
+            **rounded,
+        )
+
+
+def _rounded(value: float | Scores | None) -> float | dict[str, float] | None:
+    if isinstance(value, dict):
+        return {name: round(number, DIGITS) for name, number in value.items() if number is not None}
+    return None if value is None else round(value, DIGITS)
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Bytes of the whole process, Python and runtime included; 0 where the system does not say. ``loaded``: with the
+    model loaded, before the first picture; ``peak``: the most until the last one.
+    """
+
+    loaded: int
+    peak: int

@@ -1,0 +1,145 @@
+"""A measurement as a page: numbers, classes, what is taken for what, the worst pictures, and how it was measured."""
+
+import numpy as np
+
+from maskery.core.result.types import Colour
+from maskery.evaluation.confusion import IGNORE, ClassificationScores, SegmentationScores
+from maskery.evaluation.dataset import open_folders, open_masks
+from maskery.evaluation.matching import BACKGROUND
+from maskery.evaluation.measurement import Measurement
+from maskery.evaluation.report import html, thumbnails
+from maskery.evaluation.report.matrix import matrix, mistakes
+from maskery.evaluation.segmentation import evaluate_picture
+from maskery.inference.pipeline import Model
+
+DEFINITIONS = "IoU = TP / (TP + FP + FN), Dice = 2 TP / (2 TP + FP + FN), accuracy = TP / (TP + FN)"
+
+
+def report(measured: Measurement, model: Model) -> str:
+    """HTML. The worst pictures are run once more to be shown."""
+    card, scores = measured.card, measured.scores
+    what = "classes" if isinstance(scores, ClassificationScores) else "segmentation"
+    title = f"{card.name} on {measured.root.name}, {measured.split}"
+    subtitle = f"{what} of {measured.pictures} pictures, {len(measured.labels)} classes"
+    parts = [
+        html.section("Result", html.tiles(headline(scores))),
+        html.section("Classes", classes(measured), hint=_hint(measured)),
+        html.section("Taken for", matrix(measured.labels, measured.confusion), hint=MATRIX_HINT),
+        html.section("Most frequent mistakes", mistakes(measured.labels, measured.confusion)),
+        html.section("Worst pictures", worst(measured, model)),
+        html.section("How the classes were paired", html.bullets(measured.told)),
+        html.section("How it was measured", html.facts(how(measured))),
+    ]
+    return html.document(title, subtitle, parts)
+
+
+MATRIX_HINT = "Rows are the truth, columns what was predicted; per cent of the row, empty below half a per cent."
+
+
+def headline(scores: SegmentationScores | ClassificationScores) -> list[tuple[str, str]]:
+    """The numbers of the whole, the most important one first."""
+    if isinstance(scores, ClassificationScores):
+        named = {"Top-1": scores.top1, "Top-5": scores.top5, "mean accuracy of the classes": scores.mean_accuracy}
+    else:
+        named = {
+            "mean IoU": scores.miou,
+            "pixel accuracy": scores.pixel_accuracy,
+            "frequency-weighted IoU": scores.fw_iou,
+            "mean accuracy": scores.mean_accuracy,
+            "mean Dice": scores.mean_dice,
+            "boundary F": scores.boundary_f,
+        }
+    return [(name, f"{value:.4f}") for name, value in named.items() if value is not None]
+
+
+def _hint(measured: Measurement) -> str:
+    if isinstance(measured.scores, ClassificationScores):
+        return (
+            "Accuracy: the share of a class's pictures that were taken for it. Precision: of those taken for it, right."
+        )
+    return f"{DEFINITIONS}. Few pictures say little: their number is beside each class."
+
+
+def classes(measured: Measurement) -> str:
+    """A row a class, with a bar for what matters most."""
+    scores, colours = measured.scores, _colours(measured)
+    named = [(html.swatch(colours[i]) + html.escaped(label), label) for i, label in enumerate(measured.labels)]
+    if isinstance(scores, ClassificationScores):
+        rows = [
+            [shown, html.bar(scores.accuracy[k]), html.number(scores.precision[k]), str(scores.images[k])]
+            for shown, k in ((html.escaped(label), label) for label in measured.labels)
+        ]
+        return html.table(["Class", "Accuracy", "Precision", "Pictures"], rows, "scores")
+    outlines = scores.boundary or dict.fromkeys(measured.labels)
+    rows = [
+        [
+            shown,
+            html.bar(scores.iou[k]),
+            *(html.number(by_class[k]) for by_class in (scores.dice, scores.accuracy, outlines)),
+            str(scores.images[k]),
+        ]
+        for shown, k in named
+    ]
+    return html.table(["Class", "IoU", "Dice", "Accuracy", "Boundary F", "Pictures"], rows, "scores")
+
+
+def _colours(measured: Measurement) -> list[Colour]:
+    card = measured.card
+    return [card.colours[card.labels.index(label)] for label in measured.labels]
+
+
+def worst(measured: Measurement, model: Model) -> str:
+    """Of a segmentation picture, truth, prediction and errors; of a classification the picture, what it is and what
+    was said.
+    """
+    if isinstance(measured.scores, ClassificationScores):
+        return _gallery(measured)
+    masks = open_masks(measured.card, measured.root, measured.split, measured.terms)
+    colours = _colours(measured)
+    plain = measured.labels.index(BACKGROUND) if BACKGROUND in measured.labels else None
+    strips = []
+    for poor in measured.worst:
+        judged = evaluate_picture(model, masks, poor.index, measured.terms.max_side)
+        photo = thumbnails.small(judged.picture.rgb())
+        truth, said = thumbnails.fitted(judged.truth, photo.shape), thumbnails.fitted(judged.predicted, photo.shape)
+        unjudged = truth == IGNORE
+        pictures = {
+            "picture": photo,
+            "truth": thumbnails.over_grey(photo, truth, colours, plain),
+            "prediction": thumbnails.over_grey(photo, said, colours, plain),
+            "wrong in red": thumbnails.marked(photo, (truth != said) & ~unjudged, unjudged),
+        }
+        figures = [html.figure(thumbnails.data_url(pixels), caption) for caption, pixels in pictures.items()]
+        strips.append(html.strip(poor.name, f"mean IoU of its classes {poor.score:.3f}", figures))
+    return "".join(strips)
+
+
+def _gallery(measured: Measurement) -> str:
+    data = open_folders(measured.card, measured.root, measured.split, measured.terms).data
+    figures = [
+        html.figure(
+            thumbnails.data_url(thumbnails.small(np.asarray(data.picture(poor.index)), 160)),
+            f"{poor.truth}, taken for {poor.said} ({poor.name}, {poor.score:.0%} sure of the truth)",
+        )
+        for poor in measured.worst
+    ]
+    return f'<div class="gallery">{"".join(figures)}</div>' if figures else ""
+
+
+def how(measured: Measurement) -> list[tuple[str, str]]:
+    """Everything that a reader needs to measure the same again."""
+    card, terms, clock = measured.card, measured.terms, measured.clock
+    stages = ", ".join(f"{stage} {spent:.1f}" for stage, spent in clock.medians_ms().items())
+    tolerance = "0.75 % of the diagonal" if terms.boundary is None else f"{terms.boundary} pixels"
+    segmented = isinstance(measured.scores, SegmentationScores)
+    return [
+        ("model", f"{card.name} {card.version}, {card.task}"),
+        ("sha256", card.sha256),
+        ("licence", card.licence.name),
+        ("data", f"{measured.root}, split {measured.split}, {measured.format}"),
+        ("pictures", f"{measured.pictures} of {measured.of}"),
+        ("size", "compared at each picture's own size" if segmented else ""),
+        ("longest side", f"{terms.max_side} pixels, as asked" if terms.max_side else "as the model's card says"),
+        ("boundary F", f"tolerance {tolerance}" if segmented and terms.boundary != 0 else ""),
+        ("time", f"{clock.seconds:.1f} s; median of a picture in ms: {stages}"),
+    ]

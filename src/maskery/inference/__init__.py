@@ -1,0 +1,1 @@
+"""Picture -> tensor -> model -> result."""

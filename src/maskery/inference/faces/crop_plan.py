@@ -1,0 +1,85 @@
+"""What working on one picture takes where it is shown to a model crop by crop, and a way that fits.
+
+The moments are those of ``memory_plan``, with others in them: the picture is decoded for the finder, then once more for
+the crops, and what the model said of each face is kept until all are put together.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from maskery.core.card import Finder, ModelCard
+from maskery.core.picture.orientation import turned_wh
+from maskery.core.plan import Decode, Plan
+from maskery.inference import preprocess
+from maskery.inference.faces.region import finest_side
+from maskery.inference.planning.memory_plan import (
+    HUGE_PIXELS,
+    KEPT_OF_DECODING,
+    KEPT_OF_RUN,
+    REDUCE_TO,
+    Footprint,
+    Moments,
+    PlanRequest,
+    bandings,
+    decodes,
+    kept_of_bands,
+    need_of,
+    reading_bytes,
+    sides,
+    tensor_bytes,
+)
+
+# Of a band in which crops are put together (tasks/pasting.py): ids, distances, and copies of what is compared.
+PASTING_BYTES = 6 << 20
+
+
+@dataclass(frozen=True)
+class Cropping:
+    """The ways to work of a model with a finder: call it with what is wanted."""
+
+    wanted: Finder
+    finder: ModelCard
+    footprint: Footprint
+
+    def __call__(self, asked: PlanRequest) -> Iterator[Plan]:
+        """What is asked for first: read in bands, fewer faces, smaller working sides."""
+        for max_side in sides(asked):
+            for decode in decodes(asked, streamed_first=asked.facts.pixels > HUGE_PIXELS):
+                faces = self.wanted.max_faces
+                while faces:
+                    yield from self._way(asked, max_side, decode, faces)
+                    faces //= 2
+
+    def _way(self, asked: PlanRequest, max_side: int | None, decode: Decode, faces: int) -> Iterator[Plan]:
+        facts = asked.facts
+        view_wh = view_size(facts.size_wh, self.wanted.levels, self.finder)
+        finding = preprocess.place(facts.size_wh, self.finder.input)
+        side = max(facts.size_wh)
+        working_wh = preprocess.place((side, side), asked.card.input, max_side).working_wh
+        seen, shown = finding.working_wh[0] * finding.working_wh[1], working_wh[0] * working_wh[1]
+        view = 4 * view_wh[0] * view_wh[1] if decode == "bands" else 0
+        if decode == "bands":
+            reading = reading_bytes(asked, decode, 1, turned_wh(view_wh, facts.orientation)) + view
+            held = view + 3 * REDUCE_TO**2 * 4 * shown
+        else:
+            reading, held = facts.decoding_bytes(), 4 * facts.pixels
+        scores = faces * shown * asked.footprint.output * 1.25
+        looking = held + seen * (tensor_bytes(asked) + self.footprint.run)
+        running = held + shown * (tensor_bytes(asked) + asked.footprint.run) + min(reading, KEPT_OF_DECODING)
+        pasting = scores + PASTING_BYTES
+        before = max(reading + scores, looking, running + scores)
+        moments = Moments(before, pasting, min(running, KEPT_OF_RUN), kept_of_bands(asked, decode, 1))
+        for banded in bandings(asked, first=facts.pixels > HUGE_PIXELS):
+            need, photo = need_of(asked, moments, banded)
+            yield Plan(decode, 1, working_wh, max_side, None, banded, photo, need, max_faces=faces)
+
+
+def view_size(size_wh: tuple[int, int], levels: int, finder: ModelCard) -> tuple[int, int]:
+    """The size of the whole picture at which its smallest part that the finder looks at has ``REDUCE_TO`` times the
+    finder's own pixels, or the picture's own size where that is less.
+    """
+    side = finest_side(size_wh, levels)
+    part_wh = size_wh if levels == 1 else (max(1, round(side)), max(1, round(side)))
+    shown = preprocess.place(part_wh, finder.input).content_wh
+    scale = min(1.0, REDUCE_TO * max(shown) / side)
+    return max(1, round(size_wh[0] * scale)), max(1, round(size_wh[1] * scale))

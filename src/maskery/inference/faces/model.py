@@ -1,0 +1,129 @@
+"""A model that looks at one face at a time, on a whole picture: find, crop, parse, paste back. docs/faces.md."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from maskery.core.boxes import Box
+from maskery.core.errors import BadRequest
+from maskery.core.picture.decode import Picture
+from maskery.core.plan import Face, Plan
+from maskery.core.result.banded import BandedResult, pack
+from maskery.core.result.types import Result, SemanticResult
+from maskery.core.timing import Stopwatch
+from maskery.inference import preprocess
+from maskery.inference.faces.crop_plan import Cropping
+from maskery.inference.faces.detector import FaceDetector
+from maskery.inference.faces.paste import Canvas, ParsedFace, certain_maps, pasted
+from maskery.inference.faces.region import Region, crop_of
+from maskery.inference.faces.view import View, views, whole_view
+from maskery.inference.pipeline import NOTHING, PLAIN, Model, RunOptions, keep
+from maskery.inference.planning.footprint import measure_footprint
+from maskery.inference.planning.memory_plan import PLAIN_DEMAND, Demand, choose
+from maskery.inference.tasks import banding, semantic
+from maskery.inference.tasks.base import ModelOutput
+from maskery.inference.upsample.resample import ClassMap
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cascade(Model):
+    """A model with its finder. It answers as every model does; its plan says which faces were found."""
+
+    finder: FaceDetector
+
+    def measured(self) -> "Cascade":
+        """Raises ``ModelError``."""
+        finder = replace(self.finder, footprint=measure_footprint(self.finder.session, self.finder.card))
+        return replace(self, footprint=measure_footprint(self.session, self.card), finder=finder)
+
+    def plan(
+        self,
+        picture: Picture,
+        run_options: RunOptions = PLAIN,
+        demand: Demand = PLAIN_DEMAND,
+        budget: int | None = None,
+    ) -> Plan:
+        """As ``Model.plan``; the faces are not found yet."""
+        wanted = self.wanted(picture, replace(run_options, tile=0), demand)
+        if run_options.tile:
+            raise BadRequest(
+                f"{self.card.name} looks at each face in a crop of its own, not at tiles.", "Leave tile out."
+            )
+        finder = self.finder
+        return choose(wanted, budget, Cropping(finder.wanted, finder.card, finder.footprint))
+
+    def follow(
+        self,
+        plan: Plan,
+        picture: Picture,
+        run_options: RunOptions = PLAIN,
+        watch: Stopwatch | None = None,
+        check_cancelled: Callable[[], None] = lambda: None,
+    ) -> Result | BandedResult:
+        """As ``Model.follow``. ``check_cancelled`` is called before each run."""
+        watch = watch or Stopwatch()
+        with watch.stage("decode"):
+            view = whole_view(picture, self.finder.view_wh(picture.size_wh), plan.decode)
+        with watch.stage("find"):
+            found = self.finder.find(view, picture.size_wh, check_cancelled)
+        plan = replace(plan, faces=self._faces(found[: plan.max_faces], picture), faces_found=len(found))
+        parsed = self._parsed(plan, picture, view, watch, check_cancelled)
+        del view
+        with watch.stage("postprocess"):
+            return keep(self._put_together(parsed, picture, plan, run_options, watch), run_options.classes)
+
+    def _faces(self, boxes: Sequence[Box], picture: Picture) -> tuple[Face, ...]:
+        crops = [crop_of(box, picture.size_wh, self.finder.wanted) for box in boxes]
+        return tuple(Face(box.xyxy, box.score, crop.xyxy) for box, crop in zip(boxes, crops, strict=True))
+
+    def _parsed(
+        self, plan: Plan, picture: Picture, seen: View, watch: Stopwatch, check_cancelled: Callable[[], None]
+    ) -> list[ParsedFace]:
+        """What the model says of the crop of each of the plan's faces. ``seen``: the picture as the finder saw it."""
+        for stage in ("preprocess", "run"):
+            watch.timings_ms[stage] = 0.0
+        spec, faces = self.card.input, plan.faces or ()
+        crops = [Region.of(face.crop_xyxy) for face in faces]
+        places = [preprocess.place(crop.whole_wh, spec, plan.max_side) for crop in crops]
+        if not crops:
+            return []
+        found = []
+        shown = watch.over("decode", views(picture, crops, places[0].content_wh, plan.decode, seen))
+        for face, crop, place, view in zip(faces, crops, places, shown, strict=True):
+            check_cancelled()
+            with watch.more("preprocess"):
+                pixels = view.crop(crop, place.content_wh, spec.pad_value)
+                tensor = preprocess.to_tensor(pixels, place, spec)
+            with watch.more("run"):
+                output = self.session.run(tensor)
+            reading = ModelOutput(output, place, place.frame(1), self.card, {})
+            found.append(ParsedFace(face.box_xyxy, crop, place, banding.scores_of(reading)))
+        return found
+
+    def _put_together(
+        self, parsed: Sequence[ParsedFace], picture: Picture, plan: Plan, run_options: RunOptions, watch: Stopwatch
+    ) -> Result | BandedResult:
+        card, background = self.card, self.card.background
+        assert background is not None
+        place = preprocess.place(picture.size_wh, self.finder.card.input)
+        frame = replace(place.frame(picture.orientation), answer_wh=run_options.answer_wh)
+        sheet = Canvas(
+            grid_wh=frame.size_wh,
+            picture_wh=picture.size_wh,
+            background=background,
+            dtype=np.uint8 if len(card.labels) <= 255 else np.uint16,
+            decide=banding.decider(card),
+            maps=certain_maps(run_options.maps, frame.size_wh),
+            logits=card.output.kind == "logits",
+        )
+        common = ModelOutput(NOTHING, place, frame, card, watch.timings_ms, plan=plan).common
+        bands, by = pasted(parsed, sheet), semantic.decided_by(card)
+        if plan.banded:
+            return BandedResult(**common, packed=pack(bands), decided_by=by)
+        class_map: ClassMap = np.empty(frame.size_wh[::-1], sheet.dtype)
+        top = 0
+        for band in bands:
+            class_map[top : top + len(band)] = band
+            top += len(band)
+        return SemanticResult(**common, class_map=class_map, decided_by=by, maps=sheet.maps)

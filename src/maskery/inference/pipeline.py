@@ -1,0 +1,255 @@
+"""THE ROAD: picture -> tensor -> session -> task -> result. Every door comes through here."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskery.core.card import ModelCard
+from maskery.core.errors import BadRequest, nearest
+from maskery.core.picture.decode import Picture
+from maskery.core.plan import Plan
+from maskery.core.result.banded import BandedResult
+from maskery.core.result.types import MAPS, Frame, Result, SemanticResult
+from maskery.core.timing import Stopwatch
+from maskery.inference import preprocess, source
+from maskery.inference.planning.footprint import measure_footprint
+from maskery.inference.planning.header import facts_of
+from maskery.inference.planning.memory_plan import (
+    PLAIN_DEMAND,
+    UNMEASURED,
+    Demand,
+    Footprint,
+    PlanRequest,
+    choose,
+    tiles_of,
+)
+from maskery.inference.runtimes.base import Session
+from maskery.inference.runtimes.registry import open_session
+from maskery.inference.tasks import banding
+from maskery.inference.tasks.base import ModelOutput
+from maskery.inference.tasks.registry import TASKS
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a caller may ask of a run: only these classes, another working size, these of ``result.MAPS``.
+
+    ``tile``: side in pixels of the picture of the tiles that it is cut into; 0 = none, None = only where it is huge.
+    ``answer_wh``: (width, height) of the answer's grid instead of the upright picture's own pixels; classes are decided
+    there from the same scores. For doors whose contract has another size, and for summaries.
+    """
+
+    classes: tuple[str, ...] = ()
+    max_side: int | None = None
+    maps: tuple[str, ...] = ()
+    answer_wh: tuple[int, int] | None = None
+    tile: int | None = None
+
+
+PLAIN = RunOptions()
+
+NOTHING = np.empty(0, np.float32)
+"""The output of tiles, which is looked at tile by tile."""
+
+
+@dataclass(frozen=True)
+class PreparedPicture:
+    """One picture ready for the session: ``tensor`` (1, 3, h, w) or (1, h, w, 3), and what its output will need."""
+
+    tensor: preprocess.Tensor
+    placement: preprocess.Placement
+    orientation: int
+    run_options: RunOptions
+    plan: Plan
+    watch: Stopwatch
+
+
+@dataclass(frozen=True)
+class Model:
+    """A card with its loaded session. Thread-safe: nothing of a run is kept here. ``footprint``: what a run takes."""
+
+    card: ModelCard
+    session: Session
+    footprint: Footprint = UNMEASURED
+
+    @property
+    def key(self) -> str:
+        """NAME@VERSION."""
+        return f"{self.card.name}@{self.card.version}"
+
+    def measured(self) -> "Model":
+        """The same, knowing what its runs take. Raises ``ModelError``."""
+        return replace(self, footprint=measure_footprint(self.session, self.card))
+
+    def run(self, picture: Picture, run_options: RunOptions = PLAIN) -> Result:
+        """Segment one picture.
+
+        Raises ``BadRequest`` for a wish that this model cannot fulfil, ``PictureError`` for damaged pixels,
+        ``ModelError`` where the model does not do what its card says.
+        """
+        result = self.follow(self.plan(picture, run_options), picture, run_options)
+        return result.whole() if isinstance(result, BandedResult) else result
+
+    def plan(
+        self,
+        picture: Picture,
+        run_options: RunOptions = PLAIN,
+        demand: Demand = PLAIN_DEMAND,
+        budget: int | None = None,
+    ) -> Plan:
+        """How this picture is to be worked on, so that all of it, the writing of the answer included, takes ``budget``
+        bytes at most; None = whatever it takes.
+
+        Raises ``BadRequest`` as ``run`` does, ``TooLarge`` where it cannot be done.
+        """
+        return choose(self.wanted(picture, run_options, demand), budget)
+
+    def wanted(self, picture: Picture, run_options: RunOptions, demand: Demand) -> PlanRequest:
+        """What a plan has to fit. Raises ``BadRequest`` as ``run`` does."""
+        check(run_options, self.card)
+        return PlanRequest(
+            facts_of(picture),
+            self.card,
+            demand,
+            self.footprint,
+            run_options.max_side,
+            run_options.tile,
+            run_options.answer_wh,
+            len(run_options.maps),
+        )
+
+    def follow(
+        self,
+        plan: Plan,
+        picture: Picture,
+        run_options: RunOptions = PLAIN,
+        watch: Stopwatch | None = None,
+        check_cancelled: Callable[[], None] = lambda: None,
+    ) -> Result | BandedResult:
+        """Segment as ``plan`` says: in bands where it is ``banded``. Raises as ``run`` does.
+
+        ``check_cancelled`` is called before each tile; what it raises ends the work.
+        """
+        watch = watch or Stopwatch()
+        if plan.tiles:
+            return self._tiled(plan, picture, run_options, watch, check_cancelled)
+        prepared = self.prepare(picture, run_options, watch, plan)
+        return self.finish(prepared, self.infer([prepared])[0])
+
+    def prepare(
+        self,
+        picture: Picture,
+        run_options: RunOptions = PLAIN,
+        watch: Stopwatch | None = None,
+        plan: Plan | None = None,
+    ) -> PreparedPicture:
+        """Decode and fit one picture, not in tiles. Raises as ``run`` does."""
+        watch, spec = watch or Stopwatch(), self.card.input
+        plan = plan or self.plan(picture, replace(run_options, tile=0))
+        check(run_options, self.card)
+        placement = preprocess.place(picture.size_wh, spec, plan.max_side)
+        with watch.stage("decode"):
+            pixels = source.in_one_piece(picture, placement.content_wh, plan)
+        with watch.stage("preprocess"):
+            tensor = preprocess.to_tensor(pixels, placement, spec)
+        return PreparedPicture(tensor, placement, picture.orientation, run_options, plan, watch)
+
+    def infer(self, group: Sequence[PreparedPicture]) -> list[NDArray[np.generic]]:
+        """The output of each, with a batch axis of 1. Several must have tensors of one shape: they run as one batch."""
+        started = time.perf_counter()
+        if len(group) == 1:
+            outputs = [self.session.run(group[0].tensor)]
+        else:
+            together = self.session.run(np.concatenate([one.tensor for one in group]))
+            outputs = [together[i : i + 1] for i in range(len(group))]
+        for one in group:
+            one.watch.note("run", started)
+        return outputs
+
+    def finish(self, prepared: PreparedPicture, output: NDArray[np.generic]) -> Result | BandedResult:
+        """The result of one picture from its output; in bands where its plan says so."""
+        run_options, plan = prepared.run_options, prepared.plan
+        with prepared.watch.stage("postprocess"):
+            frame = prepared.placement.frame(prepared.orientation)
+            reading = self._reading(output, prepared.placement, frame, run_options, plan, prepared.watch)
+            read = banding.read if plan.banded else TASKS[self.card.task]
+            return keep(read(reading), run_options.classes)
+
+    def _tiled(
+        self,
+        plan: Plan,
+        picture: Picture,
+        run_options: RunOptions,
+        watch: Stopwatch,
+        check_cancelled: Callable[[], None],
+    ) -> Result | BandedResult:
+        assert plan.tiles is not None
+        turn = picture.orientation if plan.decode == "bands" else 1
+        grid = tiles_of(facts_of(picture), self.card, plan.decode, plan.tiles.asked, plan.max_side)
+        placement = grid.placement(turn)
+
+        def run(tensor: preprocess.Tensor) -> NDArray[np.generic]:
+            check_cancelled()
+            with watch.more("run"):
+                return self.session.run(tensor)
+
+        rows = watch.over("decode", source.for_tiles(picture, plan, grid))
+        reading = self._reading(NOTHING, placement, placement.frame(picture.orientation), run_options, plan, watch)
+        with watch.rest("postprocess"):
+            result = keep(banding.read_tiles(rows, grid, turn, run, reading), run_options.classes)
+        assert isinstance(result, BandedResult)
+        return result if plan.banded else result.whole()
+
+    def _reading(
+        self,
+        output: NDArray[np.generic],
+        placement: preprocess.Placement,
+        frame: Frame,
+        run_options: RunOptions,
+        plan: Plan,
+        watch: Stopwatch,
+    ) -> ModelOutput:
+        if run_options.answer_wh:
+            frame = replace(frame, answer_wh=run_options.answer_wh)
+            placement = replace(placement, original_wh=run_options.answer_wh)
+        return ModelOutput(output, placement, frame, self.card, watch.timings_ms, run_options.maps, plan)
+
+
+def load_model(card: ModelCard, path: Path, device: str = "cpu", threads: int = 0) -> Model:
+    """Open the session of a model that needs no other one; see ``open_session`` for the errors.
+
+    ``loading.open_model`` opens any model that can answer.
+    """
+    return Model(card, open_session(card, path, device, threads))
+
+
+def check(run_options: RunOptions, card: ModelCard) -> None:
+    """Raises ``BadRequest`` for a wish that a model with this card cannot fulfil. Needs no loaded model."""
+    for name in run_options.maps:
+        if name not in MAPS:
+            raise BadRequest(f"There is no map {name!r}.", nearest(name, MAPS))
+        if card.task != "semantic" or card.output.kind == "class-map":
+            raise BadRequest(
+                f"{card.name} has no {name} map: it gives no scores of several classes for a pixel.",
+                "Ask a semantic model that gives scores, or without maps.",
+            )
+    if run_options.classes and card.task == "classification":
+        raise BadRequest(f"{card.name} is a classifier: it has no mask to restrict.", "Leave classes out.")
+    if run_options.tile and card.task == "classification":
+        raise BadRequest(f"{card.name} is a classifier: it looks at a picture as a whole.", "Leave tile out.")
+    if run_options.tile and run_options.maps:
+        raise BadRequest("A picture in tiles has no maps beside the classes.", "Ask without maps, or with tile=0.")
+    choices = card.labels[1:] if card.task == "foreground" else card.labels
+    for name in run_options.classes:
+        if name not in choices:
+            raise BadRequest(f"{card.name} has no class {name!r}.", nearest(name, choices))
+
+
+def keep(result: Result | BandedResult, classes: Sequence[str]) -> Result | BandedResult:
+    """Only these classes, where there are some and the result has classes a pixel."""
+    semantic = isinstance(result, SemanticResult) or (isinstance(result, BandedResult) and not result.soft)
+    return result.keep(classes) if classes and semantic else result  # type: ignore[union-attr]

@@ -1,0 +1,1 @@
+"""What a run takes of memory, and a way to work that fits."""

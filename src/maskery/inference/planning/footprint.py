@@ -1,0 +1,76 @@
+"""What a run of a model takes, and whether pictures of one size are faster together: measured when it is loaded.
+
+On two processor cores a batch of four takes 1.5 times as long a picture as four runs (ADR 0009), because the
+activations leave the cache; an accelerator gains. So it is tried with the very model on the very device.
+"""
+
+import time
+
+import numpy as np
+
+from maskery.core.card import ModelCard
+from maskery.core.errors import ModelError
+from maskery.core.process_memory import give_back, peak_since_reset, reset_peak, resident_bytes
+from maskery.inference import preprocess
+from maskery.inference.planning.memory_plan import RUN_BYTES, Footprint
+from maskery.inference.runtimes.base import Session
+
+# Sizes of another shape take a little more a pixel than the one that is measured.
+MARGIN = 1.2
+
+
+def measure_footprint(session: Session, card: ModelCard) -> Footprint:
+    """Run it at its own working size, before any other run: what that one left would be used again, and not seen.
+
+    Other work in this process at the same time can only make it more.
+
+    Where the system does not let its peak be reset, the run is put at ``RUN_BYTES``. Raises ``ModelError``.
+    """
+    placement = preprocess.place((640, 480), card.input)
+    pixels = np.random.default_rng(0).integers(0, 256, (*placement.content_wh[::-1], 3), np.uint8)
+    tensor = preprocess.to_tensor(pixels, placement, card.input)
+    working = placement.working_wh[0] * placement.working_wh[1]
+    give_back()
+    measured = reset_peak()
+    before = resident_bytes()
+    output = session.run(tensor, keep=False)
+    took = (peak_since_reset() - before) / working if measured else RUN_BYTES
+    each = output.nbytes / working
+    return Footprint(max(MARGIN * took, 2 * each), each)
+
+
+TRIED = 2  # pictures together: what gains shows with two, and four would need twice the memory at the start
+GAIN = 0.9  # of a single run's time, for a batch to be worth waiting for company
+SLOW_MS = 250.0  # a single run that takes longer is timed only once
+
+
+def measure_batch(session: Session, card: ModelCard, most: int) -> tuple[int, dict[int, float]]:
+    """(pictures that go together, {batch size: milliseconds a picture}), at most ``most`` together.
+
+    1 where batches do not gain, the model has a fixed batch axis, or ``most`` is 1. Raises ``ModelError``.
+    """
+    if most < 2 or not session.batches:
+        return 1, {}
+    working = preprocess.place((640, 480), card.input)
+    pixels = np.random.default_rng(0).integers(0, 256, (*working.content_wh[::-1], 3), np.uint8)
+    tensor = preprocess.to_tensor(pixels, working, card.input)
+    size = min(TRIED, most)
+    together = np.concatenate([tensor] * size)
+    try:
+        single, batch = _milliseconds(session, tensor), _milliseconds(session, together) / size
+        session.run(tensor, keep=False)
+    except ModelError:
+        return 1, {}  # its batch axis is dynamic in name only
+    return most if batch < GAIN * single else 1, {1: round(single, 2), size: round(batch, 2)}
+
+
+def _milliseconds(session: Session, tensor: preprocess.Tensor) -> float:
+    """The best of up to three runs."""
+    best = float("inf")
+    for _ in range(3):
+        started = time.perf_counter()
+        session.run(tensor)
+        best = min(best, (time.perf_counter() - started) * 1000)
+        if best > SLOW_MS:
+            break
+    return best

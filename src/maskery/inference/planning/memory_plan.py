@@ -1,0 +1,306 @@
+"""What working on one picture will take, estimated from its header before it is decoded, and a way that fits.
+
+``need`` is the largest of five moments: decoding, the model's run, the decision at the picture's pixels, reading the
+photo that the answer is drawn on, writing the answer. ``tests/engine/test_memory_plan.py`` holds it against what
+processes really took.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from maskery.core.card import ModelCard
+from maskery.core.errors import TooLarge
+from maskery.core.picture import stream
+from maskery.core.picture.orientation import turned_wh
+from maskery.core.picture.resize import BAND_ROWS
+from maskery.core.plan import Decode, Plan, Tiles, mib
+from maskery.inference import preprocess
+from maskery.inference.planning.header import PictureFacts
+from maskery.inference.tiles.blend import DECIDE_PIXELS
+from maskery.inference.tiles.grid import TileGrid, lay_out
+
+# A picture of more pixels is cut into tiles, unless the caller says otherwise.
+HUGE_PIXELS = 100_000_000
+# A large JPEG is decoded at not less than this many times the working size. The mask then differs from a full
+# decode's in about 1 % of the pixels, along borders (docs/benchmarks-engine.md); at 1 it would be 4 ms faster.
+REDUCE_TO = 2
+# Bytes a working pixel that a run takes where it was not measured: three times what the built-in models take.
+RUN_BYTES = 500.0
+# Working copies of bands, small objects, and what the allocator rounds up.
+SLACK = 10 << 20
+# Of a map in compressed bands, a pixel: several times what photographs take.
+BANDED_BYTES = 0.05
+# What the allocator keeps at most of what was freed: of decoding while the model runs, of a run afterwards. It maps
+# larger blocks by themselves (serving/memory.py), and these go back at once.
+KEPT_OF_DECODING, KEPT_OF_RUN = 16 << 20, 32 << 20
+SMALLEST_STEP = 16
+# Of the working side that was asked for, less is no answer worth giving.
+LEAST_SIDE = 1 / 3
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What the answer takes beside the result.
+
+    ``photo``: it is drawn on the upright picture. ``bands``: it can be written band by band. ``held``: bytes a pixel
+    that its writer holds at its end, beside result and photo. ``shown``: bytes a pixel of the photo in it before they
+    are packed without loss; 0 where there is none.
+    """
+
+    photo: bool = False
+    bands: bool = False
+    held: float = 2.0
+    shown: float = 0.0
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes a working pixel: ``run``, the peak of a run with its output; ``output``, the output alone."""
+
+    run: float = RUN_BYTES
+    output: float = 84.0
+
+
+PLAIN_DEMAND, UNMEASURED = Demand(), Footprint()
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What is known of a run before it, and asked of it: the wish's ``max_side``, ``tile``, ``answer_wh``, and how many
+    ``maps`` beside the classes.
+    """
+
+    facts: PictureFacts
+    card: ModelCard
+    demand: Demand = PLAIN_DEMAND
+    footprint: Footprint = UNMEASURED
+    max_side: int | None = None
+    tile: int | None = None
+    answer_wh: tuple[int, int] | None = None
+    maps: int = 0
+
+    @property
+    def answer_pixels(self) -> int:
+        width, height = self.answer_wh or self.facts.size_wh
+        return width * height
+
+    @property
+    def tiled(self) -> bool:
+        """Whether it is cut into tiles: where that is asked for, or where it is huge and nothing was said."""
+        if self.card.task == "classification" or self.maps:
+            return False
+        return self.facts.pixels > HUGE_PIXELS if self.tile is None else self.tile > 0
+
+
+Ways = Callable[[PlanRequest], Iterator[Plan]]
+"""Ways to work, what is asked for first."""
+
+
+def choose(wanted: PlanRequest, budget: int | None = None, ways: Ways | None = None) -> Plan:
+    """The plan that is nearest to what is wanted and needs at most ``budget`` bytes; None = whatever it takes.
+
+    ``ways``: other ways to work than in one piece or in tiles.
+
+    Raises ``TooLarge`` where nothing fits, saying which size would; ``BadRequest`` as ``preprocess.place`` and
+    ``grid.lay_out`` do.
+    """
+    first, ways = None, ways or in_one_or_tiles
+    for plan in ways(wanted):
+        if budget is None or plan.need_bytes <= budget:
+            return replace(plan, budget_bytes=budget, changed=_changes(first or plan, plan))
+        first = first or plan
+    assert first is not None
+    assert budget is not None
+    raise TooLarge(
+        f"This picture would take {mib(first.need_bytes)} MiB, and there are {mib(budget)} MiB for it.",
+        _cure(wanted, budget, ways),
+    )
+
+
+def reduction(stored_wh: tuple[int, int], content_wh: tuple[int, int]) -> int:
+    """By how much a JPEG of ``stored_wh`` may be reduced, 1, 2, 4 or 8, for ``content_wh`` working pixels."""
+    spare = min(stored // (REDUCE_TO * content) for stored, content in zip(stored_wh, content_wh, strict=True))
+    return next(scale for scale in (8, 4, 2, 1) if spare >= scale or scale == 1)
+
+
+def tiles_of(facts: PictureFacts, card: ModelCard, decode: Decode, side: int | None, max_side: int | None) -> TileGrid:
+    """The tiles of ``side`` pixels of the picture, None = as the working size suggests; of what ``decode`` gives: bands
+    come as the picture is stored, the whole comes upright.
+    """
+    stored = decode == "bands"
+    size, turned = (facts.stored_wh, facts.orientation >= 5) if stored else (facts.size_wh, False)
+    return lay_out(size, turned, card.input, side, max_side)
+
+
+def in_one_or_tiles(wanted: PlanRequest) -> Iterator[Plan]:
+    """Ways to work, what is asked for first: read in bands, larger tiles, smaller working sides."""
+    if wanted.tiled:
+        side = wanted.tile
+        while True:
+            for decode in decodes(wanted, streamed_first=True):
+                grid = tiles_of(wanted.facts, wanted.card, decode, side, wanted.max_side)
+                yield from _tiled(wanted, grid, decode, side)
+            if grid.count == 1:
+                break
+            side = 2 * grid.side
+    for max_side in sides(wanted):
+        for decode in decodes(wanted, streamed_first=wanted.facts.pixels > HUGE_PIXELS):
+            yield from _in_one(wanted, max_side, decode)
+
+
+def decodes(wanted: PlanRequest, streamed_first: bool) -> list[Decode]:
+    if not streamed(wanted):
+        return ["whole"]
+    return ["bands", "whole"] if streamed_first else ["whole", "bands"]
+
+
+def streamed(wanted: PlanRequest) -> bool:
+    return not wanted.facts.why_whole and stream.available()
+
+
+def sides(wanted: PlanRequest) -> Iterator[int | None]:
+    """The wished working side, then smaller ones: none for a model of fixed size."""
+    yield wanted.max_side
+    spec = wanted.card.input
+    if spec.fixed:
+        return
+    step = -(-SMALLEST_STEP // spec.multiple) * spec.multiple
+    longest = max(preprocess.place(wanted.facts.size_wh, spec, wanted.max_side).working_wh)
+    yield from range((longest - 1) // step * step, math.ceil(max(spec.min_side, step, LEAST_SIDE * longest)) - 1, -step)
+
+
+def _in_one(wanted: PlanRequest, max_side: int | None, decode: Decode) -> Iterator[Plan]:
+    place = preprocess.place(wanted.facts.size_wh, wanted.card.input, max_side)
+    content = turned_wh(place.content_wh, wanted.facts.orientation)
+    reduce = reduction(wanted.facts.stored_wh, content) if wanted.facts.jpeg else 1
+    way: Decode = "reduced" if decode == "whole" and reduce > 1 else decode
+    reading = reading_bytes(wanted, way, reduce, content)
+    working = place.working_wh[0] * place.working_wh[1]
+    running = working * (tensor_bytes(wanted) + wanted.footprint.run) + min(reading, KEPT_OF_DECODING)
+    deciding, kept = 2 * working * wanted.footprint.output, min(running, KEPT_OF_RUN)
+    moments = Moments(max(reading, running), deciding, kept, kept_of_bands(wanted, decode, reduce))
+    for banded in bandings(wanted, first=wanted.facts.pixels > HUGE_PIXELS):
+        need, photo = need_of(wanted, moments, banded)
+        yield Plan(way, reduce, place.working_wh, max_side, None, banded, photo, need)
+
+
+def _tiled(wanted: PlanRequest, grid: TileGrid, decode: Decode, asked: int | None) -> Iterator[Plan]:
+    jpeg = wanted.facts.jpeg and decode == "bands"
+    reduce = reduction(wanted.facts.stored_wh, grid.content_wh) if jpeg else 1
+    tile_pixels = grid.tile_wh[0] * grid.tile_wh[1]
+    row_pixels = grid.whole_wh[0] * grid.tile_wh[1]
+    reading = reading_bytes(wanted, decode, reduce, grid.content_wh) + 6 * row_pixels
+    if decode == "whole":
+        reading += 3 * wanted.facts.pixels  # it stays while the tiles are read
+    scores = row_pixels * wanted.footprint.output * 2.5
+    one_tile = tile_pixels * (tensor_bytes(wanted) + wanted.footprint.run)
+    kept = kept_of_bands(wanted, decode, reduce)
+    # The bands are still open while the map is made, so what would be kept of them later is among ``reading``.
+    deciding = reading + scores - kept
+    moments = Moments(reading + scores + one_tile, deciding, min(one_tile, KEPT_OF_RUN), kept)
+    for banded in bandings(wanted, first=True):
+        need, photo = need_of(wanted, moments, banded)
+        tiles = Tiles(grid.side, grid.overlap, grid.count, asked)
+        working = turned_wh(grid.tile_wh, wanted.facts.orientation if decode == "bands" else 1)
+        yield Plan(decode, reduce, working, wanted.max_side, tiles, banded, photo, need)
+
+
+def bandings(wanted: PlanRequest, first: bool) -> list[bool]:
+    if not wanted.demand.bands or wanted.maps or wanted.card.task == "classification":
+        return [False]
+    return [True, False] if first else [False, True]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Bytes: ``before``, the most before there is a map; ``deciding``, beside the map while it is made; ``kept``, what
+    the allocator keeps of a run, and ``kept_of_bands``, of reading in bands: reading so again finds it.
+    """
+
+    before: float
+    deciding: float
+    kept: float
+    kept_of_bands: float
+
+
+def need_of(wanted: PlanRequest, moments: Moments, banded: bool) -> tuple[int, Decode | None]:
+    """The peak in bytes, and how the photo is read."""
+    demand, answer = wanted.demand, wanted.answer_pixels
+    depth = 1 if len(wanted.card.labels) <= 255 else 2
+    held = answer * (BANDED_BYTES if banded else depth + 4 * wanted.maps)
+    copy = 4 * DECIDE_PIXELS if banded else answer * depth  # of a band while it is decided, or of the whole
+    held += moments.kept + moments.kept_of_bands
+    peak = max(moments.before, held + copy + moments.deciding)
+    photo: Decode | None = None
+    if demand.photo:
+        photo = "bands" if banded and streamed(wanted) and wanted.facts.orientation == 1 else "whole"
+        if photo == "bands":
+            held += max(0.0, wanted.facts.streaming_bytes() - moments.kept_of_bands)
+        else:
+            reading = max(wanted.facts.decoding_bytes(), (wanted.facts.pillow + 3.0) * wanted.facts.pixels)
+            peak = max(peak, held + reading)
+            held += 3.0 * wanted.facts.pixels
+    written = demand.held * answer + wanted.facts.packed_bytes(demand.shown)
+    peak = max(peak, held + copy + written)
+    return int(wanted.facts.source_bytes + peak + SLACK), photo
+
+
+def reading_bytes(wanted: PlanRequest, decode: Decode, reduce: int, content_wh: tuple[int, int]) -> float:
+    """The moment in which the picture is decoded and brought to ``content_wh``, as it is stored."""
+    height = -(-wanted.facts.stored_wh[1] // reduce)
+    if decode == "bands":
+        window = (BAND_ROWS + 4) * max(1.0, height / content_wh[1]) * content_wh[0] * 3
+        return wanted.facts.streaming_bytes(reduce) + 10 * window
+    return wanted.facts.decoding_bytes(reduce) + 4 * height * content_wh[0]
+
+
+def kept_of_bands(wanted: PlanRequest, decode: Decode, reduce: int) -> float:
+    return min(wanted.facts.streaming_bytes(reduce), KEPT_OF_RUN) if decode == "bands" else 0.0
+
+
+def tensor_bytes(wanted: PlanRequest) -> float:
+    """Bytes a working pixel of the tensor and of what it is made of."""
+    return 3 + 2 * (12 if wanted.card.input.dtype == "float32" else 3)
+
+
+def _changes(first: Plan, plan: Plan) -> str:
+    """What ``plan`` does otherwise than ``first``, the one that was asked for."""
+    words = []
+    if plan.decode != first.decode and plan.decode == "bands":
+        words.append("read in bands of rows")
+    if plan.banded and not first.banded:
+        words.append("the map is kept compressed")
+    if first.tiles and plan.tiles != first.tiles:
+        words.append(f"tiles of {plan.tiles.side} pixels instead of {first.tiles.side}" if plan.tiles else "no tiles")
+    elif plan.working_wh != first.working_wh:
+        words.append("worked at {} x {} pixels instead of {} x {}".format(*plan.working_wh, *first.working_wh))
+    if plan.max_faces != first.max_faces:
+        words.append(f"at most {plan.max_faces} faces instead of {first.max_faces}")
+    return f"To fit the memory: {', '.join(words)}." if words else ""
+
+
+def _cure(wanted: PlanRequest, budget: int, ways: Ways) -> str:
+    """The size that would fit, and what else would help."""
+    size = _fitting(wanted, budget, ways)
+    cures = [f"One of {size[0]} x {size[1]} pixels would fit." if size else "No picture fits: give the server more."]
+    if not wanted.facts.why_whole and not stream.available():
+        cures.append("Or let it be read in bands of rows: pip install 'maskery[huge]'.")
+    elif wanted.facts.why_whole:
+        cures.append(f"Or save it as a plain PNG or JPEG: {wanted.facts.why_whole}.")
+    elif not wanted.demand.bands:
+        cures.append("Or ask for format mask, color or json, which are written in bands.")
+    return " ".join(cures)
+
+
+def _fitting(wanted: PlanRequest, budget: int, ways: Ways) -> tuple[int, int] | None:
+    """The largest size of the picture's shape, format and compression that fits, to the pixel of its longer side."""
+    width, height = wanted.facts.size_wh
+    low, high = 0, max(width, height)
+    while high - low > 1:
+        middle = (low + high) // 2
+        smaller = replace(wanted, facts=wanted.facts.scaled(middle / max(width, height)))
+        fits = any(plan.need_bytes <= budget for plan in ways(smaller))
+        low, high = (middle, high) if fits else (low, middle)
+    scale = low / max(width, height)
+    return (max(1, int(width * scale)), max(1, int(height * scale))) if low else None

@@ -1,0 +1,109 @@
+"""ONNX Runtime behind ``Session``."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from maskery.core.card import Input, ModelCard
+from maskery.core.errors import DeviceError, ModelError
+from maskery.inference.preprocess import Tensor
+from maskery.inference.runtimes.base import expect_tensor, joined, log
+
+CUDA = "CUDAExecutionProvider"
+CPU = "CPUExecutionProvider"
+
+CHANNELS = 3
+# Of models that take pictures as they come.
+NATIVE_SIDE = 512
+
+
+@cache
+def multiplies_bytes(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor has instructions for sums of int8 products (VNNI, AMX); False where that is not known."""
+    try:
+        flags = set(cpuinfo.read_text(encoding="utf-8").split())
+    except OSError:
+        return False
+    return bool(flags & {"avx512_vnni", "avx_vnni", "amx_int8"})
+
+
+class OnnxSession:
+    """Memory stays in ONNX Runtime's arena from run to run, and goes back after a run of more than one usual picture.
+
+    So the usual run finds its memory mapped and warm, while batches and unusual sizes do not pile up hundreds of
+    megabytes.
+    Waiting threads sleep instead of spinning: the same latency for one caller, 14 % more pictures a second for two
+    (docs/adr/0004-onnxruntime-memory.md).
+    """
+
+    def __init__(self, card: ModelCard, path: Path, device: str, threads: int) -> None:
+        providers = _providers(device)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.enable_mem_pattern = False
+        options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if not multiplies_bytes():
+            # int8 products overflow there but for this; elsewhere it would only halve the speed.
+            options.add_session_config_entry("session.x64quantprecision", "1")
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(path, options, providers=providers)
+        except Exception as error:  # its exceptions share no base class
+            raise ModelError(
+                f"ONNX Runtime cannot load {path.name}: {_first_line(error)}", "Check the file."
+            ) from error
+        self.device = "cuda" if self._session.get_providers()[0] == CUDA else "cpu"
+        if device == "cuda" and self.device != "cuda":
+            raise DeviceError("ONNX Runtime fell back to the CPU.", "Check driver and CUDA libraries, or use cpu.")
+        if device == "auto":
+            log.info("device auto: %s runs on %s", card.name, self.device)
+        self.runtime = f"onnxruntime {ort.__version__}"
+        self.batches = any(
+            isinstance(t.shape[0], str) for t in self._session.get_inputs() if t.name == card.input.tensor
+        )
+        self._usual_pixels = usual_pixels(card.input)
+        self._giving_back = ort.RunOptions()
+        self._giving_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        self._input, self._outputs = card.input.tensor, [n for n in (card.output.tensor, card.output.joined) if n]
+        expect_tensor("input", self._input, [t.name for t in self._session.get_inputs()], path.name)
+        for name in self._outputs:
+            expect_tensor("output", name, [t.name for t in self._session.get_outputs()], path.name)
+
+    def run(self, tensor: Tensor, keep: bool = True) -> NDArray[np.generic]:
+        usual = tensor.size <= CHANNELS * self._usual_pixels
+        options = None if keep and usual else self._giving_back
+        try:
+            results: list[NDArray[np.generic]] = self._session.run(self._outputs, {self._input: tensor}, options)
+        except Exception as error:  # as above
+            raise ModelError(
+                f"The model refused a {tensor.dtype} tensor of shape {tensor.shape}: {_first_line(error)}",
+                "Correct the input part of its card.",
+            ) from error
+        return joined(results)
+
+
+def usual_pixels(spec: Input) -> int:
+    """Working pixels up to which runs may keep their memory: those of one picture, without a wish for another size."""
+    if spec.size:
+        return spec.size[0] * spec.size[1]
+    side = spec.side or NATIVE_SIDE
+    return 2 * side**2 if spec.resize == "shortest-side" else side**2
+
+
+def _providers(device: str) -> list[Any]:
+    present = ort.get_available_providers()
+    if device == "cuda" and CUDA not in present:
+        raise DeviceError(
+            f"Device cuda was asked for, but this ONNX Runtime has {', '.join(present)}.",
+            "Use --device cpu, or install onnxruntime-gpu in place of onnxruntime.",
+        )
+    return [CUDA, CPU] if device in ("cuda", "auto") and CUDA in present else [CPU]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,1 @@
+"""Output tensors -> results, a file a task."""

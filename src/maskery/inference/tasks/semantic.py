@@ -1,0 +1,58 @@
+"""Semantic segmentation: one class a pixel."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskery.core.card import ModelCard
+from maskery.core.errors import ModelError
+from maskery.core.result.types import SemanticResult
+from maskery.inference.tasks.base import ModelOutput, planes
+from maskery.inference.upsample import resample
+from maskery.inference.upsample.certainty import certainty_maps
+
+
+def read(reading: ModelOutput) -> SemanticResult:
+    """Decide the class of every original pixel from interpolated scores, or from the model's own class map."""
+    if reading.card.output.kind == "class-map":
+        class_map = resample.nearest_map(class_ids(reading), reading.placement)
+        return SemanticResult(**reading.common, class_map=class_map, decided_by=decided_by(reading.card))
+    scores = class_scores(reading)
+    coarse = reading.frame.answer_wh is not None and resample.is_coarser(scores, reading.placement)
+    decide = resample.sampled_map if coarse else resample.class_map
+    return SemanticResult(
+        **reading.common,
+        class_map=decide(scores, reading.placement),
+        decided_by="nearest scores" if coarse else decided_by(reading.card),
+        maps=certainty_maps(scores, reading.placement, reading.maps, reading.card.output.kind == "logits"),
+    )
+
+
+def decided_by(card: ModelCard) -> str:
+    """How the classes at the picture's pixels come from what the model gives."""
+    nearest = "nearest neighbour of the model's own class map"
+    return nearest if card.output.kind == "class-map" else "interpolated scores"
+
+
+def class_scores(reading: ModelOutput) -> NDArray[np.float32]:
+    """The output as (C, h, w), a plane a label. Raises ``ModelError`` where it does not fit the card."""
+    scores, card = planes(reading), reading.card
+    if len(scores) != len(card.labels):
+        raise ModelError(
+            f"{card.name} gave {len(scores)} classes, its card has {len(card.labels)} labels.", "Correct the labels."
+        )
+    return scores
+
+
+def class_ids(reading: ModelOutput) -> resample.ClassMap:
+    """The output as (h, w) class ids, of a model that gives only these. Raises as ``class_scores`` does."""
+    labels, card = _flat(reading.output), reading.card
+    if labels.ndim != 2 or labels.min() < 0 or labels.max() >= len(card.labels):
+        raise ModelError(f"{card.name} gave class ids or a shape outside its card.", "Correct labels or output.layout.")
+    return labels.astype(np.uint8) if len(card.labels) <= 255 else labels.astype(np.uint16)
+
+
+def _flat(output: NDArray[np.generic]) -> NDArray[np.generic]:
+    """(1, h, w), (1, 1, h, w), (1, h, w, 1) or (h, w) -> (h, w)."""
+    while output.ndim > 2 and output.shape[0] == 1:
+        output = output[0]
+    return output[..., 0] if output.ndim == 3 and output.shape[2] == 1 else output

@@ -1,0 +1,1 @@
+"""Huge pictures, tile by tile."""

@@ -1,0 +1,1 @@
+"""Scores of the working size -> decisions at the picture's pixels."""

@@ -1,0 +1,1 @@
+"""Models as data: cards, store, catalogue, built-in weights."""

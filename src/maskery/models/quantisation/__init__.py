@@ -1,0 +1,1 @@
+"""Smaller and faster files of a model, within a measured loss."""

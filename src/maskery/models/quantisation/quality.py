@@ -1,0 +1,112 @@
+"""What two models are worth on a data set, and which is the faster."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from maskery.core import card
+from maskery.evaluation.confusion import ClassificationScores, Scores
+from maskery.evaluation.measure import measure
+from maskery.evaluation.options import EvaluationOptions, Progress
+from maskery.inference.pipeline import Model
+from maskery.inference.preprocess import Tensor
+from maskery.inference.runtimes.base import Session
+
+DIGITS = 5
+WORST = 5
+
+
+@dataclass(frozen=True)
+class Score:
+    """``value``: what ``measure`` names, 0..1, and its parts by class; None for a class that does not occur.
+
+    ``quality``: the same as a card says it.
+    """
+
+    measure: Literal["mIoU", "top-1"]
+    value: float
+    by_class: Scores
+    images: dict[str, int]
+    quality: card.Quality
+
+
+def score_model(model: Model, root: Path, split: str, format: str, progress: Progress) -> Score:
+    """Measure through the serving road. Raises what ``evaluation.measure`` raises."""
+    found = measure(model, root, split, EvaluationOptions(format, boundary=0), progress)
+    scores, quality = found.scores, found.for_card(root.resolve().name)
+    if isinstance(scores, ClassificationScores):
+        return Score("top-1", scores.top1, scores.accuracy, scores.images, quality)
+    return Score("mIoU", scores.miou, scores.iou, scores.images, quality)
+
+
+@dataclass(frozen=True)
+class ScoreLoss:
+    """From ``before`` to ``after``. ``points``: of their measure, to five digits; below zero for a gain."""
+
+    before: Score
+    after: Score
+
+    @property
+    def points(self) -> float:
+        return round(self.before.value - self.after.value, DIGITS)
+
+    def within(self, limit: float) -> bool:
+        """Whether no more than ``limit`` is lost."""
+        return self.points <= limit
+
+    def worst(self) -> list[str]:
+        """The classes that lost most, in words: "boat 0.351 -> 0.277 (2 pictures)"."""
+        lost = {
+            name: before - (self.after.by_class.get(name) or 0.0)
+            for name, before in self.before.by_class.items()
+            if before is not None
+        }
+        names = sorted((name for name in lost if lost[name] > 0), key=lambda name: -lost[name])[:WORST]
+        return [
+            f"{name} {self.before.by_class[name]:.3f} -> {self.after.by_class.get(name) or 0.0:.3f}"
+            f" ({self.before.images[name]} pictures)"
+            for name in names
+        ]
+
+
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Medians: milliseconds of one run, and the ratio of each pair of runs that followed one another."""
+
+    before_ms: float
+    after_ms: float
+    ratio: float
+
+
+def compare_speed(before: Session, after: Session, tensors: Sequence[Tensor], rounds: int = ROUNDS) -> Timing:
+    """Run both on every tensor, ``rounds`` times, in alternating order; a first round is not counted.
+
+    The two runs of a pair see the same machine, so their ratio can be trusted where other work blurs the milliseconds.
+    """
+    pairs: list[tuple[float, float]] = []
+    for turn in range(rounds + 1):
+        for i, tensor in enumerate(tensors):
+            if (turn + i) % 2:
+                second = _ms(after, tensor)
+                pair = (_ms(before, tensor), second)
+            else:
+                pair = (_ms(before, tensor), _ms(after, tensor))
+            if turn:
+                pairs.append(pair)
+    return Timing(
+        before_ms=statistics.median(a for a, _ in pairs),
+        after_ms=statistics.median(b for _, b in pairs),
+        ratio=statistics.median(a / b for a, b in pairs),
+    )
+
+
+def _ms(session: Session, tensor: Tensor) -> float:
+    started = time.perf_counter()
+    session.run(tensor)
+    return (time.perf_counter() - started) * 1000

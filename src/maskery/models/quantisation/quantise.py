@@ -1,0 +1,122 @@
+"""A smaller file of a model, measured against the first one, and published only if it is as good."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import onnx
+
+from maskery.core.card import CARD_NAME, ModelCard
+from maskery.core.errors import ConfigError
+from maskery.inference.pipeline import Model
+from maskery.models.card_toml import card_text
+from maskery.models.loading import open_model
+from maskery.models.quantisation.candidates import Candidate, fp16_candidates, int8_candidates
+from maskery.models.quantisation.graph import plain_graph
+from maskery.models.quantisation.pictures import CalibrationPictures, choose
+from maskery.models.quantisation.quality import Score, ScoreLoss, compare_speed, score_model
+from maskery.models.quantisation.request import QuantiseRequest, Reporter
+from maskery.models.quantisation.summary import MeasuredCandidate, new_card, refusal, report_of, shrunk_card
+from maskery.models.store import Located
+
+RACE_PICTURES = 8
+
+
+def quantise(located: Located, order: QuantiseRequest, threads: int = 0, watch: Reporter | None = None) -> ModelCard:
+    """Make, measure and write the model that ``order`` describes; returns its card.
+
+    What is measured goes through the serving road. Nothing is left behind where it raises: ``LossAboveLimit``;
+    ``ModelError`` for a file that cannot be quantised; ``DataError`` for data that cannot be used; ``ConfigError`` for
+    a folder that is not empty or cannot be written.
+    """
+    watch = watch or Reporter()
+    with _staging(order.folder) as (scratch, staged):
+        graph = plain_graph(located.path, scratch)
+        before = open_model(located, "cpu", threads)
+        calibration = _calibration_pictures(order, located.card)
+        racers = choose(order.validate, order.split, located.card, order.format, RACE_PICTURES, at_least=1)
+        if calibration:
+            candidates = int8_candidates(graph, before, calibration, order, scratch, watch)
+        else:
+            candidates = fp16_candidates(graph, located.card.bytes)
+        best = _Trial(located, order, scratch, threads, watch).first_good(before, candidates)
+        watch.say(f"timing both on {len(racers)} pictures in turn")
+        timed = compare_speed(before.session, best.model.session, list(racers.tensors(before)))
+        report = report_of(before, best, order, calibration, timed)
+        if not best.loss.within(order.max_loss):
+            raise refusal(order, best.loss, report)
+        card = new_card(best, order, report)
+        best.file.rename(staged / card.file)
+        (staged / CARD_NAME).write_text(card_text(card), encoding="utf-8")
+        staged.rename(order.folder)
+    return card
+
+
+def _calibration_pictures(order: QuantiseRequest, card: ModelCard) -> CalibrationPictures | None:
+    if order.to == "fp16":
+        return None
+    assert order.calibrate is not None
+    return choose(order.calibrate, order.calibrate_split, card, order.format, order.pictures)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Candidates on trial against the model that is ``located``; ``scratch`` is a folder for their files."""
+
+    located: Located
+    order: QuantiseRequest
+    scratch: Path
+    threads: int
+    watch: Reporter
+
+    def first_good(self, before: Model, candidates: Iterator[Candidate]) -> MeasuredCandidate:
+        """The first candidate within the limit; without one that which loses least."""
+        first = self._judged(before, "the float model")
+        self.watch.say(f"{before.key}: {first.measure} {first.value:.4f}")
+        tried: list[MeasuredCandidate] = []
+        for candidate in candidates:
+            one = self._tried(candidate, first, self.scratch / f"candidate-{len(tried)}.onnx")
+            if one.loss.within(self.order.max_loss):
+                return one
+            tried.append(one)
+        return min(tried, key=lambda one: one.loss.points)
+
+    def _tried(self, candidate: Candidate, first: Score, file: Path) -> MeasuredCandidate:
+        onnx.save(candidate.network, file)
+        card = shrunk_card(self.located.card, self.order, file)
+        model = open_model(replace(self.located, card=card, path=file), "cpu", self.threads)
+        loss = ScoreLoss(first, self._judged(model, self.order.to))
+        self.watch.say(
+            f"{model.key}: {first.measure} {loss.after.value:.4f}, loss {loss.points:.4f}"
+            f" (limit {self.order.max_loss:g}), {len(candidate.kept)} layers in float"
+        )
+        return MeasuredCandidate(model, file, candidate.kept, loss)
+
+    def _judged(self, model: Model, what: str) -> Score:
+        order = self.order
+        progress = partial(self.watch.progress, f"measuring {what}")
+        return score_model(model, order.validate, order.split, order.format, progress)
+
+
+@contextlib.contextmanager
+def _staging(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """A folder for files in passing, and one beside it that may take the place of ``folder``; both are gone afterwards.
+
+    ``OSError`` within becomes ``ConfigError``.
+    """
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ConfigError(f"{folder} is there already and not empty.", "Choose another one with -o, or remove it.")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
+            scratch, staged = Path(name) / "scratch", Path(name) / "model"
+            scratch.mkdir()
+            staged.mkdir()
+            yield scratch, staged
+    except OSError as error:
+        raise ConfigError(
+            f"{folder} cannot be written: {error.strerror or error}.", "Make room, or choose another folder with -o."
+        ) from error

@@ -1,1 +1,0 @@
-"""The doors: one file a protocol, each only translating to and from ``desk.Order``."""

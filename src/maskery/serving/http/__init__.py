@@ -1,0 +1,1 @@
+"""HTTP bodies, problems and request data."""

@@ -1,0 +1,148 @@
+"""A project's labelling configuration (XML) -> what regions it takes, and by which names.
+
+The XML comes from strangers. Expat is asked for start and end tags only, nothing builds a tree, and a document type,
+the one place where entities can be declared, is refused: nothing can expand, and nothing is fetched.
+"""
+
+import re
+from dataclasses import dataclass, field
+from xml.parsers import expat
+
+from maskery.core.errors import BadRequest
+from maskery.encode.options import Options
+from maskery.encode.registry import parse_options
+
+LONGEST = 1 << 20  # characters
+SHAPES = {"brushlabels": "mask", "polygonlabels": "polygon", "rectanglelabels": "box"}
+# An exact outline has a corner for every step of the pixels; nobody wants to edit that.
+TOLERANCE = 1.0
+# Pixels; of polygons and rectangles, for each piece is a region of its own that somebody must look at.
+MIN_AREA = 64
+# Attributes of a control that say how its regions are made, as other backends have them.
+OPTIONS = {"model_tolerance": "tolerance", "model_min_area": "min_area"}
+
+_EXAMPLE = 'Use <Image name="image" value="$image"/> and <BrushLabels name="label" toName="image"> with labels.'
+
+
+@dataclass(frozen=True)
+class Label:
+    """``value``: what a region of this label says. ``names``: what a model may call it, the likeliest first."""
+
+    value: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Control:
+    """One tag that takes regions. ``kind``: its type in lower case. ``key``: where a task's data has the picture."""
+
+    name: str
+    to_name: str
+    key: str
+    kind: str
+    labels: tuple[Label, ...]
+    options: Options
+
+
+@dataclass(frozen=True)
+class Config:
+    """``ignored``: what was found and is not used, in words."""
+
+    controls: tuple[Control, ...]
+    ignored: tuple[str, ...]
+
+
+def read_config(xml: str) -> Config:
+    """Raises ``BadRequest`` for what is no XML, has a document type, or has no control for an image."""
+    if len(xml) > LONGEST:
+        raise BadRequest(f"The labelling configuration has {len(xml):,} characters.", f"At most {LONGEST:,} are read.")
+    tags = _Tags()
+    parser = expat.ParserCreate("utf-8")
+    parser.StartElementHandler, parser.EndElementHandler = tags.start, tags.end
+    parser.StartDoctypeDeclHandler = tags.refuse
+    try:
+        parser.Parse(xml.encode("utf-8"), True)
+    except (expat.ExpatError, UnicodeEncodeError) as error:
+        raise BadRequest(
+            f"The labelling configuration is not valid XML: {error}.", "Save the project again."
+        ) from error
+    return tags.config()
+
+
+@dataclass
+class _Tag:
+    kind: str
+    attributes: dict[str, str]
+    labels: list[dict[str, str]] = field(default_factory=list)
+
+
+class _Tags:
+    """Controls with their labels, and images, as the parser comes by them."""
+
+    def __init__(self) -> None:
+        self._owners: list[_Tag | None] = [None]  # by depth: the control that a label there belongs to
+        self._controls: list[_Tag] = []
+        self._images: dict[str, str] = {}
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        tag = _Tag(name.lower(), {key.lower(): value for key, value in attributes.items()})
+        owner = self._owners[-1]
+        if tag.kind in SHAPES:
+            self._controls.append(tag)
+            owner = tag
+        elif tag.kind == "image":
+            self._images[tag.attributes.get("name", "")] = tag.attributes.get("value", "")
+        elif tag.kind == "label" and owner:
+            owner.labels.append(tag.attributes)
+        self._owners.append(owner)
+
+    def end(self, _: str) -> None:
+        self._owners.pop()
+
+    def refuse(self, *_: object) -> None:
+        raise BadRequest("The labelling configuration has a document type (DOCTYPE).", "Leave it out.")
+
+    def config(self) -> Config:
+        ignored: list[str] = []
+        controls = [control for tag in self._controls if (control := self._control(tag, ignored))]
+        if not controls:
+            why = f" ({'; '.join(ignored[:3])})" if ignored else ""
+            kinds = "BrushLabels, PolygonLabels or RectangleLabels"
+            raise BadRequest(f"The labelling configuration has no {kinds} for an Image{why}.", _EXAMPLE)
+        return Config(tuple(controls), tuple(ignored))
+
+    def _control(self, tag: _Tag, ignored: list[str]) -> Control | None:
+        name, to_name = tag.attributes.get("name", ""), tag.attributes.get("toname", "")
+        key = re.fullmatch(r"\$(\w+)", self._images.get(to_name, ""))
+        if not name or not key:
+            what = "has no name" if not name else f"is for {to_name!r}, which is no Image with a value like $image"
+            ignored.append(f"{tag.kind} {name!r} {what}")
+            return None
+        return Control(name, to_name, key[1], tag.kind, _labels(tag), _options(tag, ignored))
+
+
+def _labels(tag: _Tag) -> tuple[Label, ...]:
+    """One a value; a region of a label with an alias says the alias."""
+    found: dict[str, Label] = {}
+    for attributes in tag.labels:
+        value, alias = attributes.get("value", ""), attributes.get("alias", "")
+        wanted = [name.strip() for name in attributes.get("predicted_values", "").split(",")]
+        names = tuple(name for name in (*wanted, alias, value) if name)
+        if alias or value:
+            found.setdefault(alias or value, Label(alias or value, names))
+    return tuple(found.values())
+
+
+def _options(tag: _Tag, ignored: list[str]) -> Options:
+    """Raises ``BadRequest`` for a value that is none."""
+    shape = SHAPES[tag.kind]
+    given = {name: text for name, text in tag.attributes.items() if name.startswith("model_")}
+    known = OPTIONS if shape == "polygon" else {"model_min_area": "min_area"}
+    ignored += [f"attribute {name} of {tag.attributes['name']!r}" for name in given if name not in known]
+    pairs = {known[name]: text for name, text in given.items() if name in known}
+    if shape == "polygon":
+        pairs.setdefault("tolerance", str(TOLERANCE))
+    if shape != "mask":
+        pairs.setdefault("min_area", str(MIN_AREA))
+    labels = {"from_name": tag.attributes["name"], "to_name": tag.attributes["toname"]}
+    return parse_options({**pairs, **labels, "shape": shape}, "label-studio")

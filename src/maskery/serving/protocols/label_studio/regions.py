@@ -1,0 +1,83 @@
+"""A result -> the regions of a prediction, as JSON, with their scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from maskery.core.card import ModelCard
+from maskery.core.result.types import ClassificationResult, ForegroundResult, Result, SemanticResult
+from maskery.encode.annotations.label_studio import regions
+from maskery.encode.raster.mask import as_semantic
+from maskery.inference.pipeline import RunOptions
+from maskery.serving.protocols.label_studio.match import Part
+
+BAND_PIXELS = 1 << 20
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """``items``: each region as JSON. ``scored``: the sum of the scores of its pixels, and their number."""
+
+    items: list[bytes]
+    scored: tuple[float, int]
+
+
+def wish_of(card: ModelCard) -> RunOptions:
+    """With a confidence map where the model has scores."""
+    scores = card.task == "semantic" and card.output.kind != "class-map"
+    return RunOptions(maps=("confidence",)) if scores else RunOptions()
+
+
+def draw(result: Result, parts: Sequence[Part]) -> Drawn:
+    """The regions of all parts. A region's score is the mean of its label's pixels; left out where there are none."""
+    assert not isinstance(result, ClassificationResult)
+    certainty = result.alpha if isinstance(result, ForegroundResult) else result.maps.get("confidence")
+    items: list[bytes] = []
+    total, pixels = 0.0, 0
+    for part in parts:
+        if not part.labels:
+            continue
+        named = _relabelled(as_semantic(result), part)
+        sums, counts = _sums(named, certainty)
+        total, pixels = total + float(sums.sum()), pixels + int(counts.sum())
+        for item in regions(named, part.control.options)[0]:
+            label = item["value"][part.control.kind][0]
+            items.append(_finished(item, len(items), named.labels.index(label), sums, counts, certainty is not None))
+    return Drawn(items, (total, pixels if certainty is not None else 0))
+
+
+def _finished(item: dict[str, Any], number: int, label: int, sums: Numbers, counts: Numbers, scored: bool) -> bytes:
+    score = {"score": float(sums[label] / counts[label])} if scored else {}
+    return msgspec.json.encode(item | {"id": f"maskery-{number + 1}"} | score)
+
+
+def _relabelled(result: SemanticResult, part: Part) -> SemanticResult:
+    """The same map with the project's labels; pixels of other classes are of none."""
+    dtype = np.uint8 if len(part.labels) <= 255 else np.uint16
+    table = np.full(result.unlabelled + 1, np.iinfo(dtype).max, dtype)
+    for old, new in enumerate(part.new_ids):
+        if new >= 0:
+            table[old] = new
+    palette = ((0, 0, 0),) * len(part.labels)
+    class_map = np.take(table, result.class_map)
+    return replace(result, labels=part.labels, palette=palette, class_map=class_map, kept=part.labels, maps={})
+
+
+def _sums(result: SemanticResult, certainty: NDArray[np.uint8] | NDArray[np.float32] | None) -> tuple[Numbers, Numbers]:
+    """By label: the sum of the scores of its pixels, and their number. uint8 stands for 0..1."""
+    count = len(result.labels)
+    sums, counts = np.zeros(count), np.zeros(count)
+    if certainty is None:
+        return sums, counts
+    ids, values = result.class_map.reshape(-1), certainty.reshape(-1)
+    for start in range(0, len(ids), BAND_PIXELS):
+        band = ids[start : start + BAND_PIXELS]
+        weights = values[start : start + BAND_PIXELS]
+        sums += np.bincount(band, weights, count)[:count]
+        counts += np.bincount(band, minlength=count)[:count]
+    return (sums / 255 if certainty.dtype == np.uint8 else sums), counts

@@ -1,0 +1,1 @@
+"""Maskery's own HTTP API."""

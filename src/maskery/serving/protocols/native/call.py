@@ -1,0 +1,204 @@
+"""A native request: the format by its Accept header; parameters of query, JSON body or form."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+
+from maskery.core.errors import BadRequest, NotAcceptable, nearest
+from maskery.core.settings import Settings
+from maskery.encode.options import Options
+from maskery.encode.registry import ENCODERS, named, parse_options, wanted_maps
+from maskery.inference.pipeline import RunOptions
+from maskery.serving.http import body
+from maskery.serving.http.json_body import BASE64, from_base64, looks_like_json, parse_json
+
+DEFAULT_FORMAT = "json"
+
+# What a media type without a format parameter means.
+BY_MEDIA_TYPE = {
+    "application/json": "json",
+    "image/png": "mask",
+    "image/jpeg": "overlay-jpeg",
+    "application/x-npy": "npy",
+    "application/x-npz": "npz",
+    "application/*": "json",
+    "image/*": "mask",
+    "*/*": DEFAULT_FORMAT,
+}
+
+
+def negotiate(accept: str) -> str:
+    """The format that an Accept header prefers: highest q first, then the order given.
+
+    ``image/png; format=overlay`` chooses among the formats of one media type.
+    """
+    choices = [_parse_range(part) for part in accept.split(",") if part.strip()] or [("*/*", 1.0, "")]
+    for media_type, quality, format in sorted(choices, key=lambda choice: -choice[1]):
+        if quality <= 0:
+            continue
+        if format and format in ENCODERS and ENCODERS[format].media_type == media_type:
+            return format
+        if not format and media_type in BY_MEDIA_TYPE:
+            return BY_MEDIA_TYPE[media_type]
+    known = [name for name in BY_MEDIA_TYPE if "*" not in name]
+    raise NotAcceptable(f"Nothing here satisfies Accept: {accept[:200]!r}.", f"Accepted: {', '.join(known)}.")
+
+
+def _parse_range(text: str) -> tuple[str, float, str]:
+    """One media range: (media type, q, format parameter)."""
+    media_type, *parameters = (part.strip().lower() for part in text.split(";"))
+    values = dict(p.split("=", 1) for p in parameters if "=" in p)
+    try:
+        quality = float(values.get("q", "1"))
+    except ValueError:
+        quality = 0.0
+    return media_type, quality, values.get("format", "").strip('"')
+
+
+PARAMETERS = ("model", "format", "classes", "max_side", "tile")
+URL = "url"
+
+
+class PictureSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One picture of a JSON body: either its address or its bytes. ``id`` comes back with its result."""
+
+    url: str | None = None
+    base64: str | None = None
+    id: str | int | None = None
+
+
+class SegmentBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A JSON body: ``image`` for one picture, ``images`` for several; the rest as in the query."""
+
+    image: PictureSource | None = None
+    images: list[PictureSource] | None = None
+    model: str | None = None
+    format: str | None = None
+    classes: list[str] | None = None
+    max_side: int | None = None
+    tile: int | None = None
+    options: dict[str, str | int | float | bool] = {}
+
+
+@dataclass(frozen=True)
+class SegmentParameters:
+    """``model`` is None for the default one."""
+
+    model: str | None
+    format: str
+    run_options: RunOptions
+    options: Options
+
+
+@dataclass(frozen=True)
+class NativeRequest:
+    """``pictures``: one for each picture, in order: its bytes or where they are. ``several``: answer with a list."""
+
+    ask: SegmentParameters
+    pictures: list[bytes | PictureSource]
+    several: bool
+
+
+async def read(request: Request, settings: Settings) -> NativeRequest:
+    """Read the whole request. Raises ``BadRequest``, ``NotAcceptable``, ``TooLarge``, ``SlowRequest``."""
+    query = _query(request)
+    if request.method == "GET":
+        if not (url := query.pop(URL, None)):
+            raise BadRequest("The address of a picture is missing.", "Add ?url=https://..., or POST the picture.")
+        return NativeRequest(_ask(query, {}, request), [PictureSource(url=url)], False)
+    if URL in query:
+        cure = 'Use GET, or POST {"image": {"url": "https://..."}} as JSON.'
+        raise BadRequest("A picture by URL is not asked for by POST with a query.", cure)
+    ask = None if _may_be_json(request) else _ask(query, {}, request)  # what is wrong is said before the body is read
+    # More pictures may come than one, but not more bytes than of one.
+    limit = int(settings.max_bytes * BASE64) if _may_be_json(request) else settings.max_bytes
+    data = await body.read_body(request, limit + body.ENVELOPE_BYTES, settings.timeout, settings.max_bytes)
+    if body.is_form(request):
+        form = await body.parse_form(request.headers, data, max_files=settings.max_pictures)
+        files = [content for name, content in form.files if name == body.FIELD] or [form.file(body.FIELD)]
+        return NativeRequest(ask or _ask(query, {}, request), [*files], len(files) > 1)
+    if looks_like_json(data):
+        return _from_json(data, query, request, settings)
+    if not data:
+        raise BadRequest("The request has no picture.", f"Send it as the body, or as the form field {body.FIELD!r}.")
+    return NativeRequest(ask or _ask(query, {}, request), [data], False)
+
+
+def decoded(source: PictureSource, max_bytes: int) -> bytes:
+    """The bytes of a source with base64 text. Raises ``BadRequest``, ``TooLarge``."""
+    return from_base64(source.base64 or "", max_bytes)
+
+
+def _may_be_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind.endswith("json") or kind in ("", "text/plain", "application/x-www-form-urlencoded")
+
+
+def _query(request: Request) -> dict[str, str]:
+    """Query parameters. Raises ``BadRequest`` for one that is given twice."""
+    for name in request.query_params:
+        if len(request.query_params.getlist(name)) > 1:
+            raise BadRequest(f"Query parameter {name!r} was given twice.", "Give it once.")
+    return dict(request.query_params)
+
+
+def _from_json(data: bytes, query: Mapping[str, str], request: Request, settings: Settings) -> NativeRequest:
+    call = parse_json(data, SegmentBody)
+    if (call.image is None) == (call.images is None):
+        raise BadRequest("The JSON has neither or both of image and images.", 'Give one: {"image": {"url": "..."}}.')
+    sources = [call.image] if call.image else call.images or []
+    if not 0 < len(sources) <= settings.max_pictures:
+        cure = f"Send 1 to {settings.max_pictures} (MASKERY_MAX_PICTURES)."
+        raise BadRequest(f"The call has {len(sources)} pictures.", cure)
+    for source in sources:
+        if (source.url is None) == (source.base64 is None):
+            raise BadRequest("A picture has neither or both of url and base64.", "Give one of them.")
+    return NativeRequest(_ask(query, _texts(call), request), [*sources], call.images is not None)
+
+
+def _texts(call: SegmentBody) -> dict[str, str]:
+    """The parameters of a JSON body as the query would have them."""
+    found = {
+        "model": call.model,
+        "format": call.format,
+        "classes": None if call.classes is None else ",".join(call.classes),
+        "max_side": None if call.max_side is None else str(call.max_side),
+        "tile": None if call.tile is None else str(call.tile),
+    }
+    given = {name: text for name, text in found.items() if text is not None}
+    options = {n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in call.options.items()}
+    if twice := sorted(set(options) & set(PARAMETERS)):
+        raise BadRequest(f"{twice[0]!r} is no option.", "Put it beside options, not into them.")
+    return given | options
+
+
+def _ask(query: Mapping[str, str], given: Mapping[str, str], request: Request) -> SegmentParameters:
+    if twice := sorted(set(query) & set(given)):
+        raise BadRequest(f"{twice[0]!r} was given in the query and in the JSON.", "Give it once.")
+    texts = {**query, **given}
+    format = texts.get("format") or negotiate(request.headers.get("accept", "*/*"))
+    known = (*PARAMETERS, *sorted(named(format).options))
+    for name in texts:
+        if name not in known:
+            raise BadRequest(f"Unknown parameter {name!r} for the format {format}.", nearest(name, known))
+    classes = tuple(name.strip() for name in texts.get("classes", "").split(",") if name.strip())
+    options = parse_options({name: text for name, text in texts.items() if name not in PARAMETERS}, format)
+    max_side, tile = (_integer(name, texts.get(name)) for name in ("max_side", "tile"))
+    run_options = RunOptions(classes, max_side, wanted_maps(format, options), tile=tile)
+    return SegmentParameters(texts.get("model") or None, format, run_options, options)
+
+
+def _integer(name: str, text: str | None) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise BadRequest(f"{name} is {text!r}.", f"Give a whole number of pixels, {name}=512 say.")
+    return int(text)
+
+
+def known_fields() -> dict[str, Any]:
+    """The JSON schemas of ``SegmentBody`` and ``PictureSource``."""
+    return msgspec.json.schema_components([SegmentBody, PictureSource], ref_template="#/components/schemas/{name}")[1]

@@ -1,0 +1,82 @@
+"""GET /v1/models, /v1/models/{name}; POST /v1/models/{name}/load and /unload."""
+
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from maskery.core.card import ModelCard
+from maskery.core.errors import BadRequest
+from maskery.serving.http.body import read_body
+from maskery.serving.runtime.model_pool import PooledModel
+from maskery.serving.runtime.service import InferenceService
+
+
+def public(card: ModelCard) -> dict[str, Any]:
+    """The card as plain data; palette as "#rrggbb", one a label."""
+    plain: dict[str, Any] = msgspec.to_builtins(card)
+    plain["palette"] = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in card.colours]
+    return {key: plain[key] for key in SHOWN if plain[key] is not None}
+
+
+SHOWN = (
+    "name", "version", "task", "description", "labels", "palette", "licence", "input", "output", "finder", "quality",
+    "sha256", "bytes", "url", "training",
+)  # fmt: skip
+
+
+class ModelsEndpoint:
+    """The endpoints."""
+
+    def __init__(self, service: InferenceService) -> None:
+        self.service, self.pool = service, service.pool
+
+    async def listed(self, _: Request) -> Response:
+        """The cards of all models that can answer, the default first."""
+        cards = await self.service.cards()
+        return _json({"default": self.pool.default, "models": [public(card) for card in cards]})
+
+    async def one(self, request: Request) -> Response:
+        """One card."""
+        return _json(public(await self.service.card(request.path_params["name"])))
+
+    async def load(self, request: Request) -> Response:
+        """Load a model; of no effect where it is loaded."""
+        await _expect_no_body(request, self.service)
+        return _json(_changed(await self.pool.load(request.path_params["name"])))
+
+    async def unload(self, request: Request) -> Response:
+        """Unload a model once no request holds it; of no effect where it is not loaded."""
+        await _expect_no_body(request, self.service)
+        return _json(_changed(await self.pool.unload(request.path_params["name"])))
+
+
+async def _expect_no_body(request: Request, service: InferenceService) -> None:
+    if (await read_body(request, 1024, service.settings.timeout)).strip() not in (b"", b"{}"):
+        raise BadRequest("Loading and unloading take no body.", "Send the request without one.")
+
+
+def _changed(pooled: PooledModel) -> dict[str, Any]:
+    """State, and the proof that memory was taken or given back: resident bytes of the process before and after."""
+    answer: dict[str, Any] = {
+        "name": pooled.card.name,
+        "version": pooled.card.version,
+        "state": pooled.state,
+        "reason": pooled.reason,
+        "batch": {"most": pooled.batch, "measured_ms_a_picture": pooled.batch_ms},
+    }
+    if pooled.changes:
+        last = pooled.changes[-1]
+        answer["last_change"] = {
+            "what": last.what,
+            "reason": last.reason,
+            "seconds": round(last.seconds, 3),
+            "rss_before": last.rss_before,
+            "rss_after": last.rss_after,
+        }
+    return answer
+
+
+def _json(value: object) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")

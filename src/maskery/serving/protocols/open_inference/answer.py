@@ -1,0 +1,111 @@
+"""Output tensors -> the response: JSON, then the binary ones in the same order."""
+
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from starlette.responses import Response, StreamingResponse
+
+from maskery.core.card import ModelCard
+from maskery.core.errors import TooLarge
+from maskery.encode.nested import encode_map
+from maskery.serving.protocols.open_inference.message import HEADER
+from maskery.serving.protocols.open_inference.outputs import OutputTensor, RequestedOutput, Value
+
+# Numbers in JSON take up to twenty times their binary size; above this many of them an answer must be binary.
+JSON_NUMBERS_AT_MOST = 1 << 24
+PIECE = 1 << 16
+
+Json = dict[str, Any]
+
+
+def answer(
+    card: ModelCard, id: str | None, asked: Sequence[RequestedOutput], columns: Sequence[Sequence[Value]]
+) -> Response:
+    """``columns``: for each output that was asked for, its value for every picture, in order."""
+    head: Json = {"model_name": card.name, "model_version": card.version} | ({} if id is None else {"id": id})
+    json = _json(head, asked, columns)
+    tail = [_binary(value) for one, values in zip(asked, columns, strict=True) if one.binary for value in values]
+    if tail:
+        start = b"".join(json)
+        headers = {HEADER: str(len(start))}
+        return Response(b"".join([start, *tail]), headers=headers, media_type="application/octet-stream")
+    if any(one.output.per_pixel for one in asked):
+        return StreamingResponse(json, media_type="application/json")  # its text would be far larger than its arrays
+    return Response(b"".join(json), media_type="application/json")
+
+
+def check_json_size(asked: Iterable[RequestedOutput], pixels: int) -> None:
+    """Raises ``TooLarge`` where the pictures have so many pixels that numbers of theirs do not fit into JSON."""
+    numbers = pixels * sum(one.output.per_pixel and not one.binary for one in asked)
+    if numbers > JSON_NUMBERS_AT_MOST:
+        raise TooLarge(
+            f"The answer would be {numbers:,} numbers in JSON, the limit is {JSON_NUMBERS_AT_MOST:,}.",
+            'Ask for binary data: "parameters": {"binary_data_output": true}.',
+        )
+
+
+def _json(head: Json, asked: Sequence[RequestedOutput], columns: Sequence[Sequence[Value]]) -> Iterator[bytes]:
+    """The JSON object, piece by piece."""
+    yield msgspec.json.encode(head)[:-1] + b',"outputs":['
+    for i, (one, values) in enumerate(zip(asked, columns, strict=True)):
+        output = one.output
+        tensor: Json = {"name": output.name, "datatype": output.datatype, "shape": _shape(values)}
+        if one.binary:
+            tensor["parameters"] = {"binary_data_size": sum(_size(value) for value in values)}
+        elif output.datatype == "BYTES":
+            tensor |= _texts(output, values)
+        yield b"," * (i > 0) + msgspec.json.encode(tensor)[:-1]
+        if not one.binary and output.datatype != "BYTES":
+            yield b',"data":['
+            yield from _numbers(values)
+            yield b"]"
+        yield b"}"
+    yield b"]}"
+
+
+def _shape(values: Sequence[Value]) -> list[int]:
+    first = values[0]
+    return [len(values), *(first.shape if isinstance(first, np.ndarray) else ())]
+
+
+def _size(value: Value) -> int:
+    """Bytes of a value's binary data."""
+    return 4 + len(value) if isinstance(value, bytes) else value.nbytes
+
+
+def _binary(value: Value) -> bytes:
+    """Row-major and little-endian; bytes with their length before them."""
+    if isinstance(value, bytes):
+        return len(value).to_bytes(4, "little") + value
+    return value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _texts(output: OutputTensor, values: Sequence[Value]) -> Json:
+    """The ``data`` of BYTES: text as it is, other bytes as base64."""
+    elements = [value for value in values if isinstance(value, bytes)]
+    if output.content_type == "application/json":
+        return {"data": [element.decode() for element in elements]}
+    encoded = [b64encode(element).decode("ascii") for element in elements]
+    return {"data": encoded, "parameters": {"content_type": f"{output.content_type};base64"}}
+
+
+def _numbers(values: Sequence[Value]) -> Iterator[bytes]:
+    """JSON numbers with commas between them, flat and row-major, by bands: Python's own numbers take 32 bytes each."""
+    comma = b""
+    for value in values:
+        assert isinstance(value, np.ndarray)
+        rows = np.atleast_2d(value)
+        height = max(1, PIECE // rows.shape[1])
+        for top in range(0, len(rows), height):
+            yield comma + _band(rows[top : top + height])
+            comma = b","
+
+
+def _band(rows: NDArray[np.generic]) -> bytes:
+    if rows.dtype.kind == "u":
+        return encode_map(rows.astype(f"u{rows.itemsize}", copy=False)).translate(None, b"[]")
+    return msgspec.json.encode(rows.reshape(-1).tolist())[1:-1]

@@ -1,0 +1,85 @@
+"""A request's body -> ``Message``: the JSON object and, after it, the binary tensors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from maskery.core.errors import BadRequest, nearest
+from maskery.serving.http.json_body import parsed
+
+HEADER = "Inference-Header-Content-Length"
+Value = str | int | float | bool
+
+
+class InputTensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of ``inputs``. ``data`` is the JSON text of its elements; binary ones have ``binary_data_size`` instead."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: dict[str, Value] = {}
+    data: Raw | UnsetType = UNSET
+
+
+class OutputRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of ``outputs``."""
+
+    name: str
+    parameters: dict[str, Value] = {}
+
+
+class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The JSON object. ``model_name`` and ``model_version`` are in the path and only compared."""
+
+    inputs: list[InputTensor]
+    outputs: list[OutputRequest] | None = None
+    id: str | None = None
+    parameters: dict[str, Value] = {}
+    model_name: str | None = None
+    model_version: str | None = None
+
+
+@dataclass(frozen=True)
+class Message:
+    """``binary``: what follows the JSON. ``raw``: the body is one encoded picture without any JSON."""
+
+    envelope: Envelope
+    binary: memoryview
+    raw: bool = False
+
+
+def split(body: bytes, header: str | None) -> Message:
+    """``body`` by the value of its ``HEADER``, None where it has none. Raises ``BadRequest``."""
+    view = memoryview(body)
+    length = len(body) if header is None else _length(header, len(body))
+    if header is not None and length == 0:
+        size = len(body)
+        picture = InputTensor("image", [1], "BYTES", {"binary_data_size": size})
+        return Message(Envelope([picture], parameters={"binary_data_output": True}), view, raw=True)
+    envelope = parsed(body[:length], Envelope, "an inference request")
+    return Message(envelope, view[length:])
+
+
+def _length(text: str, size: int) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 12 or int(text) > size:
+        raise BadRequest(
+            f"{HEADER} is {text[:40]!r}, the body has {size:,} bytes.", "Give the length of the JSON part in bytes."
+        )
+    return int(text)
+
+
+def only(parameters: Mapping[str, Value], known: tuple[str, ...], where: str) -> None:
+    """Raises ``BadRequest`` for a parameter that is none of ``known``."""
+    for name in parameters:
+        if name not in known:
+            raise BadRequest(f"Unknown parameter {name!r} of {where}.", nearest(name, known))
+
+
+def flag(parameters: Mapping[str, Value], name: str, default: bool) -> bool:
+    """A parameter that is true or false. Raises ``BadRequest``."""
+    value = parameters.get(name, default)
+    if not isinstance(value, bool):
+        raise BadRequest(f"Parameter {name!r} is {value!r}.", "Give true or false.")
+    return value

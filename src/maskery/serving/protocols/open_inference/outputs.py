@@ -1,0 +1,101 @@
+"""What a model can be asked for: each output's name, type, shape and how it is read from a result."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskery.core.card import ModelCard
+from maskery.core.errors import BadRequest, nearest
+from maskery.core.result.types import MAPS, ClassificationResult, ForegroundResult, Result, SemanticResult
+from maskery.encode.json import encode_summary
+from maskery.encode.raster.mask import as_semantic, encode_mask
+from maskery.serving.protocols.open_inference.message import Envelope, OutputRequest, flag, only
+
+Value = bytes | NDArray[np.generic]
+PER_PIXEL = [-1, -1, -1]  # (N, H, W)
+
+
+@dataclass(frozen=True)
+class OutputTensor:
+    """``shape``: -1 where it depends on the pictures. ``read``: one picture's part, without the first axis.
+
+    ``content_type``: of BYTES elements.
+    """
+
+    name: str
+    datatype: str
+    shape: list[int]
+    read: Callable[[Result], Value]
+    content_type: str = ""
+
+    @property
+    def per_pixel(self) -> bool:
+        return self.shape == PER_PIXEL
+
+
+@dataclass(frozen=True)
+class RequestedOutput:
+    """An output that was asked for, and whether its data follows the JSON."""
+
+    output: OutputTensor
+    binary: bool
+
+
+def outputs_of(card: ModelCard) -> dict[str, OutputTensor]:
+    """What a model with this card can answer, the default first."""
+    text = OutputTensor("summary", "BYTES", [-1], encode_summary, "application/json")
+    if card.task == "classification":
+        found = [OutputTensor("scores", "FP32", [-1, len(card.labels)], _scores), text]
+    else:
+        ids = OutputTensor("class_map", "UINT8" if len(card.labels) <= 255 else "UINT16", PER_PIXEL, _class_map)
+        found = [ids, OutputTensor("mask_png", "BYTES", [-1], _mask_png, "image/png"), text]
+        if card.task == "foreground":
+            found.append(OutputTensor("alpha", "UINT8", PER_PIXEL, _alpha))
+        elif card.output.kind != "class-map":
+            found += [OutputTensor(name, "FP32", PER_PIXEL, _map_reader(name)) for name in MAPS]
+    return {output.name: output for output in found}
+
+
+def asked_of(envelope: Envelope, card: ModelCard) -> list[RequestedOutput]:
+    """The outputs that a request names, or the first one. Raises ``BadRequest`` for one that the model lacks."""
+    known = outputs_of(card)
+    binary = flag(envelope.parameters, "binary_data_output", default=False)
+    wanted = [OutputRequest(next(iter(known)))] if envelope.outputs is None else envelope.outputs
+    names = [one.name for one in wanted]
+    if not names or len(set(names)) != len(names):
+        raise BadRequest(f"The outputs are {names[:8]}.", "Name each that you want once, or leave 'outputs' out.")
+    for one in wanted:
+        if one.name not in known:
+            raise BadRequest(f"{card.name} has no output {one.name!r}.", nearest(one.name, known))
+        only(one.parameters, ("binary_data",), f"output {one.name!r}")
+    return [RequestedOutput(known[one.name], flag(one.parameters, "binary_data", binary)) for one in wanted]
+
+
+def _class_map(result: Result) -> Value:
+    assert not isinstance(result, ClassificationResult)
+    return as_semantic(result).class_map
+
+
+def _map_reader(name: str) -> Callable[[Result], Value]:
+    def read(result: Result) -> Value:
+        assert isinstance(result, SemanticResult)
+        return result.maps[name]
+
+    return read
+
+
+def _alpha(result: Result) -> Value:
+    assert isinstance(result, ForegroundResult)
+    return result.alpha
+
+
+def _scores(result: Result) -> Value:
+    assert isinstance(result, ClassificationResult)
+    return result.scores
+
+
+def _mask_png(result: Result) -> Value:
+    assert not isinstance(result, ClassificationResult)
+    return encode_mask(result)

@@ -1,0 +1,265 @@
+"""The API of rembg's server (docs/protocols/rembg.md): a picture in, the same without its background out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from maskery.core.errors import (
+    BadRequest,
+    BadUrl,
+    PrivateHost,
+    TooLarge,
+    TooManyRedirects,
+    UnknownHost,
+    UnknownModel,
+    UrlNotFetched,
+    nearest,
+)
+from maskery.core.result.types import ClassificationResult
+from maskery.core.settings import Settings
+from maskery.encode.raster.cutout import Look, Rgba, encode_removed, encode_removed_mask
+from maskery.encode.registry import find
+from maskery.inference.pipeline import RunOptions
+from maskery.inference.planning.memory_plan import Demand
+from maskery.serving.http import request_log, schema
+from maskery.serving.http.body import read_form
+from maskery.serving.protocols.errors import Failure, route
+from maskery.serving.protocols.values import Fault, Values
+from maskery.serving.runtime.request import Outcome, SegmentRequest
+from maskery.serving.runtime.service import InferenceService
+
+# Of a POST these are fields of the form, of a GET they stand in the query like the others.
+FORM = ("model", "a", "af", "ab", "ae", "om", "ppm")
+QUERY = ("bgc", "extras")
+EXTRAS = ("classes",)
+
+
+@dataclass(frozen=True)
+class RembgRequest:
+    """``model`` is None where none was named."""
+
+    model: str | None
+    only_mask: bool
+    look: Look
+    classes: tuple[str, ...]
+
+
+def read(form: Values, query: Values) -> RembgRequest:
+    """The parameters; ``form`` is the query itself in a GET. What is wrong is noted in their faults.
+
+    Raises ``BadRequest`` for alpha matting, which there is not.
+    """
+    matting = form.boolean("a")
+    form.integer("af", 240, most=255)
+    form.integer("ab", 10, most=255)
+    form.integer("ae", 10)
+    ask = RembgRequest(
+        form.text("model"), form.boolean("om"), Look(form.boolean("ppm"), _colour(query)), _classes(query)
+    )
+    if matting and not form.faults and not query.faults:
+        cure = "Leave a out; a foreground model (selfie-256, say) gives soft edges without it."
+        raise BadRequest("This server has no alpha matting.", cure)
+    return ask
+
+
+def _colour(query: Values) -> Rgba | None:
+    """``bgc``: "r,g,b" or "r,g,b,a"."""
+    text = query.text("bgc")
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    known = len(parts) in (3, 4) and all(part.isascii() and part.isdigit() and len(part) < 4 for part in parts)
+    numbers = [int(part) for part in parts] if known else []
+    if not known or max(numbers) > 255:
+        query.fault("bgc", "Value error, give red, green, blue and alpha from 0 to 255: 255,255,255,255", "value_error")
+        return None
+    red, green, blue, opacity = [*numbers, 255][:4]
+    return red, green, blue, opacity
+
+
+def _classes(query: Values) -> tuple[str, ...]:
+    """The key ``classes`` of ``extras``: a list of names, or text with commas."""
+    text = query.text("extras")
+    if text is None:
+        return ()
+    try:
+        extras = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        extras = None
+    if not isinstance(extras, dict):
+        query.fault("extras", 'Value error, give a JSON object: {"classes": "person,dog"}', "value_error")
+        return ()
+    for key in extras:
+        if key not in EXTRAS:
+            query.fault("extras", f"Unknown key {key!r}. {nearest(key, EXTRAS)}", "extra_forbidden")
+    names = extras.get("classes", [])
+    names = names.split(",") if isinstance(names, str) else names
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        query.fault("extras", "Value error, classes is a list of names, or names with commas between", "value_error")
+        return ()
+    return tuple(name.strip() for name in names if name.strip())
+
+
+TAG = "rembg"
+
+
+def paths(settings: Settings) -> schema.Json:
+    """Path items of the routes."""
+    byte = schema.INTEGER | {"minimum": 0, "maximum": 255}
+    form: dict[str, Any] = {
+        "model": schema.described(schema.TEXT, f"A name of /v1/models; {STANDARD}, as without: the default model."),
+        "a": schema.described(schema.BOOLEAN, "Alpha matting: not available, true is refused."),
+        "af": byte,
+        "ab": byte,
+        "ae": schema.INTEGER | {"minimum": 0},
+        "om": schema.described(schema.BOOLEAN, "Only the mask, as a grey PNG."),
+        "ppm": schema.described(schema.BOOLEAN, "Post-process the mask: specks go, edges become smooth."),
+    }
+    query = [
+        schema.query("bgc", schema.TEXT, "Colour of the background: `255,255,255,255`."),
+        schema.query("extras", schema.TEXT, 'JSON object; `{"classes": "person,dog"}` keeps only these.'),
+    ]
+    url = schema.query(URL, schema.TEXT, "Address of the picture, http or https; docs/security.md.", required=True)
+    picture = schema.form({FILE: schema.raw("image/*", settings.max_bytes)} | form, [FILE])
+    in_query = [schema.query(name, kind, kind.get("description", "For alpha matting.")) for name, kind in form.items()]
+    return {
+        "/api/remove": {
+            "get": _operation("The picture at an address without its background.", [url, *in_query, *query]),
+            "post": _operation("The picture without its background.", query, picture),
+        }
+    }
+
+
+def _operation(summary: str, parameters: list[schema.Json], body: schema.Json | None = None) -> schema.Json:
+    detail = schema.record({"detail": {"anyOf": [schema.TEXT, schema.array({"type": "object"})]}})
+    problems = {
+        400: "Not a picture, or one that cannot be fetched.",
+        404: "No such model.",
+        413: "Too many bytes or pixels.",
+        415: "No picture of a known kind.",
+        422: "Parameters that mean nothing.",
+        503: "Busy.",
+    }
+    ok = schema.answer("RGBA, or grey with om.", schema.raw("image/png"), "image/png")
+    return schema.operation(TAG, summary, ok, schema.errors(detail, problems), parameters, body)
+
+
+FILE, URL = "file", "url"
+ANSWERED_BY = "X-Maskery-Model"
+CUT_OUT_BYTES, MASK_BYTES, SMOOTH_BYTES = 4.0, 1.0, 4.0
+"""A pixel, while the answer is written: a cut-out, a mask, and besides while the mask is smoothed."""
+# What a client of rembg names, or leaves to be named, when it does not care.
+STANDARD = "u2net"
+
+# The original's words, where it has some.
+WORDS = (
+    (PrivateHost, "Requests to private/internal addresses are not allowed."),
+    (UnknownHost, "Could not resolve hostname."),
+    (TooManyRedirects, "Too many redirects."),
+    (TooLarge, "Image exceeds maximum size."),
+)
+
+
+def routes(service: InferenceService) -> list[Route]:
+    """What is served."""
+    api = Rembg(service)
+    return [route("/api/remove", {"GET": api.by_url, "POST": api.by_file}, envelope)]
+
+
+class Rembg:
+    def __init__(self, service: InferenceService) -> None:
+        self.service, self.settings = service, service.settings
+
+    async def by_url(self, request: Request) -> Response:
+        """GET /api/remove?url="""
+        query = Values("query", request.query_params.multi_items())
+        query.expect((URL, *FORM, *QUERY))
+        ask = read(query, query)
+        url = query.text(URL)
+        if url is None:
+            query.fault(URL, "Field required", "missing")
+        if query.faults or url is None:
+            return invalid(query.faults)
+        name = await self._model(ask)
+        return await self._answer(ask, name, await self._fetched(url), request)
+
+    async def by_file(self, request: Request) -> Response:
+        """POST /api/remove"""
+        query = Values("query", request.query_params.multi_items())
+        query.expect(QUERY, elsewhere=FORM)
+        form = await read_form(request, self.settings.max_bytes, self.settings.timeout)
+        fields, files = Values("body", form.fields), [data for name, data in form.files if name == FILE]
+        fields.expect(FORM, elsewhere=QUERY)
+        ask = read(fields, query)
+        if not files:
+            fields.fault(FILE, "Field required", "missing")
+        if faults := query.faults + fields.faults:
+            return invalid(faults)
+        return await self._answer(ask, await self._model(ask), files[0], request)
+
+    async def _answer(self, ask: RembgRequest, name: str | None, data: bytes, request: Request) -> Response:
+        format = "mask" if ask.only_mask else "cutout"
+        held = (MASK_BYTES if ask.only_mask else CUT_OUT_BYTES) + (SMOOTH_BYTES if ask.look.smooth else 0)
+        demand = Demand(photo=not ask.only_mask, bands=True, held=held)
+        order = SegmentRequest(data, name, RunOptions(ask.classes), demand, protocol="rembg", format=format)
+        body, model = await self.service.serve(order, lambda served: (encode(served, ask), served.card.name), request)
+        return Response(body, media_type="image/png", headers={ANSWERED_BY: model})
+
+    async def _model(self, ask: RembgRequest) -> str | None:
+        """The model that is to answer, None for the server's default, which also stands in for rembg's standard one.
+
+        Raises ``UnknownModel``; ``BadRequest`` for a model that cannot cut out.
+        """
+        name = ask.model
+        try:
+            card = await self.service.card(name)
+        except UnknownModel:
+            if name != STANDARD:
+                names = ", ".join(card.name for card in await self.service.cards() if card.task != "classification")
+                raise UnknownModel(f"There is no model {name!r} here.", f"Leave model out, or name {names}.") from None
+            name, card = None, await self.service.card()
+        find("cutout", card.task)
+        return name
+
+    async def _fetched(self, url: str) -> bytes:
+        """The bytes at the URL. Raises ``BadRequest`` in rembg's words."""
+        scheme, _, rest = url.partition("://")
+        if scheme.lower() not in ("http", "https"):
+            raise BadRequest("Only http and https URLs are allowed.")
+        if rest[:1] in ("", "/", "?", "#", ":"):
+            raise BadRequest("Invalid URL: missing hostname.")
+        try:
+            return await self.service.fetch(url)
+        except (BadUrl, UrlNotFetched, TooLarge) as error:
+            said = next((words for kind, words in WORDS if isinstance(error, kind)), None)
+            raise (BadRequest(said) if said else BadRequest(error.message, error.cure)) from error
+
+
+def encode(served: Outcome, ask: RembgRequest) -> bytes:
+    """The PNG: RGBA, or the grey mask alone."""
+    result = served.drawn
+    assert not isinstance(result, ClassificationResult), "find has seen to it"
+    if ask.only_mask:
+        return encode_removed_mask(result, ask.look)
+    assert served.shown is not None, "the order asks for it"
+    return encode_removed(result, served.shown, ask.look)
+
+
+def invalid(faults: list[Fault]) -> Response:
+    """Parameters that mean nothing: 422 with all of them, in FastAPI's shape."""
+    request_log.current().problem = BadRequest.code
+    return _json({"detail": [fault.plain for fault in faults]}, 422)
+
+
+def envelope(failure: Failure) -> Response:
+    """``{"detail": text}``."""
+    return _json({"detail": failure.text}, failure.status, failure.headers)
+
+
+def _json(value: object, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(value), status, headers, media_type=schema.JSON)

@@ -1,0 +1,1 @@
+"""Loaded models, queues and workers."""

@@ -1,0 +1,338 @@
+"""The check that a model gives its stored answer to the stored picture, before it answers anybody.
+
+The models of a server: which are known, which are loaded, and how they come and go while requests run.
+
+A model is loaded by its first request, or by hand, in a thread of its own, so that requests for others go on. It is
+unloaded by hand, when it was idle for long, or when another one needs its memory, but never under a running request.
+"""
+
+import asyncio
+import gc
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio.to_thread
+
+from maskery.core.card import ModelCard
+from maskery.core.errors import Busy, ChecksumError, ConfigError, MaskeryError, ModelError, UnknownModel, nearest
+from maskery.core.picture import decode
+from maskery.core.process_memory import give_back, resident_bytes
+from maskery.core.result.types import ClassificationResult, ForegroundResult, Result
+from maskery.core.settings import Settings
+from maskery.inference.pipeline import Model
+from maskery.inference.planning.footprint import measure_batch
+from maskery.models.loading import expect_answers, open_model
+from maskery.models.store import CHECK_PICTURE, Located, Store, is_path
+from maskery.serving.telemetry.status import Change, State
+
+log = logging.getLogger("maskery")
+
+
+def check(model: Model, picture: Path = CHECK_PICTURE) -> str:
+    """Run the stored picture and compare with the card's stored answer: "ok", or what is wrong."""
+    try:
+        result = model.run(decode.open_picture(picture, max_bytes=1 << 24, max_pixels=1 << 24))
+        expected = model.card.check
+        wrong = _differences(result, expected.shares, expected.tolerance) if expected else []
+    except MaskeryError as error:
+        raise ModelError(f"{model.card.name} failed its check: {error}", "See the cause.") from error
+    if wrong:
+        log.error("%s does not give its stored answer: %s", model.card.name, "; ".join(wrong))
+    return "; ".join(wrong) or "ok"
+
+
+def _differences(result: Result, expected: dict[str, float], tolerance: float) -> list[str]:
+    if isinstance(result, ClassificationResult):
+        first = result.top(1)[0][0]
+        return [] if first in expected else [f"first class is {first!r}, expected {', '.join(expected)}"]
+    classes = (result.as_semantic if isinstance(result, ForegroundResult) else result).classes
+    shares = {item.name: item.share for item in classes}
+    return [
+        f"{name} covers {shares.get(name, 0.0):.3f}, expected {share:.3f}"
+        for name, share in expected.items()
+        if abs(shares.get(name, 0.0) - share) > tolerance
+    ]
+
+
+# What a model takes that was never loaded: its file, the runtime's own copy, and half of it to work with.
+LOADED_PER_FILE_BYTE = 2.5
+
+
+@dataclass(eq=False)
+class PooledModel:
+    """One model of the server. ``reason``: why it is in its state; ``bytes``: what loading it added to the process.
+
+    ``running``: the requests that hold it now. ``batch``: the pictures that go together, with the milliseconds a
+    picture that were measured for 1 and more.
+    """
+
+    located: Located
+    state: State = "unloaded"
+    reason: str = "not asked for yet"
+    model: Model | None = None
+    running: int = 0
+    last_used: float = 0.0
+    bytes: int = 0
+    batch: int = 1
+    batch_ms: dict[int, float] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    loading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def card(self) -> ModelCard:
+        return self.located.card
+
+    @property
+    def key(self) -> str:
+        """NAME@VERSION, of which a server has one."""
+        return f"{self.card.name}@{self.card.version}"
+
+
+class ModelPool:
+    """All models of a server. Used from the event loop; what reads files or loads runs in threads."""
+
+    def __init__(self, settings: Settings, changed: Callable[[PooledModel, Change], None] | None = None) -> None:
+        self._settings, self._store = settings, Store(settings)
+        self._by_key: dict[str, PooledModel] = {}
+        self._names: dict[str, str] = {}  # name, NAME@VERSION, alias or operator's path -> key
+        self._aliases = _aliases(settings)
+        self._changed = changed or (lambda pooled, change: None)
+        self.default = settings.model[0]
+        self.budget: int | None = None
+        """Bytes that loaded models may take together; None = no limit."""
+
+    def load_all(self) -> None:
+        """Load and check the models of the settings, before serving. Raises the first error."""
+        for name in self._settings.model:
+            pooled = self._know(self._store.locate(name), name)
+            if pooled.model is None:
+                self._load_now(pooled, "asked for at start")
+        self.default = self._by_key[self._names[self._settings.model[0]]].card.name
+        for alias, name in self._aliases.items():
+            if alias in self._names:
+                raise ConfigError(f"The alias {alias!r} is a model's name.", "Choose another alias.")
+            self._find(name)
+
+    def card(self, name: str | None) -> ModelCard:
+        """The card of ``name`` (None = the default), which can answer but need not be loaded. May read files.
+
+        Raises ``UnknownModel``, ``NotPulled``, ``ConfigError``, ``ChecksumError``.
+        """
+        return self._find(name).card
+
+    def cards(self) -> list[ModelCard]:
+        """Every model that can answer now: the default first, the known ones, those on disk. Reads files."""
+        self._look_around()
+        cards = [pooled.card for pooled in self._all]
+        return sorted(cards, key=lambda card: card.name != self.default)
+
+    def views(self) -> list[PooledModel]:
+        """All known models with their states, the default first."""
+        return sorted(self._all, key=lambda pooled: pooled.card.name != self.default)
+
+    def aliases_of(self, pooled: PooledModel) -> list[str]:
+        """The other names that the operator gave it."""
+        return [alias for alias, name in self._aliases.items() if self._find(name) is pooled]
+
+    @property
+    def ready(self) -> bool:
+        """Whether the models of the settings are known and give their stored answers, as far as they are loaded."""
+        pool = [self.known(name) for name in self._settings.model]
+        return all(pooled and pooled.state not in ("wrong", "failed") for pooled in pool)
+
+    @property
+    def loaded_bytes(self) -> int:
+        """What loading the models that are loaded added to the process."""
+        return sum(pooled.bytes for pooled in self._all if pooled.model)
+
+    @property
+    def _all(self) -> list[PooledModel]:
+        return list(self._by_key.values())
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Name -> "ok" or what is wrong, of the models that are loaded or could not be."""
+        shown = [r for r in self._all if r.state in ("ready", "wrong", "failed")]
+        return {r.card.name: "ok" if r.state == "ready" else r.reason for r in shown}
+
+    @asynccontextmanager
+    async def lease(self, name: str | None) -> AsyncIterator[Model]:
+        """The model ``name`` (None = the default), loaded, and kept loaded for the time of the block.
+
+        Raises ``UnknownModel``, ``NotPulled``, ``ModelError``.
+        """
+        pooled = self.known(name)
+        if pooled is None:
+            pooled = await anyio.to_thread.run_sync(self._find, name)
+        with self._held(pooled):
+            if pooled.model is None:
+                await self._load(pooled, "asked for by a request")
+            assert pooled.model is not None
+            yield pooled.model
+
+    def batch_of(self, key: str) -> int:
+        """How many pictures of this model go together."""
+        return self._by_key[key].batch if key in self._by_key else 1
+
+    async def load(self, name: str) -> PooledModel:
+        """Load ``name`` by hand. Raises as ``lease`` does."""
+        pooled = await anyio.to_thread.run_sync(self._find, name)
+        with self._held(pooled):
+            await self._load(pooled, "asked for by hand")
+        return pooled
+
+    async def unload(self, name: str, reason: str = "asked for by hand", patience: float = 30.0) -> PooledModel:
+        """Unload ``name`` once no request holds it. Raises ``UnknownModel``; ``Busy`` after ``patience`` seconds."""
+        pooled = await anyio.to_thread.run_sync(self._find, name)
+        async with pooled.loading:
+            ends = time.monotonic() + patience
+            while pooled.running and pooled.model is not None:
+                if time.monotonic() > ends:
+                    raise Busy(f"{name} is at work and was not unloaded.", "Try again later.", 5)
+                await asyncio.sleep(0.01)
+            if pooled.model is not None:
+                await anyio.to_thread.run_sync(self._unload_now, pooled, reason)
+        return pooled
+
+    async def tend(self, every: float = 1.0) -> None:
+        """For ever: unload what was idle for longer than ``idle_unload`` seconds. The default model stays."""
+        limit = self._settings.idle_unload
+        while limit:
+            await asyncio.sleep(min(every, limit))
+            for pooled in self._idle():
+                if time.monotonic() - pooled.last_used > limit:
+                    await self.unload(pooled.key, f"idle for {limit:g} seconds")
+
+    @contextmanager
+    def _held(self, pooled: PooledModel) -> Iterator[None]:
+        pooled.running += 1
+        try:
+            yield
+        finally:
+            pooled.running -= 1
+            pooled.last_used = time.monotonic()
+
+    async def _load(self, pooled: PooledModel, reason: str) -> None:
+        async with pooled.loading:
+            if pooled.model is not None:
+                return
+            await self._make_room(pooled)
+            pooled.state, pooled.reason = "loading", reason
+            await anyio.to_thread.run_sync(self._load_now, pooled, reason)
+
+    async def _make_room(self, newcomer: PooledModel) -> None:
+        """Unload the models used longest ago until ``newcomer`` fits the budget. Raises ``Busy`` where it cannot."""
+        if self.budget is None:
+            return
+        needs = newcomer.bytes or int(newcomer.located.bytes * LOADED_PER_FILE_BYTE)
+        while (taken := self.loaded_bytes) + needs > self.budget:
+            idle = [pooled for pooled in self._idle() if pooled is not newcomer]
+            if not idle:
+                raise Busy(
+                    f"{newcomer.card.name} needs {needs >> 20} MiB, and {taken >> 20} of {self.budget >> 20} MiB for "
+                    "models are taken by models at work.",
+                    "Try again later, or give the server more --memory.",
+                )
+            await self.unload(min(idle, key=lambda r: r.last_used).key, f"room for {newcomer.card.name}")
+
+    def _idle(self) -> list[PooledModel]:
+        """Loaded, held by no request, and not the default model."""
+        pool = self._all
+        return [r for r in pool if r.model is not None and not r.running and r.card.name != self.default]
+
+    def _load_now(self, pooled: PooledModel, reason: str) -> None:
+        """Open, check and measure; in a thread, or before serving."""
+        settings, card = self._settings, pooled.card
+        before, started = resident_bytes(), time.perf_counter()
+        pooled.state = "loading"
+        try:
+            model = open_model(pooled.located, settings.device, settings.threads)
+            verdict = check(model)
+            most = 1 if card.finder else settings.max_batch
+            pooled.batch, pooled.batch_ms = measure_batch(model.session, card, most)
+            model = model.measured()
+        except MaskeryError as error:
+            pooled.state, pooled.reason = "failed", str(error)
+            raise
+        pooled.model, pooled.last_used = model, time.monotonic()
+        pooled.state, pooled.reason = ("ready", reason) if verdict == "ok" else ("wrong", verdict)
+        give_back()  # what loading, checking and measuring took for a moment
+        after = resident_bytes()
+        pooled.bytes = max(pooled.bytes, after - before, pooled.located.bytes)
+        self._note(pooled, Change("loaded", reason, before, after, time.perf_counter() - started))
+        device, runtime = model.session.device, model.session.runtime
+        log.info("loaded %s on %s (asked for: %s; %s)", pooled.key, device, settings.device, runtime)
+
+    def _unload_now(self, pooled: PooledModel, reason: str) -> None:
+        before, started = resident_bytes(), time.perf_counter()
+        pooled.model, pooled.state, pooled.reason = None, "unloaded", reason
+        gc.collect()
+        give_back()
+        after = resident_bytes()
+        self._note(pooled, Change("unloaded", reason, before, after, time.perf_counter() - started))
+        log.info("unloaded %s (%s): %d -> %d MiB resident", pooled.key, reason, before >> 20, after >> 20)
+
+    def _note(self, pooled: PooledModel, change: Change) -> None:
+        pooled.changes = [*pooled.changes[-9:], change]
+        self._changed(pooled, change)
+
+    def known(self, name: str | None) -> PooledModel | None:
+        """The resident of a name, NAME@VERSION or alias that was asked for before; looks at no file."""
+        wanted = self._aliases.get(name or self.default, name or self.default)
+        return self._by_key.get(self._names.get(wanted, ""))
+
+    def _find(self, name: str | None) -> PooledModel:
+        """The resident of a name, NAME@VERSION or alias, found on disk where it is not known yet."""
+        if found := self.known(name):
+            return found
+        wanted = self._aliases.get(name or self.default, name or self.default)
+        if is_path(wanted):
+            raise UnknownModel(f"There is no model {wanted!r}.", "Name one of GET /v1/models.")
+        plain, _, version = wanted.partition("@")
+        try:
+            located = self._store.locate(plain)
+        except UnknownModel as error:
+            known = [*self._names, *self._aliases, *self._store.names()]
+            raise UnknownModel(f"There is no model {wanted!r}.", nearest(wanted, dict.fromkeys(known))) from error
+        except (ConfigError, ChecksumError) as error:
+            log.warning("model %s cannot be used: %s", plain, error)
+            raise UnknownModel(f"The model {plain!r} is damaged here.", "Its operator finds why in the log.") from error
+        if version and version != located.card.version:
+            versions = [r.card.version for r in self._all if r.card.name == plain]
+            have = ", ".join(dict.fromkeys([*versions, located.card.version]))
+            raise UnknownModel(f"{plain} has no version {version!r} here.", f"Versions: {have}.")
+        return self._know(located, wanted)
+
+    def _know(self, located: Located, name: str) -> PooledModel:
+        expect_answers(located.card)
+        pooled = PooledModel(located)
+        same = self._by_key.get(pooled.key)
+        if same is not None and same.card.sha256 != pooled.card.sha256:
+            raise ConfigError(f"Two different models are called {pooled.key}.", "Give one another name or version.")
+        pooled = self._by_key.setdefault(pooled.key, pooled)
+        self._names.setdefault(pooled.card.name, pooled.key)  # of several versions the first is meant
+        self._names[pooled.key] = self._names[name] = pooled.key
+        return pooled
+
+    def _look_around(self) -> None:
+        """Know the models that are on disk."""
+        for name in self._store.names():
+            try:
+                entry = self._store.entry(name)
+                if entry.state != "available" and entry.card.task != "finder":
+                    self._find(name)
+            except MaskeryError as error:
+                log.warning("model %s is left out: %s", name, error)
+
+
+def _aliases(settings: Settings) -> dict[str, str]:
+    """ALIAS=NAME pairs. Raises ``ConfigError``."""
+    pairs = [text.partition("=") for text in settings.alias]
+    for alias, equals, name in pairs:
+        if not (alias and equals and name) or is_path(alias):
+            raise ConfigError(f"alias {alias + equals + name!r} is not ALIAS=NAME.", "Write best=everyday, say.")
+    return {alias: name for alias, _, name in pairs}

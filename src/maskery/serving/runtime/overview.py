@@ -1,0 +1,62 @@
+"""The state of the service, put together from what its parts know."""
+
+import time
+
+from maskery.core.version import __version__
+from maskery.serving.runtime.model_pool import PooledModel
+from maskery.serving.runtime.service import InferenceService
+from maskery.serving.telemetry.status import Device, ModelStatus, Queue, Status, Waiting, limits, memory_now
+
+
+def overview(service: InferenceService, held_bytes: int = 0) -> Status:
+    """The status now. ``held_bytes``: of callers' pictures. On the event loop only: the queues are the loop's."""
+    return Status(
+        version=__version__,
+        uptime_seconds=round(time.monotonic() - service.began, 1),
+        ready=service.pool.ready,
+        models=tuple(_model(service, pooled) for pooled in service.pool.views()),
+        memory=memory_now(service.budget.memory if service.budget else None, held_bytes),
+        limits=limits(service.settings),
+    )
+
+
+def devices(service: InferenceService) -> dict[str, Device]:
+    """NAME@VERSION -> device asked for and in use, of the loaded models."""
+    return {pooled.key: _device(service, pooled) for pooled in service.pool.views() if pooled.model}
+
+
+def _device(service: InferenceService, pooled: PooledModel) -> Device:
+    return Device(service.settings.device, pooled.model.session.device if pooled.model else "")
+
+
+def _model(service: InferenceService, pooled: PooledModel) -> ModelStatus:
+    card, model = pooled.card, pooled.model
+    return ModelStatus(
+        name=card.name,
+        version=card.version,
+        aliases=tuple(service.pool.aliases_of(pooled)),
+        default=card.name == service.pool.default,
+        state=pooled.state,
+        reason=pooled.reason,
+        device=_device(service, pooled),
+        runtime=model.session.runtime if model else "",
+        file_bytes=card.bytes,
+        memory_bytes=pooled.bytes,
+        batch=pooled.batch,
+        idle_seconds=_idle(pooled),
+        runs=service.notes.run_times(pooled.key),
+        queue=_queue(service, pooled.key),
+        changes=tuple(pooled.changes),
+    )
+
+
+def _idle(pooled: PooledModel) -> float | None:
+    if pooled.running:
+        return 0.0
+    return round(time.monotonic() - pooled.last_used, 1) if pooled.last_used else None
+
+
+def _queue(service: InferenceService, line: str) -> Queue:
+    places = (place for place in service.scheduler.waiting() if place.line == line)
+    waiting = (Waiting(p.position, p.request_id, round(p.age, 2), round(p.patience, 2)) for p in places)
+    return Queue(service.scheduler.running_in(line), tuple(waiting))

@@ -1,0 +1,163 @@
+"""The state of the service, for people, programs and metrics: one description, and how it is worked out.
+
+Times are in seconds, memory in bytes. The dataclasses are the JSON of GET /v1/status, field by field.
+"""
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from maskery.core.process_memory import peak_bytes, resident_bytes
+from maskery.core.settings import Settings
+
+State = Literal["unloaded", "loading", "ready", "wrong", "failed"]
+"""``wrong``: it is loaded and answers, but not with the answer that its card stores."""
+
+STATES: tuple[State, ...] = get_args(State)
+
+# The settings that bound what a caller may send, how much at once, and how long he may wait.
+LIMITS = (
+    *("max_bytes", "max_pixels", "max_pictures", "concurrency", "max_batch", "max_queue", "max_waiting_bytes"),
+    *("max_connections", "rate_limit", "timeout", "idle_unload"),
+)
+
+KEPT_RUNS = 256
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a model was asked to run and where it runs; ``used`` is empty while it is not loaded."""
+
+    asked: str
+    used: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A request in a queue. ``position``: 1 is next. ``seconds_left``: until it is given up."""
+
+    position: int
+    request_id: str
+    age_seconds: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Pictures in work and requests that wait, in their order."""
+
+    running: int = 0
+    waiting: tuple[Waiting, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunTimes:
+    """Milliseconds of the last ``of_last`` runs, and how many there were since the start."""
+
+    count: int = 0
+    of_last: int = 0
+    p50_ms: float = 0.0
+    p95_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class Change:
+    """One load or unload: the process's resident memory before and after, in bytes, and the seconds that it took."""
+
+    what: Literal["loaded", "unloaded"]
+    reason: str
+    rss_before: int
+    rss_after: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """One model. ``reason``: why it is in its state. ``memory_bytes``: what loading it last added to the process.
+
+    ``batch``: how many pictures may run together. ``idle_seconds``: None = never used. ``changes``: the last loads and
+    unloads, the newest last.
+    """
+
+    name: str
+    version: str
+    aliases: tuple[str, ...]
+    default: bool
+    state: State
+    reason: str
+    device: Device
+    runtime: str
+    file_bytes: int
+    memory_bytes: int
+    batch: int
+    idle_seconds: float | None
+    runs: RunTimes
+    queue: Queue
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """NAME@VERSION."""
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Resident memory of the process now and at most.
+
+    ``budget_bytes``: what loaded models may take together, None = no budget is set. ``held_bytes``: pictures of all
+    callers that wait or are at work.
+    """
+
+    rss_bytes: int
+    peak_bytes: int
+    budget_bytes: int | None = None
+    held_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Status:
+    """The whole service."""
+
+    version: str
+    uptime_seconds: float
+    ready: bool
+    models: tuple[ModelStatus, ...]
+    memory: Memory
+    limits: dict[str, float | str]
+
+
+class RunClock:
+    """The run times of one model. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last: deque[float] = deque(maxlen=KEPT_RUNS)
+        self._count = 0
+
+    def add(self, milliseconds: float) -> None:
+        """One more run."""
+        with self._lock:
+            self._last.append(milliseconds)
+            self._count += 1
+
+    def times(self) -> RunTimes:
+        """Count and percentiles (nearest rank) until now."""
+        with self._lock:
+            count, last = self._count, sorted(self._last)
+        return RunTimes(count, len(last), _percentile(last, 50), _percentile(last, 95))
+
+
+def _percentile(ordered: list[float], percent: int) -> float:
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] if ordered else 0.0
+
+
+def memory_now(budget_bytes: int | None = None, held_bytes: int = 0) -> Memory:
+    """The process's is read from /proc; zeros where there is none."""
+    return Memory(resident_bytes(), peak_bytes(), budget_bytes, held_bytes)
+
+
+def limits(settings: Settings) -> dict[str, float | str]:
+    """The settings of ``LIMITS``."""
+    return {name: getattr(settings, name) for name in LIMITS}

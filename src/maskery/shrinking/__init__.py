@@ -1,1 +1,0 @@
-"""Smaller and faster files of models, judged before they are written: ``maskery quantise``."""

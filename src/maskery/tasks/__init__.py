@@ -1,1 +1,0 @@
-"""One file a task: the scores of one picture -> its result."""

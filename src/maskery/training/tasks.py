@@ -1,0 +1,184 @@
+"""What a run trains for: segmentation or classification. A job knows its data, its loss and its measure."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Subset
+
+from maskery.core.errors import ConfigError, nearest
+from maskery.core.labels import LABEL_SETS, palette_of
+from maskery.datasets.base import Concatenated, SegmentationData, read_rgb
+from maskery.datasets.class_folder import ClassFolder
+from maskery.datasets.formats import open_dataset
+from maskery.datasets.unlabelled import Unlabelled
+from maskery.evaluation.confusion import Confusion, mean_iou, quality
+from maskery.training.augment import whole_picture
+from maskery.training.contact_sheet import CELLS, ROWS, label_sheet, mask_sheet, spread
+from maskery.training.crops import Crops, LabelledPictures, Stream, pixels
+from maskery.training.recipe import UNLABELLED, Recipe, TrainingSource
+from maskery.training.soft_labels import SoftLabels
+
+
+class TrainingTask(Protocol):
+    """``score`` names the number of ``validate`` that says how good the network is."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def stream(self) -> Stream: ...
+    @property
+    def pictures(self) -> int: ...
+    @property
+    def score(self) -> str: ...
+    @property
+    def validation_pictures(self) -> int: ...
+
+    def validate(self, net: nn.Module, prepare: "Prepare", most: int | None = None) -> dict[str, float]:
+        """Numbers of ``net``, in evaluation mode, on the validation split: a quick look; ``evaluate`` measures.
+
+        ``most``: only so many pictures.
+        """
+        ...
+
+    def sheet(self, net: nn.Module, prepare: "Prepare") -> Image.Image:
+        """Some validation pictures, always the same ones, with what they show and what ``net`` sees in them."""
+        ...
+
+
+class Prepare(Protocol):
+    """(N, 3, H, W) uint8 -> the network's input on its device."""
+
+    def __call__(self, images: Tensor) -> Tensor: ...
+
+
+class SegmentationTask:
+    score = "miou"
+
+    def __init__(self, recipe: Recipe, root: Path) -> None:
+        wanted = label_names(recipe)
+        self.parts = [_open(root, source, wanted) for source in recipe.data.train]
+        train = Concatenated(self.parts)
+        self.labels = tuple(train.labels)
+        soft = [
+            SoftLabels(Path(source.soft), part, self.labels) if source.soft else None
+            for source, part in zip(recipe.data.train, self.parts, strict=True)
+        ]
+        self.validation = _open(root, recipe.data.validate, self.labels)
+        self.pictures = len(train)
+        self.stream: Stream = Crops(train, recipe, soft)
+
+    @property
+    def validation_pictures(self) -> int:
+        return len(self.validation)
+
+    def validate(self, net: nn.Module, prepare: Prepare, most: int | None = None) -> dict[str, float]:
+        """At the pictures' own size."""
+        confusion = Confusion(len(self.labels))
+        for i in range(len(self.validation))[:most]:
+            confusion.add(self.validation.mask(i), self._predict(i, net, prepare))
+        result = quality(confusion, self.labels)
+        common = mean_iou(result)
+        of_common = {} if common is None else {"miou20": common}
+        return {"miou": result.miou, "pixel_accuracy": result.pixel_accuracy} | of_common
+
+    def _predict(self, index: int, net: nn.Module, prepare: Prepare) -> NDArray[np.int64]:
+        """The class ids of a validation picture, (H, W)."""
+        batch = pixels(read_rgb(self.validation.image_path(index)))[None]
+        height, width = batch.shape[2:]
+        with torch.inference_mode():
+            padded = F.pad(prepare(batch), [0, -width % 32, 0, -height % 32])
+            logits = net(padded).float()
+            logits = F.interpolate(logits, size=padded.shape[2:], mode="bilinear", align_corners=False)
+            predicted: NDArray[np.int64] = logits[0, :, :height, :width].argmax(0).cpu().numpy()
+        return predicted
+
+    def sheet(self, net: nn.Module, prepare: Prepare) -> Image.Image:
+        """Rows of picture, truth and prediction."""
+        data = self.validation
+        return mask_sheet(
+            [
+                (read_rgb(data.image_path(i)), data.mask(i), self._predict(i, net, prepare))
+                for i in spread(len(data), ROWS)
+            ],
+            palette_of(self.labels),
+        )
+
+
+class ClassificationTask:
+    score = "accuracy"
+
+    def __init__(self, recipe: Recipe, root: Path) -> None:
+        source = recipe.data.train[0]
+        if len(recipe.data.train) > 1:
+            raise ConfigError("A classifier trains on one data set.", "Leave one [[data.train]].")
+        data = ClassFolder(root / source.path, source.split, label_names(recipe))
+        check = recipe.data.validate
+        self.labels = data.labels
+        self.validation = ClassFolder(root / check.path, check.split, self.labels)
+        self.pictures, self.side = len(data), recipe.data.crop
+        self.stream: Stream = LabelledPictures(data, recipe)
+
+    @property
+    def validation_pictures(self) -> int:
+        return len(self.validation)
+
+    def validate(self, net: nn.Module, prepare: Prepare, most: int | None = None) -> dict[str, float]:
+        chosen = range(len(self.validation))[:most]
+        right = 0
+        with torch.inference_mode():
+            whole = Subset(_Whole(self.validation, self.side), chosen)
+            for images, labels in DataLoader(whole, batch_size=64):
+                right += int((net(prepare(images)).argmax(1).cpu() == labels).sum())
+        return {"accuracy": right / len(chosen)}
+
+    def sheet(self, net: nn.Module, prepare: Prepare) -> Image.Image:
+        """Pictures with what the network says, and what they are where that is wrong."""
+        data, chosen = self.validation, spread(len(self.validation), CELLS)
+        whole = _Whole(data, self.side)
+        with torch.inference_mode():
+            said = net(prepare(torch.stack([whole[i][0] for i in chosen]))).argmax(1).tolist()
+        cells = [
+            (data.picture(i), self.labels[data.label(i)], self.labels[s]) for i, s in zip(chosen, said, strict=True)
+        ]
+        return label_sheet(cells)
+
+
+class _Whole(torch.utils.data.Dataset[tuple[Tensor, int]]):
+    def __init__(self, data: ClassFolder, side: int) -> None:
+        self.data, self.side = data, side
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return pixels(whole_picture(self.data.picture(index), self.side)), self.data.label(index)
+
+
+def open_job(recipe: Recipe, root: Path) -> TrainingTask:
+    """The recipe's job. Raises ``DataError`` or ``ConfigError`` where its data cannot be used."""
+    return ClassificationTask(recipe, root) if recipe.classifies else SegmentationTask(recipe, root)
+
+
+def label_names(recipe: Recipe) -> Sequence[str] | None:
+    """The classes that the recipe names; None = the data set's own. Raises ``ConfigError``."""
+    labels = recipe.data.labels
+    if not isinstance(labels, str):
+        return labels
+    if labels and labels not in LABEL_SETS:
+        raise ConfigError(f"Unknown label set {labels!r}.", nearest(labels, LABEL_SETS))
+    return LABEL_SETS[labels] if labels else None
+
+
+def _open(root: Path, source: TrainingSource, labels: Sequence[str] | None) -> SegmentationData:
+    if source.format == UNLABELLED:
+        if not labels:
+            raise ConfigError(f"{source.path} has no masks to say what the classes are.", "Give data.labels.")
+        return Unlabelled(root / source.path / source.split, labels)
+    return open_dataset(root / source.path, source.split, labels, source.format)

@@ -1,1 +1,0 @@
-"""Models as data: the catalogue's cards, the cache folder, pulling, verifying, adding."""

@@ -1,0 +1,79 @@
+"""A batch is used where it is measured to gain, and nowhere else."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from maskery.core.card import CARD_NAME, load_card
+from maskery.core.errors import ModelError
+from maskery.inference.planning.footprint import measure_batch
+from maskery.inference.preprocess import Tensor
+from maskery.models.catalog import builtin
+
+CARD = load_card(builtin()["everyday"] / CARD_NAME)
+
+
+class Clock:
+    """Stands still but for what the sessions take, so that no other work on the machine is measured."""
+
+    now = 0.0
+
+    @classmethod
+    def perf_counter(cls) -> float:
+        return cls.now
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maskery.inference.planning.footprint.time", Clock)
+
+
+class Timed:
+    """A session that takes ``start`` milliseconds a run and ``each`` more a picture."""
+
+    device, runtime = "cpu", "none"
+
+    def __init__(self, start: float, each: float, batches: bool = True) -> None:
+        self.start, self.each, self.batches = start, each, batches
+        self.sizes: list[int] = []
+
+    def run(self, tensor: Tensor, keep: bool = True) -> NDArray[np.generic]:
+        self.sizes.append(len(tensor))
+        Clock.now += (self.start + self.each * len(tensor)) / 1000
+        return np.zeros(1)
+
+
+class Refusing(Timed):
+    def run(self, tensor: Tensor, keep: bool = True) -> NDArray[np.generic]:
+        if len(tensor) > 1:
+            raise ModelError("a batch of 1 only")
+        return super().run(tensor)
+
+
+def test_what_gains_is_used() -> None:
+    most, measured = measure_batch(Timed(20, 1), CARD, 8)
+    assert most == 8
+    assert measured[2] < 0.7 * measured[1]
+
+
+def test_what_does_not_gain_is_not() -> None:
+    most, measured = measure_batch(Timed(0, 10), CARD, 8)
+    assert most == 1
+    assert measured[2] == measured[1] == 10
+
+
+@pytest.mark.parametrize("session", [Timed(20, 1, batches=False), Refusing(20, 1)])
+def test_what_cannot_is_not(session: Timed) -> None:
+    assert measure_batch(session, CARD, 8) == (1, {})
+
+
+def test_nothing_is_measured_where_batches_are_switched_off() -> None:
+    session = Timed(20, 1)
+    assert measure_batch(session, CARD, 1) == (1, {})
+    assert session.sizes == []
+
+
+def test_a_slow_model_is_run_once_each() -> None:
+    session = Timed(300, 1)
+    assert measure_batch(session, CARD, 4)[0] == 4
+    assert session.sizes == [1, 2, 1], "the last one only gives the memory of the batch back"

@@ -1,0 +1,91 @@
+"""What every protocol must stand: damaged, huge and wrong bytes get a 4xx in its envelope, and the server lives on."""
+
+import logging
+import struct
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from maskery.core.settings import Settings
+from maskery.serving.protocols.registry import APIS
+from tests.material import encoded, photo
+from tests.serving.protocols.doors import DOORS, Door
+from tests.serving.test_app import huge_png
+from tests.serving.test_damaged import damaged
+
+doors = pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
+GOOD = {format: encoded(photo("astronaut"), format, (96, 80)) for format in ("JPEG", "PNG", "WEBP")}
+NO_PICTURES = {
+    "empty": b"",
+    "one byte": b"\xff",
+    "text": b"this is not a picture",
+    "json": b'{"inputs": "x"}',
+    "html": b"<!doctype html><title>x</title>",
+    "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "pdf": b"%PDF-1.7 not a picture",
+    "zip": b"PK\x03\x04" + bytes(100),
+    "heic": b"\0\0\0\x18ftypheic" + bytes(100),
+    "zeros": bytes(10_000),
+    "png without pixels": GOOD["PNG"][:33],
+    "png of no size": huge_png(0, 10),
+    "half a jpeg": GOOD["JPEG"][: len(GOOD["JPEG"]) // 2],
+    "half a png": GOOD["PNG"][: len(GOOD["PNG"]) // 2],
+    "huge png": huge_png(30_000, 30_000),
+    "huge gif": b"GIF89a" + struct.pack("<HH", 65_535, 65_535) + bytes(30),
+    "too many bytes": GOOD["PNG"] + bytes(4_000_001),
+}
+
+
+def test_every_protocol_has_its_name_in_the_default_settings() -> None:
+    assert set(Settings().protocols) == set(APIS)
+
+
+@doors
+def test_a_good_picture_is_answered(client: TestClient, door: Door) -> None:
+    for format, data in GOOD.items():
+        assert door.answered(door.send(client, data)), format
+
+
+@doors
+@pytest.mark.parametrize("kind", NO_PICTURES)
+def test_what_is_no_picture_is_refused(client: TestClient, door: Door, kind: str) -> None:
+    response = door.send(client, NO_PICTURES[kind])
+    door.refusal(response)
+    assert not door.answered(response)
+    if kind in ("too many bytes", "huge png", "huge gif") and 200 not in door.statuses:
+        assert response.status_code == 413
+
+
+@doors
+def test_damaged_pictures_never_hurt(client: TestClient, door: Door) -> None:
+    rng = np.random.default_rng(5)
+    refused = 0
+    for i in range(150):
+        response = door.send(client, damaged(list(GOOD.values())[i % 3], rng))
+        if not door.answered(response):
+            door.refusal(response)
+            refused += 1
+    assert 30 < refused < 150
+    assert door.answered(door.send(client, GOOD["JPEG"]))
+
+
+@doors
+def test_the_log_says_protocol_and_problem(client: TestClient, door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "maskery.access"):
+        response = door.send(client, b"no picture")
+    (line,) = [record.msg for record in caplog.records if record.name == "maskery.access"]
+    assert line.protocol in APIS
+    assert door.name.startswith(line.protocol)
+    # Where one call has several pictures, each has its own refusal, and the call itself is answered.
+    assert line.problem == ("" if response.status_code == 200 else "unsupported-picture")
+
+
+@pytest.mark.parametrize("path", ["/model/predict", "/api/remove"])
+def test_the_log_says_that_a_form_lacks_its_picture(
+    client: TestClient, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "maskery.access"):
+        assert client.post(path, files={"other": b"x"}).status_code in (400, 422)
+    (line,) = [record.msg for record in caplog.records if record.name == "maskery.access"]
+    assert line.problem == "bad-request"

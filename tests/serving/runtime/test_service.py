@@ -1,0 +1,145 @@
+"""Requests through the inference service: batches of the real model, callers who leave, what fails alone."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from maskery.core.errors import ModelError, PictureError
+from maskery.core.picture.decode import trust_own_pixel_limit
+from maskery.core.result.types import SemanticResult
+from maskery.core.settings import Settings
+from maskery.encode.raster.mask import encode_mask
+from maskery.inference.pipeline import Model, PreparedPicture
+from maskery.serving.runtime.request import Outcome, SegmentRequest
+from maskery.serving.runtime.service import InferenceService
+from tests.material import encoded, photo
+
+
+@pytest.fixture
+def service() -> Iterator[InferenceService]:
+    trust_own_pixel_limit()
+    service = InferenceService(Settings(concurrency=1))
+    service.pool.load_all()
+    yield service
+    service.scheduler.close()
+
+
+def run(body: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(body(), 60))  # type: ignore[arg-type]
+
+
+def mask(served: Outcome) -> bytes:
+    assert isinstance(served.result, SemanticResult)
+    return encode_mask(served.result)
+
+
+class Watched:
+    """The sizes of the groups that a model inferred; holds the first until told to go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sizes: list[int] = []
+        self.go = threading.Event()
+        original = Model.infer
+
+        def infer(model: Model, group: Sequence[PreparedPicture]) -> list[NDArray[np.generic]]:
+            self.sizes.append(len(group))
+            self.go.wait(20)
+            return original(model, group)
+
+        monkeypatch.setattr(Model, "infer", infer)
+
+
+def test_a_batch_gives_what_singles_give_and_a_damaged_picture_fails_alone(
+    service: InferenceService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = [encoded(np.roll(photo("astronaut"), 60 * i, axis=1), "JPEG", (320, 240)) for i in range(4)]
+    damaged = pictures[1][: len(pictures[1]) // 2]
+
+    async def body() -> None:
+        singles = [await service.serve(SegmentRequest(picture), mask) for picture in pictures]
+        service.pool.views()[0].batch = 8
+        watched = Watched(monkeypatch)
+        first = asyncio.ensure_future(service.serve(SegmentRequest(pictures[0]), mask))
+        while not watched.sizes:
+            await asyncio.sleep(0.01)
+        orders = [SegmentRequest(picture) for picture in (pictures[0], pictures[1], damaged, pictures[2], pictures[3])]
+        others = [asyncio.ensure_future(service.serve(order, mask)) for order in orders]
+        while len(service.scheduler.waiting()) < 5:
+            await asyncio.sleep(0.01)
+        watched.go.set()
+        assert await first == singles[0]
+        answers = await asyncio.gather(*others, return_exceptions=True)
+        assert isinstance(answers.pop(2), PictureError)
+        assert watched.sizes == [1, 4]  # the damaged one was found before the run
+        assert answers == singles
+
+    run(body)
+
+
+def test_a_run_that_fails_fails_for_its_batch_only(service: InferenceService, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = encoded(photo("chelsea"), "JPEG")
+    original = Model.infer
+
+    def refuse(model: Model, group: Sequence[PreparedPicture]) -> list[NDArray[np.generic]]:
+        raise ModelError("The model refused the tensor.", "Correct the card.")
+
+    async def body() -> None:
+        monkeypatch.setattr(Model, "infer", refuse)
+        with pytest.raises(ModelError, match="refused"):
+            await service.serve(SegmentRequest(picture), mask)
+        monkeypatch.setattr(Model, "infer", original)
+        assert (await service.serve(SegmentRequest(picture), mask)).startswith(b"\x89PNG")
+
+    run(body)
+
+
+def test_an_encoder_that_fails_fails_for_its_caller_only(service: InferenceService) -> None:
+    picture = encoded(photo("chelsea"), "JPEG")
+
+    def crash(served: Outcome) -> bytes:
+        raise ZeroDivisionError
+
+    async def body() -> None:
+        answers = await asyncio.gather(
+            service.serve(SegmentRequest(picture), crash),
+            service.serve(SegmentRequest(picture), mask),
+            return_exceptions=True,
+        )
+        assert isinstance(answers[0], ZeroDivisionError)
+        assert isinstance(answers[1], bytes)
+        assert service.pool.views()[0].running == 0
+
+    run(body)
+
+
+def test_a_cancelled_caller_frees_his_place_and_the_model(
+    service: InferenceService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = encoded(photo("chelsea"), "JPEG")
+
+    async def body() -> None:
+        watched = Watched(monkeypatch)
+        running = asyncio.ensure_future(service.serve(SegmentRequest(picture), mask))
+        while not watched.sizes:
+            await asyncio.sleep(0.01)
+        leaving = asyncio.ensure_future(service.serve(SegmentRequest(picture), mask))
+        while not service.scheduler.waiting():
+            await asyncio.sleep(0.01)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        assert service.scheduler.waiting() == []
+        watched.go.set()
+        await running
+        began = time.monotonic()
+        while service.pool.views()[0].running:
+            assert time.monotonic() - began < 5
+            await asyncio.sleep(0.01)
+        assert watched.sizes == [1]
+
+    run(body)
