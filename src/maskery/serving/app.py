@@ -21,7 +21,7 @@ from maskery.serving.http import problems
 from maskery.serving.http.body_quota import BodyQuota
 from maskery.serving.http.request_log import RequestIds
 from maskery.serving.middleware.access import Access
-from maskery.serving.middleware.headers import SecurityHeaders, cross_origin
+from maskery.serving.middleware.security_headers import SecurityHeaders, cross_origin
 from maskery.serving.openapi import document
 from maskery.serving.protocols.native import routes as native
 from maskery.serving.protocols.registry import chosen

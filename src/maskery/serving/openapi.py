@@ -9,7 +9,7 @@ from maskery.encode.options import HELP
 from maskery.encode.registry import ENCODERS
 from maskery.serving.http.problems import MEDIA_TYPE, STATUS, Problem
 from maskery.serving.http.schema import INTEGER, NUMBER, TEXT, Json, array, query, record
-from maskery.serving.protocols.native.call import DEFAULT_FORMAT, PictureSource, SegmentBody
+from maskery.serving.protocols.native.native_request import DEFAULT_FORMAT, PictureSource, SegmentBody
 from maskery.serving.telemetry.status import Status
 
 SECURITY: Json = {

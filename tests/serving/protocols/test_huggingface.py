@@ -19,7 +19,7 @@ import maskery
 from maskery.core.settings import Settings
 from maskery.models.store import Store
 from maskery.serving.app import create_app
-from maskery.serving.protocols.errors import Failure
+from maskery.serving.protocols.envelope import Failure
 from maskery.serving.protocols.huggingface import envelope
 from tests.material import ROOT, decoded, encoded, photo, shared
 from tests.recipes import block, python

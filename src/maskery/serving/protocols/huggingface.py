@@ -19,7 +19,7 @@ from maskery.inference.planning.memory_plan import Demand
 from maskery.serving.http import schema
 from maskery.serving.http.body import ENVELOPE_BYTES, read_body
 from maskery.serving.http.json_body import BASE64, from_base64, looks_like_json, parse_json, too_large
-from maskery.serving.protocols.errors import Failure, route
+from maskery.serving.protocols.envelope import Failure, route
 from maskery.serving.runtime.request import Outcome, SegmentRequest
 from maskery.serving.runtime.service import InferenceService
 

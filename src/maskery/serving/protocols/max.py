@@ -25,7 +25,7 @@ from maskery.inference.pipeline import RunOptions
 from maskery.models.store import Store
 from maskery.serving.http import request_log, schema
 from maskery.serving.http.body import read_form
-from maskery.serving.protocols.errors import Failure, route
+from maskery.serving.protocols.envelope import Failure, route
 from maskery.serving.runtime.request import Outcome, SegmentRequest
 from maskery.serving.runtime.service import InferenceService
 

@@ -28,7 +28,7 @@ from maskery.inference.pipeline import RunOptions
 from maskery.inference.planning.memory_plan import Demand
 from maskery.serving.http import request_log, schema
 from maskery.serving.http.body import read_form
-from maskery.serving.protocols.errors import Failure, route
+from maskery.serving.protocols.envelope import Failure, route
 from maskery.serving.protocols.values import Fault, Values
 from maskery.serving.runtime.request import Outcome, SegmentRequest
 from maskery.serving.runtime.service import InferenceService

@@ -15,8 +15,8 @@ from maskery.serving.http.body_quota import apart
 from maskery.serving.http.json_body import parsed
 from maskery.serving.protocols.label_studio.config import read_config
 from maskery.serving.protocols.label_studio.match import DrawingPlan, Part, plan_of
-from maskery.serving.protocols.label_studio.pictures import TaskPictures
 from maskery.serving.protocols.label_studio.regions import Drawn, draw, wish_of
+from maskery.serving.protocols.label_studio.task_pictures import TaskPictures
 from maskery.serving.runtime.request import Outcome, SegmentRequest
 from maskery.serving.runtime.service import InferenceService
 

@@ -10,11 +10,11 @@ from starlette.routing import Route
 from maskery.core.card import ModelCard
 from maskery.serving.http.body import read_unpacked
 from maskery.serving.http.json_body import parsed
-from maskery.serving.protocols.errors import Failure, elsewhere, route, with_errors
+from maskery.serving.protocols.envelope import Failure, elsewhere, route, with_errors
 from maskery.serving.protocols.label_studio.config import read_config
 from maskery.serving.protocols.label_studio.match import plan_of
-from maskery.serving.protocols.label_studio.pictures import TaskPictures
 from maskery.serving.protocols.label_studio.predict import predict, version_of
+from maskery.serving.protocols.label_studio.task_pictures import TaskPictures
 from maskery.serving.runtime.service import InferenceService
 
 log = logging.getLogger("maskery")

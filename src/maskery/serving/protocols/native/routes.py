@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from starlette.routing import BaseRoute, Route
 
-from maskery.serving.protocols.native.models import ModelsEndpoint
-from maskery.serving.protocols.native.segment import SegmentEndpoint
+from maskery.serving.protocols.native.model_list import ModelsEndpoint
+from maskery.serving.protocols.native.segment_endpoint import SegmentEndpoint
 from maskery.serving.runtime.service import InferenceService
 
 

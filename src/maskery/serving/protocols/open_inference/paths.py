@@ -14,7 +14,7 @@ from maskery.serving.http.schema import (
     raw,
     record,
 )
-from maskery.serving.protocols.open_inference.inference import PARAMETERS
+from maskery.serving.protocols.open_inference.infer_request import PARAMETERS
 from maskery.serving.protocols.open_inference.message import HEADER
 from maskery.serving.protocols.open_inference.routes import CHANGE, MODEL, VERSION
 

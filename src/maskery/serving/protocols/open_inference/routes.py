@@ -6,9 +6,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from maskery.core.card import ModelCard
-from maskery.serving.protocols.errors import Failure, elsewhere, route
-from maskery.serving.protocols.open_inference import models
-from maskery.serving.protocols.open_inference.inference import infer
+from maskery.serving.protocols.envelope import Failure, elsewhere, route
+from maskery.serving.protocols.open_inference import model_repository as models
+from maskery.serving.protocols.open_inference.infer_request import infer
 from maskery.serving.runtime.service import InferenceService
 
 MODEL = "/v2/models/{name}"

@@ -10,9 +10,9 @@ from maskery.core.errors import BadRequest
 from maskery.core.version import __version__
 from maskery.serving.http.body import read_unpacked
 from maskery.serving.http.json_body import parsed
+from maskery.serving.protocols.open_inference.input_tensors import NAME
 from maskery.serving.protocols.open_inference.message import Value, flag, only
 from maskery.serving.protocols.open_inference.outputs import outputs_of
-from maskery.serving.protocols.open_inference.pictures import NAME
 from maskery.serving.runtime.service import InferenceService
 
 EXTENSIONS = ["binary_tensor_data", "model_repository"]

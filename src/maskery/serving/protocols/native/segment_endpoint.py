@@ -20,7 +20,7 @@ from maskery.core.version import __version__
 from maskery.encode.registry import ENCODERS, encode, find
 from maskery.inference.pipeline import RunOptions
 from maskery.serving.http import problems
-from maskery.serving.protocols.native.call import PictureSource, SegmentParameters, decoded, read
+from maskery.serving.protocols.native.native_request import PictureSource, SegmentParameters, decoded, read
 from maskery.serving.runtime.request import Outcome, SegmentRequest
 from maskery.serving.runtime.service import InferenceService
 

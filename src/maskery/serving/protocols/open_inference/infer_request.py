@@ -17,9 +17,9 @@ from maskery.inference.pipeline import RunOptions
 from maskery.inference.planning.memory_plan import Demand
 from maskery.serving.http.body import read_unpacked
 from maskery.serving.protocols.open_inference.answer import answer, check_json_size
+from maskery.serving.protocols.open_inference.input_tensors import Picture, pictures
 from maskery.serving.protocols.open_inference.message import HEADER, Envelope, Message, only, split
 from maskery.serving.protocols.open_inference.outputs import RequestedOutput, Value, asked_of
-from maskery.serving.protocols.open_inference.pictures import Picture, pictures
 from maskery.serving.runtime.request import Outcome, SegmentRequest
 from maskery.serving.runtime.service import InferenceService
 

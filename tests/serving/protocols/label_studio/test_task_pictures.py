@@ -11,7 +11,7 @@ import pytest
 from maskery.core.errors import BadUrl, ConfigError, MaskeryError
 from maskery.core.settings import Settings
 from maskery.serving.app import create_app
-from maskery.serving.protocols.label_studio.pictures import TaskPictures
+from maskery.serving.protocols.label_studio.task_pictures import TaskPictures
 from maskery.serving.runtime.service import InferenceService
 from tests.serving.raw_server import RawServer, answer, raw_server
 
