@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.models import Candidate, candidates
 from benchmarks.pictures import PHOTOS, PNG, SMALL, Sample, pixels, samples
 from benchmarks.report import Check, Section, Table
 from benchmarks.rounds import Plan, Spread, interleaved, of_rounds, ratio
+from maskery.core.arrays import ClassMap
 from maskery.core.picture import decode
 from maskery.core.picture.decode import Picture, Source
 from maskery.core.result.types import SemanticResult
@@ -31,8 +31,6 @@ LIMIT_FASTER, LIMIT_SUMMARY = 20.0, 5.0
 NOISE = "random in every pixel"
 CALLS = 10
 """Encodings in a row: one alone is too short to be timed well."""
-
-ClassMap = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 def measure(plan: Plan, mirror: str) -> Section:

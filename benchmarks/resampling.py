@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from benchmarks.pictures import LARGE_WH, PHOTOS, enlarged
 from benchmarks.report import Section, Table
 from benchmarks.rounds import Plan, interleaved, of_rounds, ratio
+from maskery.core.arrays import Scores
 from maskery.inference import preprocess
 from maskery.inference.preprocess import Placement
 from maskery.inference.upsample import resample
 from maskery.models.segmenter import Segmenter
 
 TITLE = "Deciding at the picture's own pixels"
-Scores = NDArray[np.float32]
 
 
 def measure(plan: Plan, segmenter: Segmenter) -> Section:

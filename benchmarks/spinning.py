@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.pictures import samples
 from benchmarks.report import Section, Table
 from benchmarks.rounds import Plan, Spread, interleaved, of_rounds, p95
-from maskery.inference.preprocess import Tensor
+from maskery.core.arrays import Tensor
 from maskery.models.segmenter import Segmenter
 
 TITLE = "ONNX Runtime's waiting threads"

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from maskery.core.arrays import ClassMap
 from maskery.encode import nested
-from maskery.encode.nested import ClassMap, encode_map
+from maskery.encode.nested import encode_map
 
 
 def plain(ids: ClassMap) -> bytes:

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.arrays import Mask
 from maskery.core.errors import DataError
 from maskery.datasets.base import IGNORE, Gap, ImageFiles
 from maskery.datasets.classes import Classes, numbered
@@ -24,7 +25,7 @@ from maskery.datasets.coco_json import (
     read_json,
 )
 from maskery.datasets.pictures import MAX_PIXELS
-from maskery.datasets.shapes import Mask, decompressed, polygons_mask, runs_mask
+from maskery.datasets.shapes import decompressed, polygons_mask, runs_mask
 
 FORM = "annotations/instances_SPLIT.json (or beside) with SPLIT/*.jpg or images/SPLIT/*.jpg"
 

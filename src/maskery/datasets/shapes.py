@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.arrays import Mask
 from maskery.core.errors import DataError
 
 CROSSINGS_AT_MOST = 50_000_000  # of a polygon's edges with rows of pixels
 BITS, MORE, SIGN, FIRST_CHARACTER = 5, 32, 16, 48  # of compressed run lengths
-
-Mask = NDArray[np.bool_]
 
 
 def polygons_mask(rings: Sequence[Sequence[float]], size_wh: tuple[int, int]) -> Mask:

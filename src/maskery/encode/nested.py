@@ -6,7 +6,7 @@ from operator import mul
 import numpy as np
 from numpy.typing import NDArray
 
-ClassMap = NDArray[np.uint8] | NDArray[np.uint16]
+from maskery.core.arrays import ClassMap
 
 # Pixels a run from which repeating its text beats looking every pixel up.
 LONG_RUNS = 24

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.arrays import ClassMap
 from maskery.core.errors import BadRequest
 from maskery.core.picture.rows import rebanded, steps
-from maskery.core.result.banded import BandedResult, Ids
+from maskery.core.result.banded import BandedResult
 from maskery.core.result.rle import without_small
 from maskery.core.result.types import ClassShare, ForegroundResult, SemanticResult
 from maskery.inference.source import Photo, PhotoRows
@@ -22,7 +23,7 @@ def decided(result: Drawn) -> Decided:
     return result.as_semantic if isinstance(result, ForegroundResult) else result
 
 
-def id_rows(result: Decided, rows: int) -> Iterator[Ids]:
+def id_rows(result: Decided, rows: int) -> Iterator[ClassMap]:
     """Class ids, (rows, W) a band, the last one lower."""
     return rebanded(result.rows(), _heights(result.frame.size_wh[1], rows))
 

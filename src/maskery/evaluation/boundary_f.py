@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.arrays import Ids
 from maskery.evaluation.confusion import IGNORE
-
-Ids = NDArray[np.uint16]
-Flags = NDArray[np.bool_]
 
 OF_DIAGONAL = 0.0075
 NOWHERE = 65535

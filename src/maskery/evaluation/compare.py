@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 
+from maskery.core.arrays import Integers
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest
 from maskery.core.result.types import Result
 from maskery.datasets.base import same_name
-from maskery.evaluation.confusion import Confusion, Counts, Scores, quality
+from maskery.evaluation.confusion import Confusion, Scores, quality
 from maskery.evaluation.dataset import open_masks
 from maskery.evaluation.matching import ClassMatching, pair, same_classes
 from maskery.evaluation.measurement import Measurement, MemoryUse
@@ -151,6 +152,6 @@ class _Both:
         )
 
 
-def _agreed(counts: Counts) -> float:
+def _agreed(counts: Integers) -> float:
     total = int(counts.sum())
     return float(counts.diagonal().sum() / total) if total else 1.0

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.arrays import Integers
+
 IGNORE = 255
 ENOUGH = 20
 """Pictures from which on a class says something."""
-Counts = NDArray[np.int64]
 Scores = dict[str, float | None]
 
 
-def count(truth: NDArray[np.integer], predicted: NDArray[np.integer], classes: int) -> Counts:
+def count(truth: NDArray[np.integer], predicted: NDArray[np.integer], classes: int) -> Integers:
     """Pixels of class t predicted as p, (C, C + 1) int64. Both maps are (H, W) ids; where the truth is ``IGNORE``,
     nothing is counted.
 
@@ -34,7 +35,7 @@ class Confusion:
         self.matrix = np.zeros((classes, classes + 1), dtype=np.int64)
         self.images = np.zeros(classes, dtype=np.int64)
 
-    def add(self, truth: NDArray[np.integer], predicted: NDArray[np.integer]) -> Counts:
+    def add(self, truth: NDArray[np.integer], predicted: NDArray[np.integer]) -> Integers:
         """Count one picture and return its own counts; see ``count``."""
         counts = count(truth, predicted, len(self.images))
         self.matrix += counts
@@ -88,7 +89,7 @@ def quality(confusion: Confusion, labels: Sequence[str], boundary: Sequence[floa
     )
 
 
-def _ratios(above: Counts, below: Counts) -> list[float | None]:
+def _ratios(above: Integers, below: Integers) -> list[float | None]:
     return [float(a / b) if b else None for a, b in zip(above, below, strict=True)]
 
 
@@ -98,7 +99,7 @@ def mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(seen)) if seen else None
 
 
-def picture_iou(counts: Counts) -> float:
+def picture_iou(counts: Integers) -> float:
     """How well one picture was done: the mean IoU of the classes of its truth, from its own counts."""
     hit, of_truth = np.diag(counts[:, :-1]), counts.sum(axis=1)
     union, there = of_truth + counts[:, :-1].sum(axis=0) - hit, of_truth > 0
@@ -130,7 +131,7 @@ class ClassificationScores:
     images: dict[str, int]
 
 
-def hits(matrix: Counts, labels: Sequence[str], within5: int | None) -> ClassificationScores:
+def hits(matrix: Integers, labels: Sequence[str], within5: int | None) -> ClassificationScores:
     """``matrix``: (C, C + 1), pictures of class t taken for p; ``within5``: those whose class was among the first 5."""
     hit, of_truth, said = np.diag(matrix[:, :-1]), matrix.sum(axis=1), matrix[:, :-1].sum(axis=0)
     total = max(int(of_truth.sum()), 1)

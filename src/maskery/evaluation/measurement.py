@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from maskery.core import card as model_card
+from maskery.core.arrays import Integers
 from maskery.core.card import ModelCard
-from maskery.evaluation.confusion import ENOUGH, ClassificationScores, Counts, Scores, SegmentationScores, mean_iou
+from maskery.evaluation.confusion import ENOUGH, ClassificationScores, Scores, SegmentationScores, mean_iou
 from maskery.evaluation.matching import OTHER
 from maskery.evaluation.options import EvaluationOptions
 
@@ -62,7 +63,7 @@ class Measurement:
     of: int
     labels: tuple[str, ...]
     scores: SegmentationScores | ClassificationScores
-    confusion: Counts
+    confusion: Integers
     told: tuple[str, ...]
     worst: tuple[WorstImage, ...]
     clock: Clock

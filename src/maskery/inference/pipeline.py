@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from maskery.core.arrays import Array, Tensor
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, nearest
 from maskery.core.picture.decode import Picture
@@ -60,7 +60,7 @@ NOTHING = np.empty(0, np.float32)
 class PreparedPicture:
     """One picture ready for the session: ``tensor`` (1, 3, h, w) or (1, h, w, 3), and what its output will need."""
 
-    tensor: preprocess.Tensor
+    tensor: Tensor
     placement: preprocess.Placement
     orientation: int
     run_options: RunOptions
@@ -158,7 +158,7 @@ class Model:
             tensor = preprocess.to_tensor(pixels, placement, spec)
         return PreparedPicture(tensor, placement, picture.orientation, run_options, plan, watch)
 
-    def infer(self, group: Sequence[PreparedPicture]) -> list[NDArray[np.generic]]:
+    def infer(self, group: Sequence[PreparedPicture]) -> list[Array]:
         """The output of each, with a batch axis of 1. Several must have tensors of one shape: they run as one batch."""
         started = time.perf_counter()
         if len(group) == 1:
@@ -170,7 +170,7 @@ class Model:
             one.watch.note("run", started)
         return outputs
 
-    def finish(self, prepared: PreparedPicture, output: NDArray[np.generic]) -> Result | BandedResult:
+    def finish(self, prepared: PreparedPicture, output: Array) -> Result | BandedResult:
         """The result of one picture from its output; in bands where its plan says so."""
         run_options, plan = prepared.run_options, prepared.plan
         with prepared.watch.stage("postprocess"):
@@ -192,7 +192,7 @@ class Model:
         grid = tiles_of(facts_of(picture), self.card, plan.decode, plan.tiles.asked, plan.max_side)
         placement = grid.placement(turn)
 
-        def run(tensor: preprocess.Tensor) -> NDArray[np.generic]:
+        def run(tensor: Tensor) -> Array:
             check_cancelled()
             with watch.more("run"):
                 return self.session.run(tensor)
@@ -206,7 +206,7 @@ class Model:
 
     def _reading(
         self,
-        output: NDArray[np.generic],
+        output: Array,
         placement: preprocess.Placement,
         frame: Frame,
         run_options: RunOptions,

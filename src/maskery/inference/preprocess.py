@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from maskery.core.arrays import Tensor
 from maskery.core.card import Input
 from maskery.core.errors import BadRequest
 from maskery.core.result.types import Frame
 
-Tensor = NDArray[np.float32] | NDArray[np.uint8]
 Numbers = NDArray[np.float32] | np.float32
 
 

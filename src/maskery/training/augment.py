@@ -4,14 +4,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
+from maskery.core.arrays import Pixels
 from maskery.datasets.base import IGNORE
 from maskery.training.recipe import Data
 
 PAD_GREY = 127
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from maskery.core.arrays import Pixels
 from maskery.core.errors import BadRequest, InputError, PictureError, TooLarge, UnsupportedPicture
 from maskery.core.picture import decode
 from maskery.core.picture.decode import Picture, Source
 
-Pixels = NDArray[np.uint8]
 HEIGHT, WIDTH = 20, 33
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from maskery.core.arrays import Tensor
 from maskery.core.card import CARD_NAME, load_card
 from maskery.core.errors import ModelError
 from maskery.inference.planning.footprint import measure_batch
-from maskery.inference.preprocess import Tensor
 from maskery.models.catalog import builtin
 
 CARD = load_card(builtin()["everyday"] / CARD_NAME)

@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Band = NDArray[Any]
-
 
 class RowBuffer:
     """A view of some rows that moves down over bands. Bands are (h, ...) of any height; rows above the view are let go.
@@ -15,13 +13,13 @@ class RowBuffer:
     ``rows_taken`` counts the rows that came out of the bands so far.
     """
 
-    def __init__(self, bands: Iterable[Band]) -> None:
+    def __init__(self, bands: Iterable[NDArray[Any]]) -> None:
         self._bands = iter(bands)
-        self._held: list[Band] = []
+        self._held: list[NDArray[Any]] = []
         self._top = 0
         self.rows_taken = 0
 
-    def rows(self, start: int, stop: int) -> Band:
+    def rows(self, start: int, stop: int) -> NDArray[Any]:
         """Rows ``start`` to ``stop``, fewer where the bands end before. ``start`` never goes back.
 
         Raises ``ValueError`` for rows that have been let go.
@@ -37,7 +35,7 @@ class RowBuffer:
             self._held = [np.concatenate(self._held)]
         if not self._held:
             raise ValueError(f"rows from {start} are asked for, but there are only {self.rows_taken}")
-        found: Band = self._held[0][: stop - start]
+        found: NDArray[Any] = self._held[0][: stop - start]
         return found
 
     def _let_go(self, start: int) -> None:
@@ -49,7 +47,7 @@ class RowBuffer:
             self._top = start
 
 
-def rebanded(bands: Iterable[Band], heights: Iterable[int]) -> Iterator[Band]:
+def rebanded(bands: Iterable[NDArray[Any]], heights: Iterable[int]) -> Iterator[NDArray[Any]]:
     """The same rows in bands of other heights, one after another."""
     window, top = RowBuffer(bands), 0
     for height in heights:

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from zlib_ng import zlib_ng
 
+from maskery.core.arrays import ClassMap
 from maskery.core.picture.orientation import turned
 from maskery.core.picture.rows import steps
 from maskery.core.result.counts import occurrences_in
 from maskery.core.result.types import Answer, ClassShare, ForegroundResult, Result, SemanticResult
-
-Ids = NDArray[np.uint8] | NDArray[np.uint16]
 
 BAND_ROWS = 256
 BLOCK_COLUMNS = 2048
@@ -39,7 +38,7 @@ class BandedMap:
         """What is held."""
         return sum(len(block) for band in self.blocks for block in band)
 
-    def rows(self) -> Iterator[Ids]:
+    def rows(self) -> Iterator[ClassMap]:
         """Bands (h, W), from top to bottom."""
         for number in range(len(self.blocks)):
             yield self._band(number)
@@ -48,7 +47,7 @@ class BandedMap:
         """The map turned as the EXIF ``orientation`` says, 1..8; not more than one band is ever unpacked."""
         return self if orientation == 1 else pack(self._turned(orientation))
 
-    def _turned(self, orientation: int) -> Iterator[Ids]:
+    def _turned(self, orientation: int) -> Iterator[ClassMap]:
         order = range(len(self.blocks)) if orientation == 2 else reversed(range(len(self.blocks)))
         if orientation <= 4:
             for number in order:
@@ -61,24 +60,24 @@ class BandedMap:
             for start, stop in steps(len(strip), BAND_ROWS):
                 yield strip[start:stop]
 
-    def _band(self, number: int) -> Ids:
+    def _band(self, number: int) -> ClassMap:
         return _joined([self._block(number, column) for column in range(len(self.blocks[number]))], 1)
 
-    def _block(self, band: int, column: int) -> Ids:
+    def _block(self, band: int, column: int) -> ClassMap:
         height = self.tops[band + 1] - self.tops[band]
         values = np.frombuffer(zlib_ng.decompress(self.blocks[band][column]), self.dtype)
-        return cast(Ids, values.reshape(height, -1))
+        return cast(ClassMap, values.reshape(height, -1))
 
 
-def _joined(parts: Sequence[Ids], axis: int) -> Ids:
-    return cast(Ids, np.concatenate(parts, axis=axis))
+def _joined(parts: Sequence[ClassMap], axis: int) -> ClassMap:
+    return cast(ClassMap, np.concatenate(parts, axis=axis))
 
 
-def _turned_ids(ids: Ids, orientation: int) -> Ids:
-    return cast(Ids, turned(cast(NDArray[np.generic], ids), orientation))
+def _turned_ids(ids: ClassMap, orientation: int) -> ClassMap:
+    return cast(ClassMap, turned(cast(NDArray[np.generic], ids), orientation))
 
 
-def pack(bands: Iterable[Ids]) -> BandedMap:
+def pack(bands: Iterable[ClassMap]) -> BandedMap:
     """Bands (h, W) of any height, from top to bottom -> the map of them all."""
     tops, blocks, width = [0], [], 0
     dtype: np.dtype[np.uint8] | np.dtype[np.uint16] = np.dtype(np.uint8)
@@ -89,7 +88,7 @@ def pack(bands: Iterable[Ids]) -> BandedMap:
     return BandedMap((width, tops[-1]), dtype, tuple(tops), tuple(blocks))
 
 
-def _packed(block: Ids) -> bytes:
+def _packed(block: ClassMap) -> bytes:
     packer = zlib_ng.compressobj(1, zlib_ng.DEFLATED, zlib_ng.MAX_WBITS, zlib_ng.DEF_MEM_LEVEL, zlib_ng.Z_RLE)
     return packer.compress(np.ascontiguousarray(block).data) + packer.flush()
 
@@ -116,7 +115,7 @@ class BandedResult(Answer):
         """The id that stands for no class: 255, or 65535 in a uint16 map."""
         return int(np.iinfo(self.packed.dtype).max)
 
-    def rows(self) -> Iterator[Ids]:
+    def rows(self) -> Iterator[ClassMap]:
         """Bands (h, W) of class ids, from top to bottom."""
         if not self.soft and not self.kept:
             return self.packed.rows()
@@ -148,12 +147,12 @@ class BandedResult(Answer):
         class_map = np.concatenate(list(self.rows()))
         return SemanticResult(**common, class_map=class_map, decided_by=self.decided_by, kept=self.kept)
 
-    def _table(self) -> Ids:
+    def _table(self) -> ClassMap:
         """What is packed -> class id."""
         size = self.unlabelled + 1
         if self.soft:
             return (np.arange(size) >= ForegroundResult.opaque_from()).astype(np.uint8)
-        table = cast(Ids, np.arange(size).astype(self.packed.dtype))
+        table = cast(ClassMap, np.arange(size).astype(self.packed.dtype))
         table[:] = self.labels.index("background") if "background" in self.labels else self.unlabelled
         table[self.class_ids(self.kept)] = self.class_ids(self.kept)
         return table

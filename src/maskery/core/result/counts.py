@@ -5,12 +5,11 @@ Counting what equals an id takes numpy a tenth of the time of ``bincount``, and 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Ids = NDArray[np.unsignedinteger[Any]]
+from maskery.core.arrays import Ids
 
 BAND_BYTES = 1 << 16
 

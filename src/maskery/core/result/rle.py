@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-ClassMap = NDArray[np.uint8] | NDArray[np.uint16]
+from maskery.core.arrays import ClassMap
 
 
 @dataclass(frozen=True)

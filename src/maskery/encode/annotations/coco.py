@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.arrays import ClassMap, Integers
 from maskery.core.errors import BadRequest
-from maskery.core.result.rle import ClassMap
 from maskery.core.result.types import ClassShare, ForegroundResult, SemanticResult
 from maskery.encode.json import colour_text, head
 from maskery.encode.options import Options, check_shape
@@ -19,8 +19,6 @@ from maskery.encode.vector.outlines import outlines, single_ring
 from maskery.encode.vector.polygons import made
 
 BITS, MORE, FIRST_CHARACTER = 5, 32, 48  # of the compressed counts
-
-Integers = NDArray[np.int64]
 
 
 def encode_coco_rle(result: SemanticResult | ForegroundResult, options: Options) -> bytes:

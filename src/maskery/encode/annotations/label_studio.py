@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.arrays import Integers
 from maskery.core.result.types import ForegroundResult, SemanticResult
 from maskery.encode.options import Options, check_shape
 from maskery.encode.provenance import provenance
@@ -22,8 +23,6 @@ WORD_BITS = 8
 SIZES = np.array([3, 4, 8, 16])
 LONGEST_RUN = 1 << 16
 HEAD_BITS = 3  # a flag and the index into SIZES
-
-Integers = NDArray[np.int64]
 
 
 def brush_rle(mask: NDArray[np.bool_]) -> bytes:

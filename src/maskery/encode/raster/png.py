@@ -9,14 +9,12 @@ is written, and the ``extra`` ones that a caller gives.
 import io
 import struct
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from zlib_ng import zlib_ng
 
-Bytes = NDArray[np.uint8]
-Integers = NDArray[np.integer[Any]]
+from maskery.core.arrays import AnyIntegers, Bytes
 
 BAND_BYTES = 1 << 18
 GREY, RGB, INDEXED, RGBA = 0, 2, 3, 6  # PNG's colour types
@@ -28,7 +26,7 @@ def indexed(ids: Bytes, palette: Bytes, extra: bytes = b"") -> bytes:
     return indexed_rows(bands(ids), (ids.shape[1], ids.shape[0]), palette, extra)
 
 
-def indexed_rows(ids: Iterable[Integers], size_wh: tuple[int, int], palette: Bytes, extra: bytes = b"") -> bytes:
+def indexed_rows(ids: Iterable[AnyIntegers], size_wh: tuple[int, int], palette: Bytes, extra: bytes = b"") -> bytes:
     """The same of bands (h, W) uint8, from top to bottom."""
     chunks = _header(*size_wh, 8, INDEXED) + extra + _chunk(b"PLTE", palette.tobytes())
     return _finish(chunks, _up(ids), zlib_ng.Z_RLE)
@@ -39,7 +37,7 @@ def grey(pixels: NDArray[np.uint8] | NDArray[np.uint16], extra: bytes = b"") -> 
     return grey_rows(bands(pixels), (pixels.shape[1], pixels.shape[0]), 8 * pixels.itemsize, extra)
 
 
-def grey_rows(pixels: Iterable[Integers], size_wh: tuple[int, int], depth: int, extra: bytes = b"") -> bytes:
+def grey_rows(pixels: Iterable[AnyIntegers], size_wh: tuple[int, int], depth: int, extra: bytes = b"") -> bytes:
     """The same of bands (h, W) uint8 or uint16, from top to bottom; ``depth``: 8 or 16 bits."""
     rows = (band.astype(band.dtype.newbyteorder(">"), copy=False).view(np.uint8) for band in pixels)
     return _finish(_header(*size_wh, depth, GREY) + extra, _up(rows), zlib_ng.Z_RLE)
@@ -63,7 +61,7 @@ def text(keyword: str, value: str) -> bytes:
     return _chunk(b"iTXt", keyword.encode("latin-1") + b"\0\0\0\0\0" + value.encode())
 
 
-def bands(array: Integers) -> Iterator[Integers]:
+def bands(array: AnyIntegers) -> Iterator[AnyIntegers]:
     """Views of rows, from top to bottom, of about ``BAND_BYTES`` each: they stay in the processor's cache."""
     rows = band_rows(array.nbytes // len(array))
     for top in range(0, len(array), rows):
@@ -75,9 +73,9 @@ def band_rows(row_bytes: int) -> int:
     return max(1, BAND_BYTES // row_bytes)
 
 
-def _up(rows: Iterable[Integers]) -> Iterator[Bytes]:
+def _up(rows: Iterable[AnyIntegers]) -> Iterator[Bytes]:
     """Bands (h, row bytes) -> filtered bands (h, 1 + row bytes): each byte less the one above it."""
-    above: Integers | int = 0
+    above: AnyIntegers | int = 0
     for band in rows:
         filtered = np.empty((band.shape[0], band.shape[1] + 1), np.uint8)
         filtered[:, 0] = UP

@@ -8,9 +8,9 @@ a hundred colours. Filling keeps nothing at all. What the model did not find sta
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from maskery.core.arrays import Pixels
 from maskery.core.result.types import ForegroundResult, SemanticResult
 from maskery.encode.options import Options
 from maskery.encode.provenance import png_text
@@ -21,7 +21,6 @@ from maskery.encode.selection import subject
 BLOCKS = 12
 BLOCK_AT_LEAST = 8  # pixels, of the default
 
-Pixels = NDArray[np.uint8]
 # (top, bottom) -> what stands in the place of the classes in these rows, (bottom - top, W, 3), or one colour, (3,).
 Filling = Callable[[int, int], Pixels]
 

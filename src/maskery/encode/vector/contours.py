@@ -11,12 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.core.result.rle import ClassMap, Runs, pieces, runs
+from maskery.core.arrays import ClassMap, Integers
+from maskery.core.result.rle import Runs, pieces, runs
 
 BAND_PIXELS = 1 << 18
 ABOVE, BELOW = -1, 1
-
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.core.result.rle import ClassMap
+from maskery.core.arrays import ClassMap, Integers
 from maskery.encode.vector.contours import Rings
 from maskery.encode.vector.simplify import kept_points
 
 OUTSIDE = -1  # as the class of what surrounds the picture
-
-Integers = NDArray[np.int64]
 
 
 def with_junctions(rings: Rings, class_map: ClassMap) -> tuple[Rings, NDArray[np.bool_]]:

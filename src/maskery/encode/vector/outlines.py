@@ -3,16 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from maskery.core.arrays import Integers
 from maskery.core.result.types import ForegroundResult, SemanticResult
 from maskery.encode.options import Options
 from maskery.encode.raster.mask import as_semantic
 from maskery.encode.selection import drawn
 from maskery.encode.vector.contours import Rings, select, trace
 from maskery.encode.vector.junctions import simplified, with_junctions
-
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ becomes the same line for both, whichever way they walk it.
 import numpy as np
 from numpy.typing import NDArray
 
-Integers = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from maskery.core.arrays import Doubles, Integers
 
 
 def kept_points(points: Integers, fixed: NDArray[np.bool_], keys: Integers, tolerance: float) -> NDArray[np.bool_]:
@@ -49,7 +48,7 @@ def _farthest(
     return middles, most > tolerance * tolerance * np.where(length == 0, 1, length)
 
 
-def _squares(starts: Integers, stops: Integers, inner: Integers, counts: Integers) -> tuple[Floats, Integers]:
+def _squares(starts: Integers, stops: Integers, inner: Integers, counts: Integers) -> tuple[Doubles, Integers]:
     """Squared distances of points to their chords, times the chords' squared lengths where not 0; those lengths."""
     chord = stops - starts
     length = (chord * chord).sum(1)

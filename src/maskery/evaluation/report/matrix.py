@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.evaluation.confusion import Counts
+from maskery.core.arrays import Integers
 from maskery.evaluation.matching import OTHER
 from maskery.evaluation.report import html
 
 MOST = 40  # classes that a table still shows
 
 
-def matrix(labels: Sequence[str], confusion: Counts) -> str:
+def matrix(labels: Sequence[str], confusion: Integers) -> str:
     """The table, shaded by shares of its rows; nothing for more than ``MOST`` classes."""
     if len(labels) > MOST:
         return ""
@@ -25,7 +25,7 @@ def matrix(labels: Sequence[str], confusion: Counts) -> str:
     return html.matrix(["", *columns], rows)
 
 
-def mistakes(labels: Sequence[str], confusion: Counts, count: int = 12) -> str:
+def mistakes(labels: Sequence[str], confusion: Integers, count: int = 12) -> str:
     """The largest cells beside the diagonal, as shares of all and of the class."""
     wrong = confusion.copy()
     np.fill_diagonal(wrong, 0)
@@ -40,7 +40,7 @@ def mistakes(labels: Sequence[str], confusion: Counts, count: int = 12) -> str:
     return html.table(["Truth", "taken for", "of the class", "of all"], rows) if rows else ""
 
 
-def _shares(confusion: Counts) -> NDArray[np.float64]:
+def _shares(confusion: Integers) -> NDArray[np.float64]:
     shares: NDArray[np.float64] = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     return shares
 

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from maskery.core.arrays import Pixels
 from maskery.core.picture.data_url import jpeg_url
 from maskery.core.result.types import Colour
 from maskery.evaluation.confusion import IGNORE
 
 WIDTH = 420
 WRONG: Colour = (214, 40, 57)
-Pixels = NDArray[np.uint8]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 

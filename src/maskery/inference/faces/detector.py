@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.arrays import Array, Floats
 from maskery.core.boxes import Box, merged
 from maskery.core.card import Finder, ModelCard
 from maskery.core.errors import ModelError
@@ -19,13 +20,11 @@ from maskery.inference.preprocess import Placement
 from maskery.inference.runtimes.base import Session
 from maskery.inference.tasks.base import ModelOutput, planes, sigmoid, softmax
 
-Floats = NDArray[np.float32]
-
 HIGHEST_LOGIT = 80.0  # beyond it exp overflows in float32, and the score is 0 or 1 anyway
 LONGEST = 3.0  # times its shorter side, of a piece
 
 
-def read(output: NDArray[np.generic], placement: Placement, card: ModelCard, wanted: Finder) -> list[Box]:
+def read(output: Array, placement: Placement, card: ModelCard, wanted: Finder) -> list[Box]:
     """The boxes of one look, of at least ``wanted.min_score``, in pixels of ``placement.original_wh``.
 
     A box may reach beyond the picture. Boxes of one thing are not merged yet. Raises ``ModelError`` where the output
@@ -51,7 +50,7 @@ def anchor_centres(working_wh: tuple[int, int], anchors: list[tuple[int, int]]) 
     return np.concatenate(grids)
 
 
-def _anchored(output: NDArray[np.generic], placement: Placement, card: ModelCard, min_score: float) -> list[Box]:
+def _anchored(output: Array, placement: Placement, card: ModelCard, min_score: float) -> list[Box]:
     centres = anchor_centres(placement.working_wh, card.output.anchors)
     values = output[0].astype(np.float32, copy=False)
     if values.ndim != 2 or len(values) != len(centres) or values.shape[1] < 5:
@@ -65,7 +64,7 @@ def _anchored(output: NDArray[np.generic], placement: Placement, card: ModelCard
     return [Box((box[0], box[1], box[2], box[3]), float(score)) for box, score in zip(found, scores[sure], strict=True)]
 
 
-def _pieces(output: NDArray[np.generic], placement: Placement, card: ModelCard, wanted: Finder) -> list[Box]:
+def _pieces(output: Array, placement: Placement, card: ModelCard, wanted: Finder) -> list[Box]:
     """The connected pieces of the class, each grown to the box of which it is the middle.
 
     A piece several times as long as it is wide is no face.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from maskery.core.arrays import ClassMap
 from maskery.core.boxes import Box
 from maskery.core.errors import BadRequest
 from maskery.core.picture.decode import Picture
@@ -23,7 +24,6 @@ from maskery.inference.planning.footprint import measure_footprint
 from maskery.inference.planning.memory_plan import PLAIN_DEMAND, Demand, choose
 from maskery.inference.tasks import banding, semantic
 from maskery.inference.tasks.base import ModelOutput
-from maskery.inference.upsample.resample import ClassMap
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from maskery.core.arrays import ClassMap, Floats, Positions, Scores
 from maskery.core.boxes import BoxXyxy
 from maskery.core.picture.rows import steps
 from maskery.inference.faces.region import Region
 from maskery.inference.preprocess import Placement
 from maskery.inference.upsample import resample
 from maskery.inference.upsample.certainty import certainty_at
-from maskery.inference.upsample.resample import Axis, ClassMap, Positions, Scores
+from maskery.inference.upsample.resample import Axis
 
-Floats = NDArray[np.float32]
 Decide = Callable[[Scores, Axis, Axis], ClassMap]
 
 BAND_PIXELS = 1 << 18

@@ -16,7 +16,7 @@ from maskery.core.plan import Decode
 from maskery.inference.faces.region import Region, whole
 from maskery.inference.planning.memory_plan import REDUCE_TO
 
-Pixels = NDArray[np.uint8] | Image.Image
+PixelSource = NDArray[np.uint8] | Image.Image
 
 NEGLIGIBLE = 1e-6  # of a pixel
 
@@ -25,7 +25,7 @@ NEGLIGIBLE = 1e-6  # of a pixel
 class View:
     """``pixels``: upright RGB, (h, w, 3) uint8 or Pillow's, of ``region`` of the picture, at any resolution."""
 
-    pixels: Pixels
+    pixels: PixelSource
     region: Region
 
     @property
@@ -87,7 +87,7 @@ class _Side:
 
     @property
     def _step(self) -> float:
-        """Pixels of the picture a pixel of the crop."""
+        """PixelSource of the picture a pixel of the crop."""
         return self.window_length / self.size
 
     @property

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 
+from maskery.core.arrays import Tensor
 from maskery.core.card import ModelCard
 from maskery.core.errors import ModelError
 from maskery.core.process_memory import give_back, peak_since_reset, reset_peak, resident_bytes
@@ -64,7 +65,7 @@ def measure_batch(session: Session, card: ModelCard, most: int) -> tuple[int, di
     return most if batch < GAIN * single else 1, {1: round(single, 2), size: round(batch, 2)}
 
 
-def _milliseconds(session: Session, tensor: preprocess.Tensor) -> float:
+def _milliseconds(session: Session, tensor: Tensor) -> float:
     """The best of up to three runs."""
     best = float("inf")
     for _ in range(3):

@@ -4,10 +4,9 @@ import logging
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from maskery.core.arrays import Array, Tensor
 from maskery.core.errors import ModelError
-from maskery.inference.preprocess import Tensor
 
 log = logging.getLogger("maskery")
 
@@ -22,7 +21,7 @@ class Session(Protocol):
     runtime: str
     batches: bool
 
-    def run(self, tensor: Tensor, keep: bool = True) -> NDArray[np.generic]:
+    def run(self, tensor: Tensor, keep: bool = True) -> Array:
         """The card's output tensor for the card's input tensor, both with batch axis, dtype as the model gives it.
 
         ``keep``: whether the memory that it took may be kept for the next run.
@@ -38,7 +37,7 @@ def expect_tensor(kind: str, wanted: str, present: list[str], file: str) -> None
         )
 
 
-def joined(outputs: list[NDArray[np.generic]]) -> NDArray[np.generic]:
+def joined(outputs: list[Array]) -> Array:
     """The card's output, with what is to be joined to it along the last axis. Raises ``ModelError``."""
     if len(outputs) == 1:
         return outputs[0]

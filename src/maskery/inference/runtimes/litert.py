@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.arrays import Array, Tensor
 from maskery.core.card import ModelCard
 from maskery.core.errors import DeviceError, MissingExtra, ModelError
-from maskery.inference.preprocess import Tensor
 from maskery.inference.runtimes.base import expect_tensor, joined, log
 
 
@@ -42,7 +42,7 @@ class LiteRTSession:
         self._input, self._outputs = inputs[card.input.tensor], [outputs[name] for name in names]
         self._lock = threading.Lock()
 
-    def run(self, tensor: Tensor, keep: bool = True) -> NDArray[np.generic]:
+    def run(self, tensor: Tensor, keep: bool = True) -> Array:
         with self._lock:
             try:
                 self._interpreter.set_tensor(self._input["index"], tensor)
@@ -55,7 +55,7 @@ class LiteRTSession:
             return joined([_real(self._interpreter.get_tensor(detail["index"]), detail) for detail in self._outputs])
 
 
-def _real(values: NDArray[np.generic], detail: dict[str, Any]) -> NDArray[np.generic]:
+def _real(values: Array, detail: dict[str, Any]) -> Array:
     scale, zero = detail["quantization"]
     if scale and values.dtype in (np.uint8, np.int8):
         real: NDArray[np.float32] = (values.astype(np.float32) - zero) * np.float32(scale)

@@ -4,13 +4,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
 
+from maskery.core.arrays import Array, Tensor
 from maskery.core.card import Input, ModelCard
 from maskery.core.errors import DeviceError, ModelError
-from maskery.inference.preprocess import Tensor
 from maskery.inference.runtimes.base import expect_tensor, joined, log
 
 CUDA = "CUDAExecutionProvider"
@@ -74,11 +72,11 @@ class OnnxSession:
         for name in self._outputs:
             expect_tensor("output", name, [t.name for t in self._session.get_outputs()], path.name)
 
-    def run(self, tensor: Tensor, keep: bool = True) -> NDArray[np.generic]:
+    def run(self, tensor: Tensor, keep: bool = True) -> Array:
         usual = tensor.size <= CHANNELS * self._usual_pixels
         options = None if keep and usual else self._giving_back
         try:
-            results: list[NDArray[np.generic]] = self._session.run(self._outputs, {self._input: tensor}, options)
+            results: list[Array] = self._session.run(self._outputs, {self._input: tensor}, options)
         except Exception as error:  # as above
             raise ModelError(
                 f"The model refused a {tensor.dtype} tensor of shape {tensor.shape}: {_first_line(error)}",

@@ -6,14 +6,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.arrays import Array, ClassMap, Scores, Tensor
 from maskery.core.card import ModelCard
 from maskery.core.picture.orientation import BACK, turned, turned_wh
 from maskery.core.result.banded import BandedMap, BandedResult, pack
 from maskery.inference import preprocess
-from maskery.inference.preprocess import Placement, Tensor
+from maskery.inference.preprocess import Placement
 from maskery.inference.tasks import foreground, semantic
 from maskery.inference.tasks.base import ModelOutput
-from maskery.inference.tiles.blend import Ids, ScoreBand, Scores, decided, score_bands
+from maskery.inference.tiles.blend import ScoreBand, decided, score_bands
 from maskery.inference.tiles.grid import TileGrid
 from maskery.inference.upsample import resample
 from maskery.inference.upsample.resample import Axis
@@ -30,7 +31,7 @@ def read_tiles(
     rows: Iterable[NDArray[np.uint8]],
     grid: TileGrid,
     orientation: int,
-    run: Callable[[Tensor], NDArray[np.generic]],
+    run: Callable[[Tensor], Array],
     reading: ModelOutput,
 ) -> BandedResult:
     """Bands (h, W, 3) of a picture at ``grid.content_wh`` -> the upright result in bands.
@@ -62,7 +63,7 @@ def scores_of(reading: ModelOutput) -> Scores:
     return semantic.class_scores(reading)
 
 
-def decider(card: ModelCard) -> Callable[[Scores, Axis, Axis], Ids]:
+def decider(card: ModelCard) -> Callable[[Scores, Axis, Axis], ClassMap]:
     if card.task == "foreground":
         return _alpha
     if card.output.kind == "class-map":
@@ -71,8 +72,8 @@ def decider(card: ModelCard) -> Callable[[Scores, Axis, Axis], Ids]:
     return resample.decide
 
 
-def _alpha(probability: Scores, x: Axis, y: Axis) -> Ids:
-    alpha: Ids = np.rint(resample.BandReader(probability, x, y).read()[0] * 255).astype(np.uint8)
+def _alpha(probability: Scores, x: Axis, y: Axis) -> ClassMap:
+    alpha: ClassMap = np.rint(resample.BandReader(probability, x, y).read()[0] * 255).astype(np.uint8)
     return alpha
 
 

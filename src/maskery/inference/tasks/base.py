@@ -6,6 +6,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.arrays import Array
 from maskery.core.card import ModelCard
 from maskery.core.errors import ModelError
 from maskery.core.plan import Plan
@@ -31,7 +32,7 @@ class ModelOutput:
     ``placement.original_wh`` is the size to decide at: the upright picture's, or ``frame.answer_wh``.
     """
 
-    output: NDArray[np.generic]
+    output: Array
     placement: Placement
     frame: Frame
     card: ModelCard

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.arrays import Array, ClassMap
 from maskery.core.card import ModelCard
 from maskery.core.errors import ModelError
 from maskery.core.result.types import SemanticResult
@@ -43,7 +44,7 @@ def class_scores(reading: ModelOutput) -> NDArray[np.float32]:
     return scores
 
 
-def class_ids(reading: ModelOutput) -> resample.ClassMap:
+def class_ids(reading: ModelOutput) -> ClassMap:
     """The output as (h, w) class ids, of a model that gives only these. Raises as ``class_scores`` does."""
     labels, card = _flat(reading.output), reading.card
     if labels.ndim != 2 or labels.min() < 0 or labels.max() >= len(card.labels):
@@ -51,7 +52,7 @@ def class_ids(reading: ModelOutput) -> resample.ClassMap:
     return labels.astype(np.uint8) if len(card.labels) <= 255 else labels.astype(np.uint16)
 
 
-def _flat(output: NDArray[np.generic]) -> NDArray[np.generic]:
+def _flat(output: Array) -> Array:
     """(1, h, w), (1, 1, h, w), (1, h, w, 1) or (h, w) -> (h, w)."""
     while output.ndim > 2 and output.shape[0] == 1:
         output = output[0]

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.arrays import ClassMap, Scores
 from maskery.core.picture.rows import RowBuffer
 from maskery.inference.preprocess import Placement
 from maskery.inference.tiles.grid import TileGrid
 from maskery.inference.upsample import resample
 from maskery.inference.upsample.resample import Axis
 
-Scores = NDArray[np.float32]
-Ids = NDArray[np.uint8] | NDArray[np.uint16]
 Look = Callable[[NDArray[np.uint8]], Scores]
 """What the model says of one tile: (h, w, 3) uint8 RGB -> (C, n, m) float32 that cover it."""
 
@@ -136,8 +135,8 @@ def _shared(raw: list[NDArray[np.float64]], starts: list[int], length: int) -> l
 
 
 def decided(
-    bands: Iterable[ScoreBand], placement: Placement, decide: Callable[[Scores, Axis, Axis], Ids]
-) -> Iterator[Ids]:
+    bands: Iterable[ScoreBand], placement: Placement, decide: Callable[[Scores, Axis, Axis], ClassMap]
+) -> Iterator[ClassMap]:
     """Bands of scores -> bands (h, W) of what ``decide`` makes of them, from top to bottom.
 
     ``placement``: of ``original_wh`` pixels in the picture that all scores cover. ``decide``: (C, n, m) scores and the

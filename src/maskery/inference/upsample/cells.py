@@ -11,10 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Scores = NDArray[np.float32]
-ClassMap = NDArray[np.uint8] | NDArray[np.uint16]
-Ids = NDArray[np.unsignedinteger[Any]]
-Indices = NDArray[np.intp]
+from maskery.core.arrays import ClassMap, Ids, Indices, Scores
 
 # Scores that are interpolated at once; times 4 bytes, and some working copies of it.
 CHUNK = 1 << 15

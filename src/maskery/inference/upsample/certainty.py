@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from maskery.core.arrays import Floats
 from maskery.inference.preprocess import Placement
 from maskery.inference.upsample import resample
 from maskery.inference.upsample.cells import Axis, lerp
-
-Floats = NDArray[np.float32]
 
 # Scores that are worked on at once, some times over: they stay in the processor's cache.
 BLOCK_SCORES = 1 << 17

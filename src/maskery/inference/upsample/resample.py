@@ -6,19 +6,15 @@ which class j is the largest has class j as the largest. Only cells whose corner
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.arrays import ClassMap, Positions, Scores
 from maskery.inference.preprocess import Placement
 from maskery.inference.upsample import cells
 from maskery.inference.upsample.cells import Axis as Axis
-from maskery.inference.upsample.cells import ClassMap as ClassMap
-from maskery.inference.upsample.cells import Scores as Scores
 from maskery.inference.upsample.cells import lerp
-
-Positions = NDArray[np.floating[Any]]
 
 # Pixels whose scores are held at once; times classes times 4 bytes bounds the memory of a decision.
 BAND_PIXELS = 1 << 16

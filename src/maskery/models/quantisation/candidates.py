@@ -12,9 +12,9 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.quantization.calibrate import TensorsData
 
+from maskery.core.arrays import Tensor
 from maskery.core.errors import ModelError, nearest
 from maskery.inference.pipeline import Model
-from maskery.inference.preprocess import Tensor
 from maskery.models.quantisation.float16 import store_half
 from maskery.models.quantisation.graph import first_layers, followers, last_layers, layers
 from maskery.models.quantisation.int8 import quantised, ranges

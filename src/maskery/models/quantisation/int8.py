@@ -15,8 +15,8 @@ from onnxruntime.quantization.calibrate import TensorsData, create_calibrator
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
+from maskery.core.arrays import Tensor
 from maskery.core.errors import ModelError
-from maskery.inference.preprocess import Tensor
 from maskery.models.quantisation.request import Calibration
 
 METHODS: dict[Calibration, tuple[CalibrationMethod, dict[str, float]]] = {

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from maskery.core.arrays import Tensor
 from maskery.core.card import ModelCard
 from maskery.core.errors import DataError
 from maskery.core.picture import decode
@@ -11,7 +12,6 @@ from maskery.datasets.pictures import IMAGE_SUFFIXES, files_in
 from maskery.evaluation.dataset import open_folders, open_masks
 from maskery.evaluation.options import EvaluationOptions
 from maskery.inference.pipeline import Model
-from maskery.inference.preprocess import Tensor
 
 AT_LEAST = 8
 """Fewer pictures say too little of the values that a network sees."""

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from maskery.core import card
+from maskery.core.arrays import Tensor
 from maskery.evaluation.confusion import ClassificationScores, Scores
 from maskery.evaluation.measure import measure
 from maskery.evaluation.options import EvaluationOptions, Progress
 from maskery.inference.pipeline import Model
-from maskery.inference.preprocess import Tensor
 from maskery.inference.runtimes.base import Session
 
 DIGITS = 5

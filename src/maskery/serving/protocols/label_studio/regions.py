@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.arrays import Doubles
 from maskery.core.card import ModelCard
 from maskery.core.result.types import ClassificationResult, ForegroundResult, Result, SemanticResult
 from maskery.encode.annotations.label_studio import regions
@@ -16,7 +17,6 @@ from maskery.inference.pipeline import RunOptions
 from maskery.serving.protocols.label_studio.match import Part
 
 BAND_PIXELS = 1 << 20
-Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def draw(result: Result, parts: Sequence[Part]) -> Drawn:
     return Drawn(items, (total, pixels if certainty is not None else 0))
 
 
-def _finished(item: dict[str, Any], number: int, label: int, sums: Numbers, counts: Numbers, scored: bool) -> bytes:
+def _finished(item: dict[str, Any], number: int, label: int, sums: Doubles, counts: Doubles, scored: bool) -> bytes:
     score = {"score": float(sums[label] / counts[label])} if scored else {}
     return msgspec.json.encode(item | {"id": f"maskery-{number + 1}"} | score)
 
@@ -68,7 +68,7 @@ def _relabelled(result: SemanticResult, part: Part) -> SemanticResult:
     return replace(result, labels=part.labels, palette=palette, class_map=class_map, kept=part.labels, maps={})
 
 
-def _sums(result: SemanticResult, certainty: NDArray[np.uint8] | NDArray[np.float32] | None) -> tuple[Numbers, Numbers]:
+def _sums(result: SemanticResult, certainty: NDArray[np.uint8] | NDArray[np.float32] | None) -> tuple[Doubles, Doubles]:
     """By label: the sum of the scores of its pixels, and their number. uint8 stands for 0..1."""
     count = len(result.labels)
     sums, counts = np.zeros(count), np.zeros(count)
