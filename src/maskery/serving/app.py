@@ -24,7 +24,7 @@ from maskery.serving.middleware.access import Access
 from maskery.serving.middleware.security_headers import SecurityHeaders, cross_origin
 from maskery.serving.openapi import document
 from maskery.serving.protocols.native import routes as native
-from maskery.serving.protocols.registry import chosen
+from maskery.serving.protocols.registry import WRITERS, chosen
 from maskery.serving.runtime.overview import devices, overview
 from maskery.serving.runtime.service import InferenceService
 from maskery.serving.telemetry.observe import Observe, open_tracing
@@ -81,7 +81,7 @@ class Service:
 
     def close(self) -> None:
         """Let go of what outlives the requests."""
-        self.service.scheduler.close()
+        self.service.close()
         if self.tracing:
             self.tracing.close()
 
@@ -89,7 +89,7 @@ class Service:
 def create_app(settings: Settings) -> Starlette:
     """The ASGI application. Models are loaded and checked when it starts; an error there ends the start."""
     decode.trust_own_pixel_limit()
-    service = Service(InferenceService(settings))
+    service = Service(InferenceService(settings, WRITERS))
     by_protocol: dict[str, Sequence[BaseRoute]] = {
         "native": native.routes(service.service),
         **{api.name: api.routes(service.service) for api in chosen(settings)},

@@ -15,27 +15,38 @@ from maskery.core.result.types import SemanticResult
 from maskery.core.settings import Settings
 from maskery.encode.raster.mask import encode_mask
 from maskery.inference.pipeline import Model, PreparedPicture
-from maskery.serving.runtime.request import Outcome, SegmentRequest
+from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer, writers_by_name
 from maskery.serving.runtime.service import InferenceService
 from tests.material import encoded, photo
+
+
+def _mask(outcome: Outcome, _: None) -> bytes:
+    assert isinstance(outcome.result, SemanticResult)
+    return encode_mask(outcome.result)
+
+
+def _crash(outcome: Outcome, _: None) -> bytes:
+    raise ZeroDivisionError
+
+
+MASK, CRASH = Writer("test:mask", _mask), Writer("test:crash", _crash)
 
 
 @pytest.fixture
 def service() -> Iterator[InferenceService]:
     trust_own_pixel_limit()
-    service = InferenceService(Settings(concurrency=1))
+    service = InferenceService(Settings(concurrency=1), writers_by_name(MASK, CRASH))
     service.pool.load_all()
     yield service
-    service.scheduler.close()
+    service.close()
 
 
 def run(body: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(body(), 60))  # type: ignore[arg-type]
 
 
-def mask(served: Outcome) -> bytes:
-    assert isinstance(served.result, SemanticResult)
-    return encode_mask(served.result)
+def asked(picture: bytes, writer: Writer[None, bytes] = MASK) -> SegmentRequest[bytes]:
+    return SegmentRequest(source=picture, answer=writer.with_options(None))
 
 
 class Watched:
@@ -61,14 +72,14 @@ def test_a_batch_gives_what_singles_give_and_a_damaged_picture_fails_alone(
     damaged = pictures[1][: len(pictures[1]) // 2]
 
     async def body() -> None:
-        singles = [await service.serve(SegmentRequest(picture), mask) for picture in pictures]
+        singles = [await service.segment(asked(picture)) for picture in pictures]
         service.pool.views()[0].batch = 8
         watched = Watched(monkeypatch)
-        first = asyncio.ensure_future(service.serve(SegmentRequest(pictures[0]), mask))
+        first = asyncio.ensure_future(service.segment(asked(pictures[0])))
         while not watched.sizes:
             await asyncio.sleep(0.01)
-        orders = [SegmentRequest(picture) for picture in (pictures[0], pictures[1], damaged, pictures[2], pictures[3])]
-        others = [asyncio.ensure_future(service.serve(order, mask)) for order in orders]
+        requests = [asked(picture) for picture in (pictures[0], pictures[1], damaged, pictures[2], pictures[3])]
+        others = [asyncio.ensure_future(service.segment(request)) for request in requests]
         while len(service.scheduler.waiting()) < 5:
             await asyncio.sleep(0.01)
         watched.go.set()
@@ -91,9 +102,9 @@ def test_a_run_that_fails_fails_for_its_batch_only(service: InferenceService, mo
     async def body() -> None:
         monkeypatch.setattr(Model, "infer", refuse)
         with pytest.raises(ModelError, match="refused"):
-            await service.serve(SegmentRequest(picture), mask)
+            await service.segment(asked(picture))
         monkeypatch.setattr(Model, "infer", original)
-        assert (await service.serve(SegmentRequest(picture), mask)).startswith(b"\x89PNG")
+        assert (await service.segment(asked(picture))).startswith(b"\x89PNG")
 
     run(body)
 
@@ -101,13 +112,10 @@ def test_a_run_that_fails_fails_for_its_batch_only(service: InferenceService, mo
 def test_an_encoder_that_fails_fails_for_its_caller_only(service: InferenceService) -> None:
     picture = encoded(photo("chelsea"), "JPEG")
 
-    def crash(served: Outcome) -> bytes:
-        raise ZeroDivisionError
-
     async def body() -> None:
         answers = await asyncio.gather(
-            service.serve(SegmentRequest(picture), crash),
-            service.serve(SegmentRequest(picture), mask),
+            service.segment(asked(picture, CRASH)),
+            service.segment(asked(picture)),
             return_exceptions=True,
         )
         assert isinstance(answers[0], ZeroDivisionError)
@@ -117,17 +125,17 @@ def test_an_encoder_that_fails_fails_for_its_caller_only(service: InferenceServi
     run(body)
 
 
-def test_a_cancelled_caller_frees_his_place_and_the_model(
+def test_a_cancelled_caller_frees_its_place_and_the_model(
     service: InferenceService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture = encoded(photo("chelsea"), "JPEG")
 
     async def body() -> None:
         watched = Watched(monkeypatch)
-        running = asyncio.ensure_future(service.serve(SegmentRequest(picture), mask))
+        running = asyncio.ensure_future(service.segment(asked(picture)))
         while not watched.sizes:
             await asyncio.sleep(0.01)
-        leaving = asyncio.ensure_future(service.serve(SegmentRequest(picture), mask))
+        leaving = asyncio.ensure_future(service.segment(asked(picture)))
         while not service.scheduler.waiting():
             await asyncio.sleep(0.01)
         leaving.cancel()

@@ -62,8 +62,8 @@ def test_a_picture(notes: Events) -> None:
         "postprocess": 2.0,
         "encode": 3.0,
     }
-    notes.worked(record, MODEL, semantic(halves()), timings)
-    notes.worked(record, MODEL, semantic(halves()), timings)
+    notes.worked(record, MODEL, timings, shares_of(semantic(halves())))
+    notes.worked(record, MODEL, timings, shares_of(semantic(halves())))
     assert list(record.pictures[0].timings_ms) == list(STAGES)
     assert record.pictures[0].timings_ms == {"fetch": 7.0, **timings}
     assert "fetch" not in record.pictures[1].timings_ms

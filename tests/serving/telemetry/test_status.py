@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from maskery.core.settings import Settings
+from maskery.inference.pipeline import Model
 from maskery.serving.app import Service
 from maskery.serving.telemetry.access_log import Answered
 from maskery.serving.telemetry.status import KEPT_RUNS, LIMITS, RunClock, RunTimes, limits, memory_now
@@ -157,54 +158,53 @@ def test_chosen_classes_do_not_count_for_drift(client: TestClient) -> None:
     assert moved(client, before, "maskery_class_pictures_total", model=MODEL) == 0
 
 
-def test_waiting_requests_have_place_age_and_deadline(client: TestClient) -> None:
-    service = service_of(client).service
+def test_waiting_requests_have_place_age_and_deadline(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    slots = service_of(client).service.settings.concurrency
     hold, answers = threading.Event(), []
+    infer = Model.infer
 
-    def slow(jobs: Any) -> Any:
+    def held(model: Model, group: Any) -> Any:
         hold.wait(30)
-        return [(None, None) for _ in jobs]
+        return infer(model, group)
 
-    async def occupy() -> Any:
-        return [service.scheduler.enter(MODEL, None, slow, 30) for _ in range(service.settings.concurrency)]
+    monkeypatch.setattr(Model, "infer", held)
 
     def ask(name: str) -> None:
         headers = {"X-Request-ID": name, "X-Request-Timeout": "20"}
         answers.append(client.post("/v1/segment", content=PICTURE, headers=headers).status_code)
 
-    assert client.portal is not None
-    client.portal.call(occupy)
-    callers = [threading.Thread(target=ask, args=(f"caller-{i}",)) for i in range(2)]
-    for caller in callers:
-        caller.start()
+    names = [f"running-{i}" for i in range(slots)] + ["caller-0", "caller-1"]
+    callers = [threading.Thread(target=ask, args=(name,)) for name in names]
     try:
-        queue = waited_for(client, 2)
-        held = client.get("/v1/status").json()["memory"]["held_bytes"]
+        for number, caller in enumerate(callers, start=1):
+            caller.start()
+            queue = waited_for(client, max(0, number - slots), min(number, slots))
+        held_bytes = client.get("/v1/status").json()["memory"]["held_bytes"]
         before = numbers(client)
     finally:
         hold.set()
         for caller in callers:
             caller.join()
-    assert answers == [200, 200]
-    assert held == 2 * len(PICTURE)
-    assert queue["running"] == service.settings.concurrency
+    assert answers == [200] * len(names)
+    assert held_bytes == len(names) * len(PICTURE)
+    assert queue["running"] == slots
     assert [one["position"] for one in queue["waiting"]] == [1, 2]
     assert {one["request_id"] for one in queue["waiting"]} == {"caller-0", "caller-1"}
     assert all(0 <= one["age_seconds"] < 20 and 0 < one["seconds_left"] <= 20 for one in queue["waiting"])
     assert before["maskery_queue_length", frozenset({("model", MODEL)})] == 2
-    assert before["maskery_running", frozenset({("model", MODEL)})] == service.settings.concurrency
+    assert before["maskery_running", frozenset({("model", MODEL)})] == slots
     assert client.get("/v1/status").json()["models"][0]["queue"] == {"running": 0, "waiting": []}
 
 
-def waited_for(client: TestClient, count: int) -> dict[str, Any]:
-    """The default model's queue once ``count`` requests wait."""
+def waited_for(client: TestClient, waiting: int, running: int) -> dict[str, Any]:
+    """The default model's queue once so many requests wait and run."""
     end = time.monotonic() + 10
     while time.monotonic() < end:
         queue: dict[str, Any] = client.get("/v1/status").json()["models"][0]["queue"]
-        if len(queue["waiting"]) == count:
+        if (len(queue["waiting"]), queue["running"]) == (waiting, running):
             return queue
         time.sleep(0.02)
-    raise AssertionError(f"{queue} did not come to {count}")
+    raise AssertionError(f"{queue} did not come to {waiting} waiting")
 
 
 def test_a_model_that_is_unloaded_shows_it(client: TestClient) -> None:

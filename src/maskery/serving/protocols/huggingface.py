@@ -20,7 +20,7 @@ from maskery.serving.http import schema
 from maskery.serving.http.body import ENVELOPE_BYTES, read_body
 from maskery.serving.http.json_body import BASE64, from_base64, looks_like_json, parse_json, too_large
 from maskery.serving.protocols.envelope import Failure, route
-from maskery.serving.runtime.request import Outcome, SegmentRequest
+from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer
 from maskery.serving.runtime.service import InferenceService
 
 TAG = "Hugging Face"
@@ -64,8 +64,14 @@ class HuggingFace:
             raise UnknownModel("The path names no model.", f"Ask /hf/{self.service.pool.default}.")
         expect_fitting(await self.service.card(model))
         data, parameters = await self._read(request)
-        order = SegmentRequest(data, model, demand=Demand(held=HELD_BYTES), protocol="hugging-face", format="masks")
-        body = await self.service.serve(order, lambda served: encode(served, parameters), request)
+        segment_request = SegmentRequest(
+            source=data,
+            answer=MASKS.with_options(parameters),
+            model=model,
+            demand=Demand(held=HELD_BYTES),
+            format="masks",
+        )
+        body = await self.service.segment(segment_request, request)
         return Response(body, media_type=schema.JSON)
 
     async def _read(self, request: Request) -> tuple[bytes, Parameters]:
@@ -106,6 +112,9 @@ def encode(served: Outcome, parameters: Parameters) -> bytes:
         if mask.score is None or mask.score >= least
     ]
     return msgspec.json.encode(found)
+
+
+MASKS = Writer("hugging-face:masks", encode)
 
 
 def envelope(failure: Failure) -> Response:

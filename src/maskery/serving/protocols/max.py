@@ -26,7 +26,7 @@ from maskery.models.store import Store
 from maskery.serving.http import request_log, schema
 from maskery.serving.http.body import read_form
 from maskery.serving.protocols.envelope import Failure, route
-from maskery.serving.runtime.request import Outcome, SegmentRequest
+from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer
 from maskery.serving.runtime.service import InferenceService
 
 NAME = re.compile(r"[\w:*-]+")
@@ -111,8 +111,14 @@ class Max:
             request_log.current().problem = BadRequest.code
             return _json(FIELD_MISSING, 400)
         wanted = masked(dict.fromkeys(("status", "image_size", "seg_map")), request.headers.get("x-fields"))
-        order = SegmentRequest(pictures[0], run_options=self._wish, upright=False, protocol="max", format="nested")
-        fields = await self.service.serve(order, answer, request)
+        segment_request = SegmentRequest(
+            source=pictures[0],
+            answer=FIELDS.with_options(None),
+            run_options=self._run_options,
+            upright=False,
+            format="nested",
+        )
+        fields = await self.service.segment(segment_request, request)
         return _json({name: fields[name] for name in wanted})
 
     async def labels(self, _: Request) -> Response:
@@ -130,7 +136,7 @@ class Max:
         """GET /swagger.json"""
         return Response(SWAGGER.read_bytes(), media_type=schema.JSON)
 
-    def _wish(self, picture: Picture) -> RunOptions:
+    def _run_options(self, picture: Picture) -> RunOptions:
         return RunOptions(answer_wh=map_size(picture.size_wh, self.settings.map_side))
 
 
@@ -140,12 +146,15 @@ def map_size(size_wh: tuple[int, int], side: int) -> tuple[int, int]:
     return max(1, int(ratio * size_wh[0])), max(1, int(ratio * size_wh[1]))
 
 
-def answer(served: Outcome) -> dict[str, Any]:
+def answer(served: Outcome, _: None = None) -> dict[str, Any]:
     """The fields of the answer to predict; the map is JSON already."""
     if isinstance(served.result, ClassificationResult):
         raise BadRequest(f"{served.card.name} is a classifier: it has no map.", "Serve a segmentation model.")
     ids = as_semantic(served.result).class_map
     return {"status": "ok", "image_size": list(ids.shape[::-1]), "seg_map": msgspec.Raw(encode_map(ids))}
+
+
+FIELDS = Writer("max:fields", answer)
 
 
 def about(card: ModelCard) -> dict[str, str]:

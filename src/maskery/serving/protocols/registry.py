@@ -12,9 +12,13 @@ from maskery.serving.protocols import huggingface, rembg
 from maskery.serving.protocols import max as max_api
 from maskery.serving.protocols import rembg as rembg_paths
 from maskery.serving.protocols.label_studio.paths import paths as label_studio_paths
+from maskery.serving.protocols.label_studio.predict import REGIONS
 from maskery.serving.protocols.label_studio.routes import routes as label_studio_routes
+from maskery.serving.protocols.native.segment_endpoint import FILE
+from maskery.serving.protocols.open_inference.infer_request import OUTPUTS
 from maskery.serving.protocols.open_inference.paths import paths as oip_paths
 from maskery.serving.protocols.open_inference.routes import routes as oip_routes
+from maskery.serving.runtime.request import writers_by_name
 from maskery.serving.runtime.service import InferenceService
 
 
@@ -34,6 +38,17 @@ APIS: dict[str, Api] = {
     "rembg": Api("rembg", rembg.routes, rembg_paths.paths),
     "label-studio": Api("label-studio", label_studio_routes, label_studio_paths),
 }
+
+
+WRITERS = writers_by_name(
+    FILE,
+    max_api.FIELDS,
+    OUTPUTS,
+    huggingface.MASKS,
+    rembg.PNG,
+    REGIONS,
+)
+"""What writes the answers, of all protocols; also imported by workers in other processes."""
 
 
 def chosen(settings: Settings) -> list[Api]:

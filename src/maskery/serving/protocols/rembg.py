@@ -30,7 +30,7 @@ from maskery.serving.http import request_log, schema
 from maskery.serving.http.body import read_form
 from maskery.serving.protocols.envelope import Failure, route
 from maskery.serving.protocols.values import Fault, Values
-from maskery.serving.runtime.request import Outcome, SegmentRequest
+from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer
 from maskery.serving.runtime.service import InferenceService
 
 # Of a POST these are fields of the form, of a GET they stand in the query like the others.
@@ -205,9 +205,15 @@ class Rembg:
     async def _answer(self, ask: RembgRequest, name: str | None, data: bytes, request: Request) -> Response:
         format = "mask" if ask.only_mask else "cutout"
         held = (MASK_BYTES if ask.only_mask else CUT_OUT_BYTES) + (SMOOTH_BYTES if ask.look.smooth else 0)
-        demand = Demand(photo=not ask.only_mask, bands=True, held=held)
-        order = SegmentRequest(data, name, RunOptions(ask.classes), demand, protocol="rembg", format=format)
-        body, model = await self.service.serve(order, lambda served: (encode(served, ask), served.card.name), request)
+        segment_request = SegmentRequest(
+            source=data,
+            answer=PNG.with_options(ask),
+            model=name,
+            run_options=RunOptions(ask.classes),
+            demand=Demand(photo=not ask.only_mask, bands=True, held=held),
+            format=format,
+        )
+        body, model = await self.service.segment(segment_request, request)
         return Response(body, media_type="image/png", headers={ANSWERED_BY: model})
 
     async def _model(self, ask: RembgRequest) -> str | None:
@@ -248,6 +254,14 @@ def encode(served: Outcome, ask: RembgRequest) -> bytes:
         return encode_removed_mask(result, ask.look)
     assert served.shown is not None, "the order asks for it"
     return encode_removed(result, served.shown, ask.look)
+
+
+def write_png(outcome: Outcome, ask: RembgRequest) -> tuple[bytes, str]:
+    """The PNG, and the name of the model that made it."""
+    return encode(outcome, ask), outcome.card.name
+
+
+PNG = Writer("rembg:png", write_png)
 
 
 def invalid(faults: list[Fault]) -> Response:

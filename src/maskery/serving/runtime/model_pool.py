@@ -174,6 +174,12 @@ class ModelPool:
             assert pooled.model is not None
             yield pooled.model
 
+    def loaded(self, key: str) -> Model:
+        """The loaded model NAME@VERSION, of which the caller holds a lease."""
+        model = self._by_key[key].model
+        assert model is not None, f"{key} is not loaded"
+        return model
+
     def batch_of(self, key: str) -> int:
         """How many pictures of this model go together."""
         return self._by_key[key].batch if key in self._by_key else 1

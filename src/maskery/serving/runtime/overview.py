@@ -44,7 +44,7 @@ def _model(service: InferenceService, pooled: PooledModel) -> ModelStatus:
         memory_bytes=pooled.bytes,
         batch=pooled.batch,
         idle_seconds=_idle(pooled),
-        runs=service.notes.run_times(pooled.key),
+        runs=service.events.run_times(pooled.key),
         queue=_queue(service, pooled.key),
         changes=tuple(pooled.changes),
     )
@@ -56,7 +56,13 @@ def _idle(pooled: PooledModel) -> float | None:
     return round(time.monotonic() - pooled.last_used, 1) if pooled.last_used else None
 
 
-def _queue(service: InferenceService, line: str) -> Queue:
-    places = (place for place in service.scheduler.waiting() if place.line == line)
-    waiting = (Waiting(p.position, p.request_id, round(p.age, 2), round(p.patience, 2)) for p in places)
-    return Queue(service.scheduler.running_in(line), tuple(waiting))
+def _queue(service: InferenceService, model: str) -> Queue:
+    """The jobs of ``model`` (NAME@VERSION), whichever queues they are in."""
+    places = (place for place in service.scheduler.waiting() if place.item.job.model == model)
+    waiting = (Waiting(p.position, p.request_id, round(p.age, 2), _rounded(p.seconds_left)) for p in places)
+    running = sum(pending.job.model == model for pending in service.scheduler.running())
+    return Queue(running, tuple(waiting))
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)

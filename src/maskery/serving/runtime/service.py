@@ -1,9 +1,12 @@
-"""Where every HTTP door brings its order: picture in, result out, off the event loop."""
+"""Where every protocol brings its requests: picture in, written answer out, off the event loop."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import anyio
@@ -13,18 +16,17 @@ from starlette.requests import ClientDisconnect, Request
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest
 from maskery.core.picture import decode
-from maskery.core.picture.decode import Picture
-from maskery.core.plan import Plan
 from maskery.core.process_memory import give_back, resident_bytes
 from maskery.core.settings import Settings, parse_bytes
 from maskery.inference.pipeline import Model, RunOptions
 from maskery.serving.http import request_log
+from maskery.serving.http.request_log import RequestLog
 from maskery.serving.remote.fetch import Fetcher
+from maskery.serving.runtime.executor import Executor, ThreadExecutor
 from maskery.serving.runtime.memory_budget import TOGETHER, Budget, share
 from maskery.serving.runtime.model_pool import ModelPool, PooledModel
-from maskery.serving.runtime.request import Outcome, SegmentRequest, as_stored
-from maskery.serving.runtime.scheduler import Scheduler
-from maskery.serving.runtime.worker import InferenceJob, run_group
+from maskery.serving.runtime.request import InferenceJob, SegmentRequest, Writers, as_stored
+from maskery.serving.runtime.scheduler import JobResult, QueueTerms, Scheduler
 from maskery.serving.telemetry.events import Events
 from maskery.serving.telemetry.metrics import Metrics
 from maskery.serving.telemetry.status import Change
@@ -33,51 +35,76 @@ T = TypeVar("T")
 Item = TypeVar("Item")
 Fetch = Callable[[str], Awaitable[bytes]]
 
-DEADLINE = "X-Request-Timeout"
+TIMEOUT_HEADER = "X-Request-Timeout"
+
+
+@dataclass(frozen=True)
+class PendingJob:
+    """A job with what stays in this process: the log of its request, and when that came (``time.perf_counter``)."""
+
+    job: InferenceJob
+    log: RequestLog
+    entered: float
 
 
 class InferenceService:
-    """The models, their queues and the workers behind all doors."""
+    """The models, their queues and the executor behind all protocols. ``writers``: the table that answers name."""
 
-    def __init__(self, settings: Settings, fetcher: Fetch | None = None) -> None:
+    def __init__(self, settings: Settings, writers: Writers, fetcher: Fetch | None = None) -> None:
         self.settings, self.began = settings, time.monotonic()
         self.metrics = Metrics()
-        self.notes = Events(self.metrics)
+        self.events = Events(self.metrics)
         self.pool = ModelPool(settings, self._model_changed)
-        self.scheduler = Scheduler(settings.concurrency, settings.max_queue, TOGETHER, self.pool.batch_of)
+        self.executor: Executor = ThreadExecutor(settings.concurrency, self.pool.loaded, writers)
+        self.scheduler: Scheduler[PendingJob] = Scheduler(
+            self._submit,
+            settings.concurrency,
+            settings.max_queue,
+            TOGETHER,
+            lambda pending: self.pool.batch_of(pending.job.model),
+        )
         self.budget: Budget | None = None
         self.fetcher = fetcher or Fetcher(settings).fetch
         self._headers = anyio.CapacityLimiter(4)
+        self._job_ids = itertools.count(1)
 
-    async def serve(self, order: SegmentRequest, finish: Callable[[Outcome], T], request: Request | None = None) -> T:
-        """Segment the order's picture and give what ``finish`` makes of it; both run in a worker thread.
+    async def segment(self, request: SegmentRequest[T], http_request: Request | None = None) -> T:
+        """Segment the request's picture and write its answer, both in the executor.
 
-        With ``request`` its deadline header counts, and the order is dropped when its caller leaves
-        (``ClientDisconnect``). Raises the errors of ``open_picture`` and ``Model.run``, ``UnknownModel``,
-        ``NotPulled``, ``ModelError``, ``Busy``.
+        With ``http_request`` its timeout header and the server's timeout count, and the job is dropped when the caller
+        leaves (``ClientDisconnect``). Raises the errors of ``open_picture``, ``Model.run`` and the writer,
+        ``UnknownModel``, ``NotPulled``, ``ModelError``, ``Busy``.
         """
-        entered, patience = time.perf_counter(), self._patience(request)
-        known = request_log.current()
-        known.protocol, known.format = order.protocol, order.format
-        async with self.pool.lease(order.model) as model:
-            known.model = model.key
-            picture, run_options, plan = await anyio.to_thread.run_sync(
-                self._planned, order, model, limiter=self._headers
+        entered, log = time.perf_counter(), request_log.current()
+        limits = (request.timeout, self._timeout(http_request) if http_request else None)
+        timeout = min((limit for limit in limits if limit is not None), default=None)
+        log.protocol, log.format = request.protocol, request.format
+        async with self.pool.lease(request.model) as model:
+            log.model = model.key
+            job = await anyio.to_thread.run_sync(self._planned, request, model, limiter=self._headers)
+            self.metrics.picture(job.picture.size_wh[0] * job.picture.size_wh[1], request.bytes)
+            terms = QueueTerms(
+                queue=request.queue or model.key,
+                timeout=timeout,
+                need_bytes=job.plan.need_bytes,
+                like=job.like,
+                priority=request.priority,
             )
-            self.metrics.picture(picture.size_wh[0] * picture.size_wh[1], order.bytes)
-            job = InferenceJob(picture, run_options, plan, model, finish, entered, known, self.notes)
-            ticket = self.scheduler.enter(model.key, job, run_group, patience, plan.need_bytes, job.like)
             try:
-                if request is None:
-                    answer = await self.scheduler.wait(ticket)
-                else:
-                    async with departure(request) as gone:
-                        answer = await self.scheduler.wait(ticket, gone)
-                        if ticket.answer.cancelled():
-                            raise ClientDisconnect
+                answer: T = await self._answer(PendingJob(job, log, entered), terms, http_request)
             finally:
-                job.left.set()
-            value: T = answer
+                self.executor.cancel(job.id)  # without effect where it is done
+            return answer
+
+    async def _answer(self, pending: PendingJob, terms: QueueTerms, http_request: Request | None) -> T:
+        queued = self.scheduler.enter(pending, terms)
+        if http_request is None:
+            value: T = await self.scheduler.wait(queued)
+            return value
+        async with disconnection(http_request) as gone:
+            value = await self.scheduler.wait(queued, gone)
+            if queued.answer.cancelled():
+                raise ClientDisconnect
             return value
 
     async def each(self, work: Callable[[Item], Awaitable[T]], items: Sequence[Item]) -> list[T]:
@@ -130,30 +157,58 @@ class InferenceService:
             self.pool.budget = self.budget.models
             self._share_work()
 
+    def close(self) -> None:
+        """Take no more work; what runs may end."""
+        self.executor.close()
+
     def _model_changed(self, pooled: PooledModel, change: Change) -> None:
-        self.notes.changed(pooled.key, pooled.card, change)
+        self.events.changed(pooled.key, pooled.card, change)
         self._share_work()
 
     def _share_work(self) -> None:
         if self.budget:
             self.scheduler.budget = self.budget.work(self.pool.loaded_bytes)
 
-    def _planned(self, order: SegmentRequest, model: Model) -> tuple[Picture, RunOptions, Plan]:
+    def _planned(self, request: SegmentRequest[T], model: Model) -> InferenceJob:
         """Read the header and plan the work. Raises as ``open_picture`` and ``Model.plan`` do."""
         settings = self.settings
-        picture = decode.open_picture(order.source, max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
-        if not order.upright:
+        picture = decode.open_picture(request.source, max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
+        if not request.upright:
             picture = as_stored(picture)
-        run_options = order.run_options if isinstance(order.run_options, RunOptions) else order.run_options(picture)
-        return (
-            picture,
-            run_options,
-            model.plan(picture, run_options, order.demand, self.scheduler.budget if self.budget else None),
+        options = request.run_options
+        options = options if isinstance(options, RunOptions) else options(picture)
+        plan = model.plan(picture, options, request.demand, self.scheduler.budget if self.budget else None)
+        return InferenceJob(
+            id=next(self._job_ids),
+            picture=picture,
+            model=model.key,
+            run_options=options,
+            plan=plan,
+            answer=request.answer,
+            request_id=request_log.request_id.get(),
         )
 
-    def _patience(self, request: Request | None) -> float:
+    def _submit(self, pending: Sequence[PendingJob]) -> "Future[list[JobResult]]":
+        """Hand a group to the executor; its results are counted before its callers have them."""
+        now = time.perf_counter()
+        jobs = [replace(one.job, queued_ms=round((now - one.entered) * 1000, 3)) for one in pending]
+        work = self.executor.submit(jobs)
+        work.add_done_callback(lambda done: self._count(pending, done))
+        return work
+
+    def _count(self, pending: Sequence[PendingJob], work: "Future[list[JobResult]]") -> None:
+        if work.cancelled() or work.exception():
+            return
+        results = work.result()
+        if batch := max(result.batch for result in results):
+            self.events.ran(pending[0].job.model, batch)
+        for one, result in zip(pending, results, strict=True):
+            if result.error is None:
+                self.events.worked(one.log, one.job.model, result.timings_ms, result.shares)
+
+    def _timeout(self, http_request: Request) -> float:
         """Seconds that a request may take: the caller's own limit, if it is shorter than the server's."""
-        text = request.headers.get(DEADLINE) if request else None
+        text = http_request.headers.get(TIMEOUT_HEADER)
         if text is None:
             return self.settings.timeout
         try:
@@ -161,12 +216,12 @@ class InferenceService:
         except ValueError:
             seconds = float("nan")
         if not 0 < seconds < float("inf"):
-            raise BadRequest(f"{DEADLINE} is {text[:40]!r}.", f"Give seconds, {DEADLINE}: 2.5 say.")
+            raise BadRequest(f"{TIMEOUT_HEADER} is {text[:40]!r}.", f"Give seconds, {TIMEOUT_HEADER}: 2.5 say.")
         return min(seconds, self.settings.timeout)
 
 
 @asynccontextmanager
-async def departure(request: Request) -> AsyncIterator["asyncio.Future[None]"]:
+async def disconnection(request: Request) -> AsyncIterator["asyncio.Future[None]"]:
     """A future that is done once the caller of ``request``, whose body was read, has left."""
 
     async def watch() -> None:

@@ -35,12 +35,12 @@ class Device:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A request in a queue. ``position``: 1 is next. ``seconds_left``: until it is given up."""
+    """A request in a queue. ``position``: 1 is next. ``seconds_left``: until it is given up; None for never."""
 
     position: int
     request_id: str
     age_seconds: float
-    seconds_left: float
+    seconds_left: float | None
 
 
 @dataclass(frozen=True)

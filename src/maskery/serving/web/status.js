@@ -87,7 +87,7 @@ function waitingRow({ model, one }) {
     make("td", {}, one.position),
     make("td", {}, make("code", {}, one.request_id)),
     make("td", {}, age(one.age_seconds)),
-    make("td", {}, age(one.seconds_left)));
+    make("td", {}, one.seconds_left === null ? "–" : age(one.seconds_left)));
 }
 
 /** 3661 -> "1 h 1 min". */

@@ -40,7 +40,7 @@ def bucket() -> Iterator[RawServer]:
 
 
 def read(cache: Path, value: str, **settings: Any) -> bytes:
-    service = InferenceService(Settings(cache=str(cache), label_studio_token="abc123", **settings))
+    service = InferenceService(Settings(cache=str(cache), label_studio_token="abc123", **settings), {})
     return anyio.run(TaskPictures(service).read, value)
 
 
@@ -104,7 +104,7 @@ def test_nothing_else_is_asked_with_the_token(tmp_path: Path, studio: RawServer,
 
 def test_only_this_door_reaches_a_private_label_studio(tmp_path: Path, studio: RawServer) -> None:
     home = f"http://127.0.0.1:{studio.port}"
-    service = InferenceService(Settings(cache=str(tmp_path), label_studio_url=home))
+    service = InferenceService(Settings(cache=str(tmp_path), label_studio_url=home), {})
     with pytest.raises(BadUrl):
         anyio.run(service.fetch, home + "/data/upload/3/cat.jpg")
     assert not studio.requests

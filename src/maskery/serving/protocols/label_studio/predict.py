@@ -17,7 +17,7 @@ from maskery.serving.protocols.label_studio.config import read_config
 from maskery.serving.protocols.label_studio.match import DrawingPlan, Part, plan_of
 from maskery.serving.protocols.label_studio.regions import Drawn, draw, wish_of
 from maskery.serving.protocols.label_studio.task_pictures import TaskPictures
-from maskery.serving.runtime.request import Outcome, SegmentRequest
+from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer
 from maskery.serving.runtime.service import InferenceService
 
 TASKS_AT_MOST = 1000
@@ -52,6 +52,14 @@ def version_of(card: ModelCard) -> str:
     return f"{card.name}:{card.version}"
 
 
+def write_regions(outcome: Outcome, parts: tuple[Part, ...]) -> Drawn:
+    """The regions of all parts."""
+    return draw(outcome.result, parts)
+
+
+REGIONS = Writer("label-studio:regions", write_regions)
+
+
 async def predict(service: InferenceService, pictures: TaskPictures, card: ModelCard, request: Request) -> bytes:
     """The answer's JSON. Raises ``BadRequest`` where no task could be answered, ``Busy``."""
     body = await read_unpacked(request, service.settings)
@@ -66,13 +74,15 @@ async def predict(service: InferenceService, pictures: TaskPictures, card: Model
 
     async def drawn(key: str, task: Task) -> Drawn:
         picture = await pictures.read(_value(task, key))
-        name, demand = f"{card.name}@{card.version}", Demand(held=HELD_BYTES)
-        order = SegmentRequest(picture, name, wish_of(card), demand, protocol="label-studio", format="regions")
-
-        def finish(served: Outcome) -> Drawn:
-            return draw(served.result, work.by_key[key])
-
-        return await service.serve(order, finish, request)
+        segment_request = SegmentRequest(
+            source=picture,
+            answer=REGIONS.with_options(tuple(work.by_key[key])),
+            model=f"{card.name}@{card.version}",
+            run_options=wish_of(card),
+            demand=Demand(held=HELD_BYTES),
+            format="regions",
+        )
+        return await service.segment(segment_request, request)
 
     answer: dict[str, Any] = {"results": await service.each(one, work.tasks), "model_version": version_of(card)}
     return msgspec.json.encode(answer | ({"ignored": work.ignored} if work.ignored else {}))

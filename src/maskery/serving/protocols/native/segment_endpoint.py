@@ -17,11 +17,12 @@ from maskery.core.errors import MaskeryError, Unchanged
 from maskery.core.picture.decode import Picture
 from maskery.core.plan import Plan
 from maskery.core.version import __version__
+from maskery.encode.options import Options
 from maskery.encode.registry import ENCODERS, encode, find
 from maskery.inference.pipeline import RunOptions
 from maskery.serving.http import problems
 from maskery.serving.protocols.native.native_request import PictureSource, SegmentParameters, decoded, read
-from maskery.serving.runtime.request import Outcome, SegmentRequest
+from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer
 from maskery.serving.runtime.service import InferenceService
 
 
@@ -52,6 +53,25 @@ class EncodedAnswer:
     body: bytes
     timings_ms: Mapping[str, float]
     plan: Plan | None
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """Name of an encoder and its options."""
+
+    format: str
+    options: Options
+
+
+def write_file(outcome: Outcome, file: FileOptions) -> EncodedAnswer:
+    """The answer in the format of ``file``."""
+    started = time.perf_counter()
+    body = encode(outcome.drawn, file.format, outcome.shown, file.options)
+    milliseconds = round((time.perf_counter() - started) * 1000, 3)
+    return EncodedAnswer(body, outcome.drawn.timings_ms | {"encode": milliseconds}, outcome.drawn.plan)
+
+
+FILE = Writer("native:file", write_file)
 
 
 class SegmentEndpoint:
@@ -92,15 +112,15 @@ class SegmentEndpoint:
         return await anyio.to_thread.run_sync(decoded, text, self.service.settings.max_bytes)
 
     async def _one(self, request: Request, ask: SegmentParameters, data: bytes) -> EncodedAnswer:
-        def finish(served: Outcome) -> EncodedAnswer:
-            started = time.perf_counter()
-            body = encode(served.drawn, ask.format, served.shown, ask.options)
-            milliseconds = round((time.perf_counter() - started) * 1000, 3)
-            return EncodedAnswer(body, served.drawn.timings_ms | {"encode": milliseconds}, served.drawn.plan)
-
-        run_options = of_summary(ask.run_options) if ask.format == "summary" else ask.run_options
-        order = SegmentRequest(data, ask.model, run_options, ENCODERS[ask.format].demand, format=ask.format)
-        return await self.service.serve(order, finish, request)
+        segment_request = SegmentRequest(
+            source=data,
+            answer=FILE.with_options(FileOptions(ask.format, ask.options)),
+            model=ask.model,
+            run_options=of_summary(ask.run_options) if ask.format == "summary" else ask.run_options,
+            demand=ENCODERS[ask.format].demand,
+            format=ask.format,
+        )
+        return await self.service.segment(segment_request, request)
 
     async def _several(
         self, request: Request, ask: SegmentParameters, pictures: list[bytes | PictureSource]

@@ -19,8 +19,8 @@ from maskery.serving.http.body import read_unpacked
 from maskery.serving.protocols.open_inference.answer import answer, check_json_size
 from maskery.serving.protocols.open_inference.input_tensors import Picture, pictures
 from maskery.serving.protocols.open_inference.message import HEADER, Envelope, Message, only, split
-from maskery.serving.protocols.open_inference.outputs import RequestedOutput, Value, asked_of
-from maskery.serving.runtime.request import Outcome, SegmentRequest
+from maskery.serving.protocols.open_inference.outputs import RequestedOutput, Value, asked_of, outputs_of
+from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer
 from maskery.serving.runtime.service import InferenceService
 
 HELD_BYTES = 6.0
@@ -38,6 +38,15 @@ class InferRequest:
     run_options: RunOptions
 
 
+def write_outputs(outcome: Outcome, names: tuple[str, ...]) -> list[Value]:
+    """One picture's part of each of these outputs."""
+    outputs = outputs_of(outcome.card)
+    return [outputs[name].read(outcome.result) for name in names]
+
+
+OUTPUTS = Writer("open-inference:outputs", write_outputs)
+
+
 async def infer(service: InferenceService, card: ModelCard, request: Request) -> Response:
     """Answer one request for the model of ``card``."""
     settings = service.settings
@@ -45,19 +54,19 @@ async def infer(service: InferenceService, card: ModelCard, request: Request) ->
     header = request.headers.get(HEADER)
     ask = await anyio.to_thread.run_sync(lambda: understand(split(body, header), card, settings))
 
-    def read(served: Outcome) -> list[Value]:
-        return [one.output.read(served.result) for one in ask.asked]
+    names = tuple(one.output.name for one in ask.asked)
 
     async def row(index: int) -> list[Value]:
-        name = f"{card.name}@{card.version}"
-        demand = Demand(held=HELD_BYTES)
-        order = SegmentRequest(
-            ask.pictures[index], name, ask.run_options, demand, protocol="open-inference", format="tensor"
+        segment_request = SegmentRequest(
+            source=ask.pictures[index],
+            answer=OUTPUTS.with_options(names),
+            model=f"{card.name}@{card.version}",
+            run_options=ask.run_options,
+            demand=Demand(held=HELD_BYTES),
+            format="tensor",
         )
         try:
-            return await service.serve(
-                order, lambda served: [one.output.read(served.result) for one in ask.asked], request
-            )
+            return await service.segment(segment_request, request)
         except MaskeryError as error:
             raise _of_picture(error, index, len(ask.pictures)) from error
 
