@@ -85,10 +85,13 @@ def run(model: Path, tensor: str, low: int, high: int, way: str, shapes: int) ->
 
 def _session(model: Path, tensor: str, way: str) -> "Callable[[NDArray[np.float32]], object]":
     if way == "maskery":
-        from maskery.core.card import CARD_NAME, load_card
+        from maskery.core.card import CARD_NAME
         from maskery.inference.runtimes.registry import open_session
+        from maskery.models.card_toml import load_card
 
-        return open_session(load_card(model.parent / CARD_NAME), model, "cpu", 0).run
+        card = load_card(model.parent / CARD_NAME)
+        session = open_session(card, model, "cpu", 0)
+        return lambda values: session.run({card.input.tensor: values})
     import onnxruntime as ort
 
     options = ort.SessionOptions()

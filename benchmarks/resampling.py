@@ -45,7 +45,9 @@ def _scores(segmenter: Segmenter, name: str) -> tuple[Scores, Placement]:
     spec = segmenter.card.input
     placement = preprocess.place(LARGE_WH, spec)
     tensor = preprocess.to_tensor(np.asarray(enlarged(name)), placement, spec)
-    return np.ascontiguousarray(segmenter.model.session.run(tensor)[0], dtype=np.float32), placement
+    return np.ascontiguousarray(
+        segmenter.model.infer_one(tensor)[segmenter.card.output.tensor][0], dtype=np.float32
+    ), placement
 
 
 def _full(scores: Scores, placement: Placement) -> NDArray[np.uint8]:

@@ -2,18 +2,17 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
 
 from benchmarks.pictures import samples
 from benchmarks.report import Section, Table
 from benchmarks.rounds import Plan, Spread, interleaved, of_rounds, p95
-from maskery.core.arrays import Tensor
+from maskery.core.arrays import Array
 from maskery.models.segmenter import Segmenter
 
 TITLE = "ONNX Runtime's waiting threads"
@@ -25,14 +24,13 @@ class Bare:
     """A ``Session`` with Maskery's options but for the one in question."""
 
     session: ort.InferenceSession
-    tensor: str
+    output: str
     device: str = "cpu"
     runtime: str = "onnxruntime"
     batches: bool = False
 
-    def run(self, tensor: Tensor, keep: bool = True) -> NDArray[np.generic]:
-        scores: NDArray[np.generic] = self.session.run(None, {self.tensor: tensor})[0]
-        return scores
+    def run(self, inputs: Mapping[str, Array], keep: bool = True) -> dict[str, Array]:
+        return {self.output: self.session.run([self.output], dict(inputs))[0]}
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def _with_spinning(segmenter: Segmenter, model: Path, spin: bool) -> Segmenter:
     options = ort.SessionOptions()
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
-    session = Bare(ort.InferenceSession(model, options), segmenter.card.input.tensor)
+    session = Bare(ort.InferenceSession(model, options), segmenter.card.output.tensor)
     return replace(segmenter, model=replace(segmenter.model, session=session))
 
 

@@ -13,7 +13,7 @@ import click
 from PIL import Image
 
 from maskery.core.boxes import Box, overlap
-from maskery.core.card import Finder
+from maskery.core.card import Detector
 from maskery.core.settings import load_settings
 from maskery.inference.faces.detector import FaceDetector
 from maskery.inference.faces.region import whole
@@ -63,9 +63,9 @@ def main(name: str, folders: tuple[Path, ...], marked: float, levels: str, score
     """Compare the finder NAME with the teacher on the pictures of FOLDERS."""
     paths = sorted(path for folder in folders for path in folder.iterdir() if path.suffix in SUFFIXES)
     pictures = [Image.open(path).convert("RGB") for path in paths]
-    teacher = [_boxes(TEACHER, Finder(model=TEACHER, levels=3, min_score=DOUBTFUL), picture) for picture in pictures]
+    teacher = [_boxes(TEACHER, Detector(model=TEACHER, levels=3, min_score=DOUBTFUL), picture) for picture in pictures]
     for level in map(int, levels.split(",")):
-        wanted = Finder(model=name, marked=marked, levels=level, min_score=0.01)
+        wanted = Detector(model=name, marked=marked, levels=level, min_score=0.01)
         found = [_boxes(name, wanted, picture) for picture in pictures]
         for score in map(float, scores.split(",")):
             count = Count()
@@ -74,10 +74,10 @@ def main(name: str, folders: tuple[Path, ...], marked: float, levels: str, score
             click.echo(f"levels {level}, score {score:.2f}: {count}")
 
 
-_finders: dict[tuple[str, Finder], FaceDetector] = {}
+_finders: dict[tuple[str, Detector], FaceDetector] = {}
 
 
-def _boxes(name: str, wanted: Finder, picture: Image.Image) -> list[Box]:
+def _boxes(name: str, wanted: Detector, picture: Image.Image) -> list[Box]:
     if (name, wanted) not in _finders:
         located = Store(load_settings({})).locate(name)
         session = open_session(located.card, located.path, "cpu", 1)

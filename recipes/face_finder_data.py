@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from maskery.core.boxes import Box
-from maskery.core.card import Finder
+from maskery.core.card import Detector
 from maskery.core.labels import CELEBAMASK, VOC
 from maskery.core.settings import load_settings
 from maskery.datasets.base import SegmentationData
@@ -208,7 +208,7 @@ def _pasted(picture: Image.Image, name: str, faces: Faces, rng: random.Random) -
 def teacher(levels: int) -> Find:
     """The finder that marks the faces, looking at the whole picture and so many levels of its parts."""
     located = Store(load_settings({})).locate(TEACHER)
-    wanted = Finder(model=TEACHER, levels=levels, min_score=DOUBTFUL)
+    wanted = Detector(model=TEACHER, levels=levels, min_score=DOUBTFUL)
     finder = FaceDetector(wanted, located.card, open_session(located.card, located.path, "cpu", 1))
 
     def find(picture: Image.Image) -> list[Box]:

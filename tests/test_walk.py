@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from maskery.core.card import load_card
 from maskery.evaluation.confusion import Confusion, quality
+from maskery.models.card_toml import load_card
 from tests.material import ROOT
 from tests.recipes import block, shell
 

@@ -1,6 +1,6 @@
 """Models without weights that say what a picture's colours say, and data sets made for them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from maskery.core.arrays import Array
 from maskery.core.card import ModelCard
-from maskery.core.toml import convert
 from maskery.inference.pipeline import Model
+from maskery.models.card_toml import parse_card
 
 STEP = 20  # levels of red from one class to the next
 
@@ -23,12 +24,14 @@ class Reds:
     classes: int
     pictures: bool = False
 
-    def run(self, tensor: NDArray[np.generic]) -> NDArray[np.generic]:
-        ids = np.asarray(tensor)[:, 0].astype(np.int64) // STEP
+    device, runtime, batches = "cpu", "numpy", True
+
+    def run(self, inputs: Mapping[str, Array], keep: bool = True) -> dict[str, Array]:
+        ids = np.asarray(inputs["x"])[:, 0].astype(np.int64) // STEP
         if not self.pictures:
-            return np.minimum(ids, self.classes - 1).astype(np.int64)
+            return {"y": np.minimum(ids, self.classes - 1).astype(np.int64)}
         scores = np.bincount(ids.ravel(), minlength=self.classes)[: self.classes].astype(np.float32)
-        return (scores / scores.sum())[None]
+        return {"y": (scores / scores.sum())[None]}
 
 
 def card(labels: Sequence[str], task: str = "semantic", **changes: Any) -> ModelCard:
@@ -49,7 +52,7 @@ def card(labels: Sequence[str], task: str = "semantic", **changes: Any) -> Model
         "input": {"tensor": "x", "layout": "NCHW", "resize": "multiple", "min_side": 1},
         "output": {"tensor": "y", "kind": kind[0], "layout": kind[1]},
     }
-    return convert(plain | changes, ModelCard, "toy")
+    return parse_card(plain | changes, "toy")
 
 
 def reds(labels: Sequence[str], task: str = "semantic") -> Model:

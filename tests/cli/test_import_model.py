@@ -6,10 +6,11 @@ from click.testing import CliRunner, Result
 
 import maskery
 from maskery.cli.models import models
-from maskery.core.card import ModelCard, load_card
+from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, LicenceError, MissingExtra, ModelError, UnknownModel
 from maskery.core.settings import load_settings
 from maskery.core.toml import parse_toml
+from maskery.models.card_toml import load_card
 from maskery.models.store import Store
 from tests.material import encoded, photo
 from tests.models.importers import folders

@@ -1,13 +1,14 @@
 """Made-up models that look at each 8 x 8 pixels alone: whatever they are shown in pieces, they say the same."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.core.card import ModelCard
-from maskery.core.toml import convert
+from maskery.core.arrays import Array
 from maskery.inference.pipeline import Model
+from maskery.models.card_toml import parse_card
 
 PITCH = 8
 LABELS = {"semantic": ["red", "green", "blue"], "foreground": ["background", "bright"], "classification": ["a", "b"]}
@@ -22,7 +23,7 @@ def model(task: str = "semantic", kind: str = "logits", **input: Any) -> Model:
         "input": {"tensor": "x", "layout": "NCHW", "resize": "longest-side", "side": 64, "multiple": 16} | input,
         "output": {"tensor": "y", "kind": kind, "layout": layout},
     }  # fmt: skip
-    return Model(convert(plain, ModelCard, "toy"), PointWise(task, kind))
+    return Model(parse_card(plain, "toy"), PointWise(task, kind))
 
 
 class PointWise:
@@ -34,8 +35,12 @@ class PointWise:
         self._task, self._kind = task, kind
         self.runs = 0
 
-    def run(self, tensor: NDArray[Any], keep: bool = True) -> NDArray[np.generic]:
+    def run(self, inputs: Mapping[str, Array], keep: bool = True) -> dict[str, Array]:
+        """Tensor "x", (1, 3, h, w), gives "y"."""
         self.runs += 1
+        return {"y": self._values(np.asarray(inputs["x"], np.float32))}
+
+    def _values(self, tensor: NDArray[np.float32]) -> Array:
         height, width = tensor.shape[2:]
         cells = tensor.reshape(1, 3, height // PITCH, PITCH, width // PITCH, PITCH).mean((3, 5))
         scores: NDArray[np.float32] = (cells + np.array([0.11, 0.37, 0.73])[:, None, None]).astype(np.float32)

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from maskery.core.card import Input, Licence, ModelCard, Output
+from maskery.core.card import Input, Licence, ModelCard, Network, Output
 
 DATA = bytes(range(256)) * 40
 FREE = Licence(name="MIT", commercial_use=True)
@@ -17,12 +17,9 @@ def card(
         version="1",
         task="semantic",
         description="For tests.",
-        file="tiny.onnx",
-        sha256=hashlib.sha256(data).hexdigest(),
-        bytes=len(data),
-        url=url,
+        networks=[Network(file="tiny.onnx", sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), url=url)],
         licence=licence,
         labels=["background", "thing"],
-        input=Input(tensor="x", layout="NCHW", resize="stretch", size=(8, 8)),
-        output=Output(tensor="y", kind="logits", layout="CHW"),
+        inputs=[Input(tensor="x", layout="NCHW", resize="stretch", size=(8, 8))],
+        outputs=[Output(tensor="y", role="scores", layout="CHW")],
     )

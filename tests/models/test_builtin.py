@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 import maskery
-from maskery.core.card import CARD_NAME, load_card
+from maskery.core.card import CARD_NAME
 from maskery.core.labels import VOC
 from maskery.core.picture import decode
 from maskery.evaluation.measure import measure
 from maskery.evaluation.options import EvaluationOptions
+from maskery.models.card_toml import load_card
 from maskery.models.catalog import builtin
 from maskery.serving.runtime.model_pool import check
 from tests.material import ROOT, photo, shared

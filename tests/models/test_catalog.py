@@ -8,20 +8,21 @@ from PIL import Image
 from maskery.core.card import (
     CARD_NAME,
     Check,
-    Finder,
+    Detector,
     Input,
     Licence,
     ModelCard,
+    Network,
     Output,
     Quality,
     Quantisation,
-    load_card,
 )
 from maskery.core.labels import CITYSCAPES, VOC
 from maskery.core.picture import decode
 from maskery.core.result.types import ClassificationResult, ForegroundResult, Result, SemanticResult
 from maskery.core.settings import Settings
 from maskery.inference.pipeline import Model
+from maskery.models.card_toml import load_card
 from maskery.models.catalog import FOLDER, builtin, catalog
 from maskery.models.download import expect_file
 from maskery.models.loading import open_model
@@ -39,8 +40,8 @@ def pulled(name: str) -> Model:
     path = shared("models") / card.file
     if path.suffix == ".tflite":
         pytest.importorskip("ai_edge_litert")
-    finder = catalog()[card.finder.model] if card.finder else None
-    found = Located(finder, shared("models") / finder.file, "pulled") if finder else None
+    beside = catalog()[card.detector.model] if card.detector else None
+    found = Located(beside, shared("models") / beside.file, "pulled") if beside else None
     return open_model(Located(card, path, "pulled", found), "cpu", 1)
 
 
@@ -66,14 +67,14 @@ def test_card_says_what_the_source_says(name: str) -> None:
     card = catalog()[name]
     source = manifest[card.file]
     assert (card.sha256, card.bytes, card.url) == (source["sha256"], source["bytes"], source["url"])
-    expect_file(shared("models") / card.file, card, "")
+    expect_file(shared("models") / card.file, card.networks[0], "")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_card_is_complete(name: str) -> None:
     card = catalog()[name]
     assert re.search(r"^https://.*/[0-9a-f]{40}/", card.url), "an address that names its commit"
-    assert card.task == "finder" or (card.check and card.check.shares)
+    assert card.task == "detector" or (card.check and card.check.shares)
     assert card.licence.commercial_use or card.licence.note
     assert card.description.endswith(".")
     assert len(set(card.colours)) == len(card.labels)
@@ -94,7 +95,7 @@ def test_label_lists() -> None:
     assert imagenet[-1] == "toilet tissue"
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if catalog()[name].task != "finder"])
+@pytest.mark.parametrize("name", [name for name in NAMES if catalog()[name].task != "detector"])
 def test_stored_answer(name: str) -> None:
     assert check(pulled(name)) == "ok"
 
@@ -186,7 +187,7 @@ def test_builtin_models_are_whole() -> None:
         card = load_card(folder / CARD_NAME)
         assert card.name == name
         assert card.url == ""
-        expect_file(folder / card.file, card, "")
+        expect_file(folder / card.file, card.networks[0], "")
         assert check(open_model(Store(Settings()).locate(name), "cpu", 1)) == "ok"
 
 
@@ -203,10 +204,10 @@ def test_documentation_has_every_model() -> None:
 
 
 def test_documentation_has_every_key() -> None:
-    sections = re.split(r"^`\[(\w+)\]`", (ROOT / "docs/models.md").read_text().partition("key by key")[2], flags=re.M)
+    sections = re.split(r"^`\[+(\w+)\]+`", (ROOT / "docs/models.md").read_text().partition("key by key")[2], flags=re.M)
     text = {"": sections[0], **dict(zip(sections[1::2], sections[2::2], strict=True))}
-    parts = {"": ModelCard, "licence": Licence, "input": Input, "output": Output, "quality": Quality, "check": Check}
-    parts |= {"finder": Finder, "quantisation": Quantisation}
+    parts = {"": ModelCard, "licence": Licence, "networks": Network, "inputs": Input, "outputs": Output}
+    parts |= {"detector": Detector, "quality": Quality, "check": Check, "quantisation": Quantisation}
     for section, kind in parts.items():
         documented = re.findall(r"^\| `(\w+)` \|", text[section], flags=re.M)
         keys = [name for name in kind.__struct_fields__ if name not in {*parts, "quality_also"}]

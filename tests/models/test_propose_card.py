@@ -37,7 +37,7 @@ def said(proposal: Proposal, *words: str) -> bool:
 def test_fixed_nchw_logits(path: Path) -> None:
     proposal = propose_card(tiny_nets.nchw(path, 5))
     card = proposal.card
-    assert (card.task, card.output) == ("semantic", Output(tensor="y", kind="logits", layout="CHW"))
+    assert (card.task, card.output) == ("semantic", Output(tensor="y", role="scores", layout="CHW"))
     assert (card.input.tensor, card.input.layout, card.input.dtype) == ("x", "NCHW", "float32")
     assert (card.input.resize, card.input.size) == ("stretch", (48, 32))
     assert (card.input.mean, card.input.std) == (IMAGENET_MEAN, IMAGENET_STD)
@@ -58,7 +58,7 @@ def test_dynamic_size(path: Path) -> None:
 
 def test_nhwc_probabilities(path: Path) -> None:
     proposal = propose_card(tiny_nets.nhwc_probabilities(path, 4))
-    assert proposal.card.output == Output(tensor="y", kind="probabilities", layout="HWC")
+    assert proposal.card.output == Output(tensor="y", role="scores", values="probabilities", layout="HWC")
     assert proposal.card.input.layout == "NHWC"
     assert proposal.card.input.mean == proposal.card.input.std == (127.5, 127.5, 127.5)
     assert said(proposal, "x / 127.5 - 1")
@@ -89,7 +89,7 @@ def test_class_map_needs_labels(path: Path, keep: bool) -> None:
         propose_card(path)
     proposal = propose_card(path, labels=["a", "b", "c"])
     assert proposal.card.labels == ["a", "b", "c"]
-    assert proposal.card.output == Output(tensor="y", kind="class-map", layout="CHW" if keep else "HW")
+    assert proposal.card.output == Output(tensor="y", role="class-map", layout="CHW" if keep else "HW")
 
 
 def test_class_map_works(path: Path) -> None:
@@ -97,18 +97,19 @@ def test_class_map_works(path: Path) -> None:
     assert isinstance(answer(propose_card(path, labels=["a", "b", "c"]), path), SemanticResult)
 
 
-@pytest.mark.parametrize(("sigmoid", "kind"), [(True, "foreground"), (False, "logits")])
-def test_one_channel_is_foreground(path: Path, sigmoid: bool, kind: str) -> None:
+@pytest.mark.parametrize(("sigmoid", "values"), [(True, "probabilities"), (False, "logits")])
+def test_one_channel_is_foreground(path: Path, sigmoid: bool, values: str) -> None:
     proposal = propose_card(tiny_nets.foreground(path, sigmoid))
-    assert (proposal.card.task, proposal.card.output.kind) == ("foreground", kind)
+    assert (proposal.card.task, proposal.card.output.values) == ("foreground", values)
+    assert proposal.card.output.role == "alpha"
     assert proposal.card.labels == ["background", "foreground"]
     assert isinstance(answer(proposal, path), ForegroundResult)
 
 
-@pytest.mark.parametrize(("last", "kind"), [("Softmax", "scores"), ("Identity", "logits"), ("Exp", "logits")])
-def test_rank_two_is_classification(path: Path, last: str, kind: str) -> None:
+@pytest.mark.parametrize(("last", "values"), [("Softmax", "probabilities"), ("Identity", "logits"), ("Exp", "logits")])
+def test_rank_two_is_classification(path: Path, last: str, values: str) -> None:
     proposal = propose_card(tiny_nets.classifier(path, 7, last))
-    assert (proposal.card.task, proposal.card.output.kind) == ("classification", kind)
+    assert (proposal.card.task, proposal.card.output.values) == ("classification", values)
     assert len(proposal.card.labels) == 7
     result = answer(proposal, path)
     assert isinstance(result, ClassificationResult)

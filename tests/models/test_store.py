@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from maskery.core.card import CARD_NAME, Licence, ModelCard, load_card
+from maskery.core.card import CARD_NAME, Licence, ModelCard
 from maskery.core.errors import (
     ChecksumError,
     ConfigError,
@@ -19,7 +19,7 @@ from maskery.core.errors import (
 from maskery.core.settings import Settings
 from maskery.core.toml import parse_toml
 from maskery.models import store as store_module
-from maskery.models.card_toml import card_text
+from maskery.models.card_toml import card_text, load_card
 from maskery.models.catalog import builtin, catalog
 from maskery.models.store import Store, StoredModel, is_path
 from tests.material import ROOT
@@ -106,6 +106,7 @@ def test_offline(cache: Path, store: Store, mirror: Path) -> None:
     offline = Store(Settings(cache=str(cache), mirror=str(mirror), offline=True))
     with pytest.raises(DownloadError, match="maskery models pull tiny"):
         offline.pull("tiny")
+    assert not (cache / "models/tiny").exists()
     store.pull("tiny")
     assert offline.pull("tiny").origin == "pulled"
 
@@ -277,8 +278,8 @@ def test_default_cache_is_the_platforms() -> None:
 PULL = """
 import sys
 from tests.models.cards import card
-from maskery.settings import Settings
-from maskery.zoo import store
+from maskery.core.settings import Settings
+from maskery.models import store
 from tests.models.cards import card
 store.catalog = lambda: {"tiny": card()}
 print(store.Store(Settings(cache=sys.argv[1], mirror=sys.argv[2])).pull("tiny").path.stat().st_size)

@@ -133,9 +133,9 @@ def test_a_finder_that_is_not_here(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "Did you mean 'spots'?" in said()
     pinned = card.replace("blazeface-full-range-192", "spots").replace('sha256 = ""', f'sha256 = "{"1" * 64}"')
     (folder / "model.toml").write_text(pinned)
-    assert "Correct finder.sha256" in said()
+    assert "Correct detector.sha256" in said()
     (folder / "model.toml").write_text(card.replace('"blazeface-full-range-192"', '"spots"\nlable = "x"'))
-    assert "unknown key 'finder.lable'" in said()
+    assert "unknown key 'detector.lable'" in said()
     (folder / "model.toml").write_text(card.replace('"blazeface-full-range-192"', '"everyday"'))
     assert "gives no scores of a class 'face'" in said()
 

@@ -7,8 +7,8 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from maskery.core.card import load_card
 from maskery.core.errors import ConfigError, TrainingError
+from maskery.models.card_toml import load_card
 from maskery.models.catalog import builtin
 from maskery.training.finetune import norms_behind, start_from
 from maskery.training.loop import TrainingRun

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 import maskery
 from maskery.cli.main import cli
-from maskery.core.card import load_card
 from maskery.core.errors import ConfigError, MaskeryError, TrainingError
+from maskery.models.card_toml import load_card
 from maskery.training import checkpoint
 from maskery.training.checkpoint import CHECKPOINT_NAME, RECIPE_NAME, open_folder
 from maskery.training.export import export_onnx

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 import maskery
-from maskery.core.card import load_card
 from maskery.core.errors import ConfigError
+from maskery.models.card_toml import load_card
 from maskery.models.catalog import builtin
 from maskery.training.losses import cross_entropy, dice_loss, total_loss
 from maskery.training.recipe import LossSpec, load_recipe

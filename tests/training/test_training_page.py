@@ -11,7 +11,7 @@ PAGE = (ROOT / "docs" / "training.md").read_text()
 
 def test_every_key_of_a_recipe_is_documented() -> None:
     kinds = [kind for kind in vars(recipe).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
-    structs = [kind for kind in kinds if kind.__module__ == recipe.__name__]  # a card's [finder] has its own page
+    structs = [kind for kind in kinds if kind.__module__ == recipe.__name__]  # a card's [detector] has its own page
     keys = {field.encode_name for kind in structs for field in msgspec.structs.fields(kind)}
     keys -= {"data", "network", "optimiser", "loss", "publish"}  # they are the tables' names
     assert len(keys) > 50

@@ -12,10 +12,9 @@ import msgspec
 
 from maskery.cli.import_model import import_model
 from maskery.cli.own_models import lines, store_of, stored
-from maskery.core import toml
 from maskery.core.card import Licence, ModelCard, Quality, Quantisation
 from maskery.core.errors import ChecksumError, ConfigError, MaskeryError
-from maskery.models.card_toml import card_text
+from maskery.models.card_toml import card_text, parse_card, present_form
 from maskery.models.store import StoredModel
 
 if TYPE_CHECKING:
@@ -78,8 +77,8 @@ def pull(names: tuple[str, ...], accept_licence: bool, offline: bool | None) -> 
         with _bar(name) as progress:
             located = store.pull(name, accept_licence, progress)
         click.echo(located.path)
-        if located.finder:
-            click.echo(located.finder.path)
+        for path in (*located.files[1:], *(located.detector.files if located.detector else ())):
+            click.echo(path)
 
 
 @models.command()
@@ -143,8 +142,11 @@ def _own_card(path: Path, file: Path, name: str | None) -> ModelCard:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.", "Save it as UTF-8 TOML.") from error
-    facts: dict[str, Any] = {"file": file.name, "sha256": "0" * 64, "bytes": 0, "url": ""}
-    return toml.convert(facts | given | ({"name": name} if name else {}), ModelCard, str(path))
+    card = present_form(given, str(path)) | ({"name": name} if name else {})
+    facts = {"file": file.name, "sha256": "0" * 64, "bytes": 0}
+    if isinstance(networks := card.get("networks", [{}]), list):
+        card["networks"] = [facts | one if isinstance(one, dict) else one for one in networks]
+    return parse_card(card, str(path))
 
 
 @contextmanager
@@ -154,7 +156,7 @@ def _bar(name: str) -> Iterator["Progress"]:
         bars: list[Any] = []
 
         def show(done: int, total: int) -> None:
-            if not bars or done < bars[-1].pos:  # the second file, of its finder
+            if not bars or done < bars[-1].pos:  # the next file
                 bars.append(stack.enter_context(click.progressbar(length=total, label=name, file=sys.stderr)))
             bars[-1].update(done - bars[-1].pos)
 
@@ -177,11 +179,11 @@ def _facts(entry: StoredModel) -> list[tuple[str, ...]]:
         ("description", card.description),
         ("licence", _terms(card.licence)),
         ("", card.licence.note),
-        ("file", f"{card.file}, {_size(card.bytes)}, sha256 {card.sha256}"),
-        ("from", card.url),
+        *(("file", f"{one.file}, {_size(one.bytes)}, sha256 {one.sha256}") for one in card.networks),
+        *(("from", one.url) for one in card.networks),
         ("input", f"{size} ({image.resize}), {image.channels}, {image.dtype}, {image.layout}"),
-        ("output", f"{card.output.kind}, {card.output.layout}"),
-        ("finder", card.finder.model if card.finder else ""),
+        *(("output", f"{one.role}, {one.layout}") for one in card.outputs),
+        ("detector", card.detector.model if card.detector else ""),
         ("labels", f"{len(card.labels)}: {', '.join(card.labels)}"),
     ]
     rows += [row for one in card.measured for row in _quality(one)] or [("quality", "not measured here")]

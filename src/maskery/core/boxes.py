@@ -1,4 +1,4 @@
-"""Boxes that a finder gives: where it takes something to be, and how sure it is."""
+"""Boxes of a detector: where something is, and with what score."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

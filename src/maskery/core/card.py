@@ -1,21 +1,34 @@
-"""model.toml -> ModelCard: what a model is, eats and says. A new model is a new card, not a new class."""
+"""What a model is, takes and gives: its card, as data. A new model is a new card, not a new class.
 
+``models.card_toml`` reads and writes cards as ``model.toml``; docs/models.md documents every key.
+"""
+
+import hashlib
 import re
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from maskery.core import toml
-from maskery.core.errors import ConfigError
 from maskery.core.labels import voc_palette
 
 CARD_NAME = "model.toml"
+MOST_LABELS = 65_536
 
-Task = Literal["semantic", "foreground", "classification", "finder"]
+Task = Literal["semantic", "foreground", "classification", "detector"]
 Resize = Literal["stretch", "letterbox", "longest-side", "shortest-side", "square", "multiple"]
-OutputKind = Literal["logits", "probabilities", "class-map", "foreground", "scores", "boxes"]
+InputRole = Literal["picture", "points", "point-labels", "boxes", "mask", "has-mask", "picture-size"]
+OutputRole = Literal["scores", "class-map", "alpha", "boxes", "box-logits", "masks", "mask-scores", "features"]
+OutputLayout = Literal["CHW", "HWC", "HW", "C", "NC"]
 Colour = tuple[int, int, int]
+
+ANSWERS: dict[str, tuple[OutputRole, ...]] = {
+    "semantic": ("scores", "class-map"),
+    "foreground": ("alpha",),
+    "classification": ("scores",),
+    "detector": ("boxes",),
+}
+"""The roles of which a card of each task has exactly one output: what its result is read from."""
 
 
 class Licence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,9 +41,9 @@ class Licence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The input tensor and the road from picture to tensor: value = (pixel - mean) / std, pixel 0..255.
+    """An input tensor of the model and, where its role is ``picture``, how a picture becomes it.
 
-    ``resize`` policies (sizes in pixels):
+    value = (pixel - mean) / std, pixel 0..255. ``resize`` policies (sizes in pixels):
 
     - ``stretch``: to ``size`` = [width, height], whatever the aspect;
     - ``letterbox``: within ``size`` keeping the aspect, the rest padded with ``pad_value``;
@@ -39,12 +52,28 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     - ``multiple``: the picture's own size, at most ``max_side``.
 
     The four last ones accept any size whose sides are multiples of ``multiple``; each side is rounded to the nearest.
-    ``min_side`` and ``max_side`` bound what a caller may ask for.
+
+    Attributes:
+        tensor: Name of the tensor in the network's file.
+        role: What it is given: the picture, or a part of a prompt.
+        layout: Axes of a picture's tensor.
+        resize: Policy of a picture.
+        channels: Order of a picture's channels.
+        dtype: Element type of the tensor.
+        mean: Subtracted from each channel, 0..255, in the order of ``channels``.
+        std: Each channel is divided by it.
+        size: [width, height] of the policies ``stretch`` and ``letterbox``.
+        side: Pixels of the policies ``longest-side``, ``shortest-side`` and ``square``.
+        multiple: Both sides are multiples of it where the size is free.
+        min_side: The smallest ``max_side`` that a caller may ask for.
+        max_side: The largest one.
+        pad_value: Grey of the letterbox's border, 0..255.
     """
 
     tensor: str
-    layout: Literal["NCHW", "NHWC"]
-    resize: Resize
+    role: InputRole = "picture"
+    layout: Literal["NCHW", "NHWC"] | None = None
+    resize: Resize | None = None
     channels: Literal["RGB", "BGR"] = "RGB"
     dtype: Literal["float32", "uint8"] = "float32"
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -57,10 +86,11 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     pad_value: int = 127
 
     def __post_init__(self) -> None:
-        fixed = self.resize in ("stretch", "letterbox")
-        if fixed and self.size is None:
+        if self.role == "picture" and (self.layout is None or self.resize is None):
+            raise ValueError("an input of role 'picture' needs layout and resize")
+        if self.fixed and self.size is None:
             raise ValueError(f"resize {self.resize!r} needs size = [width, height]")
-        if not fixed and self.resize != "multiple" and self.side is None:
+        if self.resize in ("longest-side", "shortest-side", "square") and self.side is None:
             raise ValueError(f"resize {self.resize!r} needs side = pixels")
         if any(s == 0 for s in self.std):
             raise ValueError("std has a zero")
@@ -71,45 +101,96 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def fixed(self) -> bool:
-        """Whether the working size is the model's own and no caller's wish can change it."""
+        """Whether the working size is the model's own and no caller can change it."""
         return self.resize in ("stretch", "letterbox")
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The output tensor. ``layout`` names its axes without the batch: CHW, HWC, HW (class map, one probability), C, NC.
+    """An output tensor of the model, and what it means.
 
-    ``foreground_channel`` is the channel of the foreground where a ``foreground`` model has several. ``joined``:
-    another tensor, which is joined to the first along its last axis.
+    Roles: ``scores``, a plane or a number a class; ``class-map``, class ids; ``alpha``, the foreground's probability;
+    ``boxes`` and ``box-logits``, of a detector; ``masks`` and ``mask-scores``, of things; ``features``, of an encoder.
 
-    Kind ``boxes``, layout NC: N anchors, each with x and y of a box's centre relative to the anchor, its width and
-    height, anything else, and last a logit; lengths in working pixels. ``anchors``: [stride, anchors a cell], the
-    anchors' order: of one grid after another, row by row, those of a cell side by side.
+    Role ``boxes``, layout NC: N anchors, each with x and y of a box's centre relative to the anchor, its width and
+    height, anything else; lengths in working pixels. The logit of each is an output of role ``box-logits``, (N, 1), or
+    without one the last column of the boxes.
+
+    Attributes:
+        tensor: Name of the tensor in the network's file.
+        role: What it means.
+        layout: Its axes without the batch: CHW, HWC, HW (class map, one probability), C, NC.
+        values: Whether scores or alpha are logits (softmax or sigmoid makes probabilities of them) or probabilities.
+        channel: Of an alpha with several channels, that of the foreground.
+        anchors: [stride, anchors a cell] of boxes, in their order: one grid after another, row by row, those of a
+            cell side by side.
     """
 
     tensor: str
-    kind: OutputKind
-    layout: Literal["CHW", "HWC", "HW", "C", "NC"]
-    foreground_channel: int = 0
-    joined: str = ""
+    role: OutputRole
+    layout: OutputLayout
+    values: Literal["logits", "probabilities"] = "logits"
+    channel: int = 0
     anchors: list[tuple[int, int]] = []
 
     def __post_init__(self) -> None:
-        if (self.kind == "boxes") != (self.layout == "NC") or (self.kind == "boxes") != bool(self.anchors):
-            raise ValueError("output kind 'boxes' has layout 'NC' and anchors, and no other kind has")
+        if (self.role in ("boxes", "box-logits")) != (self.layout == "NC"):
+            raise ValueError("outputs of role 'boxes' and 'box-logits' have layout 'NC', and no other role has")
+        if (self.role == "boxes") != bool(self.anchors):
+            raise ValueError("an output of role 'boxes' has anchors, and no other role has")
         if any(stride < 1 or count < 1 for stride, count in self.anchors):
             raise ValueError("anchors need a stride and a number of at least 1")
 
+    @property
+    def logits(self) -> bool:
+        """Whether the values are logits."""
+        return self.values == "logits"
 
-class Finder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What finds the faces that this model, which looks at one face at a time, is shown (docs/faces.md).
 
-    ``model``: the finder's name; ``sha256``: of its file, where it must be this very one. A finder is a model of task
-    ``finder``, or a semantic one, whose pieces of class ``label`` are taken for the middle of boxes: the share
-    ``marked`` of their sides. It looks at the whole picture and, up to ``levels``, at square parts of it, of its
-    shorter side, of half of that, and so on. Boxes of less than ``min_score`` (0..1) do not count.
+class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One file of the model. A card with several runs them in its order: an encoder, then a decoder, say.
 
-    A crop is a square around the box that has ``margin`` times the box's longer side more on each side, its middle
-    ``up`` times that side above the box's. Of more than ``max_faces`` the surest ones are looked at.
+    Attributes:
+        file: Plain name of the file, beside the card.
+        sha256: Of the file, 64 lower-case hexadecimal digits.
+        bytes: Size of the file.
+        url: Where a pull fetches it; empty for built-in and added models.
+        name: What the others call it.
+        inputs: Names of its input tensors: inputs of the card or outputs of networks before it; of a card's only
+            network, all inputs of the card.
+        outputs: Names of its output tensors that are used; of a card's only network, all outputs of the card.
+    """
+
+    file: str
+    sha256: str
+    bytes: int
+    url: str = ""
+    name: str = "main"
+    inputs: list[str] = []
+    outputs: list[str] = []
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise ValueError("sha256 must be 64 hexadecimal digits")
+        if not self.file or Path(self.file).name != self.file:
+            raise ValueError(f"file {self.file!r} must be a plain file name")
+
+
+class Detector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The model that finds the faces which this model, that parses one face at a time, is shown (docs/faces.md).
+
+    It is a model of task ``detector``, or a semantic one, whose connected pieces of class ``label`` mark the middle of
+    boxes. It runs on the whole picture and on square parts of it. A crop is a square around the box.
+
+    Attributes:
+        model: Name of the detector.
+        sha256: Of its file, where it must be this very one.
+        label: The class of a semantic detector.
+        marked: The share of a box's sides that a piece covers.
+        levels: 1 = the whole picture only; 2 adds parts of its shorter side, 3 of half of that, and so on, up to 4.
+        min_score: Boxes below it do not count, 0..1.
+        margin: What the crop has more on each side, in the box's longer sides.
+        up: How far the crop's middle lies above the box's, in the box's longer sides.
+        max_faces: Of more faces only those with the highest scores are parsed.
     """
 
     model: str
@@ -124,11 +205,11 @@ class Finder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         if not 1 <= self.levels <= 4 or not 1 <= self.max_faces <= 255:
-            raise ValueError("finder needs levels from 1 to 4 and max_faces from 1 to 255")
+            raise ValueError("detector needs levels from 1 to 4 and max_faces from 1 to 255")
         if not 0 < self.marked <= 1 or not 0 < self.min_score <= 1:
-            raise ValueError("finder needs marked and min_score above 0 and up to 1")
+            raise ValueError("detector needs marked and min_score above 0 and up to 1")
         if not 0 <= self.margin <= 4 or not -1 <= self.up <= 1:
-            raise ValueError("finder needs a margin from 0 to 4 and up from -1 to 1")
+            raise ValueError("detector needs a margin from 0 to 4 and up from -1 to 1")
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -197,25 +278,38 @@ class Quantisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``palette`` is "voc" or one [red, green, blue] a label. ``url`` is empty for weights inside the package.
+    """A model: its files, what they take and give, its classes, terms and measured quality.
 
-    ``quality_also``: the same of further data sets.
+    Attributes:
+        name: Of a-z, 0-9, '.', '_', '-'.
+        version: Any text.
+        task: What kind of result it gives.
+        description: One sentence.
+        licence: Terms of the weights.
+        labels: Class names by id.
+        networks: Its files, in the order in which they run.
+        inputs: Its input tensors, one of them of role ``picture``.
+        outputs: Its output tensors, one of them of a role in ``ANSWERS``.
+        palette: "voc" or one [red, green, blue] a label.
+        detector: The model that finds what this one is shown, where it needs one.
+        quality: What was measured.
+        quality_also: The same of further data sets.
+        check: The stored answer to the stored picture.
+        training: Free facts about how the weights were made.
+        quantisation: How the file was made smaller.
     """
 
     name: str
     version: str
     task: Task
     description: str
-    file: str
-    sha256: str
-    bytes: int
-    url: str
-    licence: Licence
     labels: list[str]
-    input: Input
-    output: Output
     palette: Literal["voc"] | list[Colour] = "voc"
-    finder: Finder | None = None
+    licence: Licence
+    networks: list[Network]
+    inputs: list[Input]
+    outputs: list[Output]
+    detector: Detector | None = None
     quality: Quality | None = None
     quality_also: list[Quality] = []
     check: Check | None = None
@@ -225,30 +319,108 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", self.name):
             raise ValueError(f"name {self.name!r} must be of a-z, 0-9, '.', '_', '-'")
-        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
-            raise ValueError("sha256 must be 64 hexadecimal digits")
-        if not self.file or Path(self.file).name != self.file:
-            raise ValueError(f"file {self.file!r} must be a plain file name")
-        if not self.labels or len(set(self.labels)) != len(self.labels):
-            raise ValueError("labels must be distinct and at least one")
-        if self.palette != "voc" and len(self.palette) != len(self.labels):
-            raise ValueError(f"palette has {len(self.palette)} colours for {len(self.labels)} labels")
-        allowed: dict[str, set[str]] = {
-            "semantic": {"logits", "probabilities", "class-map"},
-            "foreground": {"foreground", "probabilities", "logits"},
-            "classification": {"scores", "logits"},
-            "finder": {"boxes"},
-        }
-        if self.output.kind not in allowed[self.task]:
-            raise ValueError(f"a {self.task} model cannot have output kind {self.output.kind!r}")
-        if self.task == "foreground" and len(self.labels) != 2:
-            raise ValueError("a foreground model has two labels: background and the foreground's name")
-        if self.finder and (self.task != "semantic" or self.background is None):
-            raise ValueError("only a semantic model with the label background has a finder")
+        self._check_labels()
+        self._check_tensors()
+        self._check_networks()
+        if self.detector and (self.task != "semantic" or self.background is None):
+            raise ValueError("only a semantic model with the label background has a detector")
         if self.check:
             for label in self.check.shares:
                 if label not in self.labels:
                     raise ValueError(f"check names {label!r}, which is no label")
+
+    def _check_labels(self) -> None:
+        if not self.labels or len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels must be distinct and at least one")
+        if len(self.labels) > MOST_LABELS:
+            raise ValueError(f"there are {len(self.labels)} labels, more than {MOST_LABELS}")
+        if self.palette != "voc" and len(self.palette) != len(self.labels):
+            raise ValueError(f"palette has {len(self.palette)} colours for {len(self.labels)} labels")
+        if self.task == "foreground" and len(self.labels) != 2:
+            raise ValueError("a foreground model has two labels: background and the foreground's name")
+
+    def _check_tensors(self) -> None:
+        if sum(one.role == "picture" for one in self.inputs) != 1:
+            raise ValueError("a card has exactly one input of role 'picture'")
+        roles = [one.role for one in self.outputs]
+        allowed = ANSWERS[self.task]
+        if sum(role in allowed for role in roles) != 1:
+            wanted = " or ".join(map(repr, allowed))
+            raise ValueError(f"a {self.task} model has one output of role {wanted}, not {', '.join(roles) or 'none'}")
+        for kind, names in (("inputs", [i.tensor for i in self.inputs]), ("outputs", [o.tensor for o in self.outputs])):
+            if len(set(names)) != len(names):
+                raise ValueError(f"two {kind} have the same tensor")
+
+    def _check_networks(self) -> None:
+        """Each network is fed by the card's inputs and the networks before it, and together they give the outputs."""
+        if not self.networks:
+            raise ValueError("a card has at least one network")
+        for kind in ("name", "file"):
+            values = [getattr(network, kind) for network in self.networks]
+            if len(set(values)) != len(values):
+                raise ValueError(f"two networks have the same {kind}")
+        known = {one.tensor for one in self.inputs}
+        for network in self.networks:
+            for tensor in self.inputs_of(network):
+                if tensor not in known:
+                    raise ValueError(f"network {network.name!r} takes {tensor!r}, which nothing before it gives")
+            known |= set(self.outputs_of(network))
+        for one in self.outputs:
+            if one.tensor not in known:
+                raise ValueError(f"no network gives the output {one.tensor!r}")
+
+    def inputs_of(self, network: Network) -> list[str]:
+        """Names of the tensors that one of the card's networks takes."""
+        return network.inputs or ([one.tensor for one in self.inputs] if len(self.networks) == 1 else [])
+
+    def outputs_of(self, network: Network) -> list[str]:
+        """Names of the tensors that one of the card's networks gives."""
+        return network.outputs or ([one.tensor for one in self.outputs] if len(self.networks) == 1 else [])
+
+    @property
+    def input(self) -> Input:
+        """The input of role ``picture``."""
+        return next(one for one in self.inputs if one.role == "picture")
+
+    @property
+    def output(self) -> Output:
+        """The output that the result is read from: of a role in ``ANSWERS``."""
+        return next(one for one in self.outputs if one.role in ANSWERS[self.task])
+
+    def output_of(self, role: OutputRole) -> Output | None:
+        """The first output of this role, None where there is none."""
+        return next((one for one in self.outputs if one.role == role), None)
+
+    @property
+    def file(self) -> str:
+        """The first network's file, beside the card."""
+        return self.networks[0].file
+
+    @property
+    def sha256(self) -> str:
+        """What tells these weights from others: the file's sha256, or of several networks the sha256 of theirs."""
+        if len(self.networks) == 1:
+            return self.networks[0].sha256
+        return hashlib.sha256("".join(network.sha256 for network in self.networks).encode()).hexdigest()
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files."""
+        return sum(network.bytes for network in self.networks)
+
+    @property
+    def url(self) -> str:
+        """Where the first network's file is fetched from; empty for built-in and added models."""
+        return self.networks[0].url
+
+    def with_file(self, file: str, sha256: str, size: int) -> "ModelCard":
+        """The same card for another file, of ``size`` bytes, of its only network; not fetched from anywhere.
+
+        Raises ``ValueError`` for a card of several networks.
+        """
+        (network,) = self.networks
+        changed = msgspec.structs.replace(network, file=file, sha256=sha256, bytes=size, url="")
+        return msgspec.structs.replace(self, networks=[changed])
 
     @property
     def colours(self) -> list[Colour]:
@@ -268,11 +440,3 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     @property
     def must_accept_licence(self) -> bool:
         return not self.licence.commercial_use or self.licence.copyleft
-
-
-def load_card(path: Path) -> ModelCard:
-    """Parse the card at ``path``. Raises ``ConfigError`` naming the file, the key and the cure."""
-    card = toml.read_toml(path, ModelCard)
-    if len(card.labels) > 65_536:
-        raise ConfigError(f"{path}: {len(card.labels)} labels.", "At most 65536 are supported.")
-    return card

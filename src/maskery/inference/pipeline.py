@@ -1,7 +1,7 @@
 """THE ROAD: picture -> tensor -> session -> task -> result. Every door comes through here."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,9 +51,6 @@ class RunOptions:
 
 
 PLAIN = RunOptions()
-
-NOTHING = np.empty(0, np.float32)
-"""The output of tiles, which is looked at tile by tile."""
 
 
 @dataclass(frozen=True)
@@ -158,24 +155,31 @@ class Model:
             tensor = preprocess.to_tensor(pixels, placement, spec)
         return PreparedPicture(tensor, placement, picture.orientation, run_options, plan, watch)
 
-    def infer(self, group: Sequence[PreparedPicture]) -> list[Array]:
-        """The output of each, with a batch axis of 1. Several must have tensors of one shape: they run as one batch."""
+    def infer(self, group: Sequence[PreparedPicture]) -> list[dict[str, Array]]:
+        """The outputs of each, by tensor, with a batch axis of 1.
+
+        Several must have tensors of one shape: they run as one batch.
+        """
         started = time.perf_counter()
         if len(group) == 1:
-            outputs = [self.session.run(group[0].tensor)]
+            outputs = [self.infer_one(group[0].tensor)]
         else:
-            together = self.session.run(np.concatenate([one.tensor for one in group]))
-            outputs = [together[i : i + 1] for i in range(len(group))]
+            together = self.infer_one(np.concatenate([one.tensor for one in group]))
+            outputs = [{name: values[i : i + 1] for name, values in together.items()} for i in range(len(group))]
         for one in group:
             one.watch.note("run", started)
         return outputs
 
-    def finish(self, prepared: PreparedPicture, output: Array) -> Result | BandedResult:
-        """The result of one picture from its output; in bands where its plan says so."""
+    def infer_one(self, tensor: Tensor) -> dict[str, Array]:
+        """The outputs, by tensor, for the picture's tensor (N, ...). Raises ``ModelError``."""
+        return self.session.run({self.card.input.tensor: tensor})
+
+    def finish(self, prepared: PreparedPicture, outputs: Mapping[str, Array]) -> Result | BandedResult:
+        """The result of one picture from its outputs; in bands where its plan says so."""
         run_options, plan = prepared.run_options, prepared.plan
         with prepared.watch.stage("postprocess"):
             frame = prepared.placement.frame(prepared.orientation)
-            reading = self._reading(output, prepared.placement, frame, run_options, plan, prepared.watch)
+            reading = self._reading(outputs, prepared.placement, frame, run_options, plan, prepared.watch)
             read = banding.read if plan.banded else TASKS[self.card.task]
             return keep(read(reading), run_options.classes)
 
@@ -192,13 +196,13 @@ class Model:
         grid = tiles_of(facts_of(picture), self.card, plan.decode, plan.tiles.asked, plan.max_side)
         placement = grid.placement(turn)
 
-        def run(tensor: Tensor) -> Array:
+        def run(tensor: Tensor) -> dict[str, Array]:
             check_cancelled()
             with watch.more("run"):
-                return self.session.run(tensor)
+                return self.infer_one(tensor)
 
         rows = watch.over("decode", source.for_tiles(picture, plan, grid))
-        reading = self._reading(NOTHING, placement, placement.frame(picture.orientation), run_options, plan, watch)
+        reading = self._reading({}, placement, placement.frame(picture.orientation), run_options, plan, watch)
         with watch.rest("postprocess"):
             result = keep(banding.read_tiles(rows, grid, turn, run, reading), run_options.classes)
         assert isinstance(result, BandedResult)
@@ -206,7 +210,7 @@ class Model:
 
     def _reading(
         self,
-        output: Array,
+        outputs: Mapping[str, Array],
         placement: preprocess.Placement,
         frame: Frame,
         run_options: RunOptions,
@@ -216,15 +220,15 @@ class Model:
         if run_options.answer_wh:
             frame = replace(frame, answer_wh=run_options.answer_wh)
             placement = replace(placement, original_wh=run_options.answer_wh)
-        return ModelOutput(output, placement, frame, self.card, watch.timings_ms, run_options.maps, plan)
+        return ModelOutput(outputs, placement, frame, self.card, watch.timings_ms, run_options.maps, plan)
 
 
-def load_model(card: ModelCard, path: Path, device: str = "cpu", threads: int = 0) -> Model:
-    """Open the session of a model that needs no other one; see ``open_session`` for the errors.
+def load_model(card: ModelCard, files: Path | Sequence[Path], device: str = "cpu", threads: int = 0) -> Model:
+    """Open the session of a model that needs no other one; ``files`` and errors are those of ``open_session``.
 
     ``loading.open_model`` opens any model that can answer.
     """
-    return Model(card, open_session(card, path, device, threads))
+    return Model(card, open_session(card, files, device, threads))
 
 
 def check(run_options: RunOptions, card: ModelCard) -> None:
@@ -232,7 +236,7 @@ def check(run_options: RunOptions, card: ModelCard) -> None:
     for name in run_options.maps:
         if name not in MAPS:
             raise BadRequest(f"There is no map {name!r}.", nearest(name, MAPS))
-        if card.task != "semantic" or card.output.kind == "class-map":
+        if card.task != "semantic" or card.output.role == "class-map":
             raise BadRequest(
                 f"{card.name} has no {name} map: it gives no scores of several classes for a pixel.",
                 "Ask a semantic model that gives scores, or without maps.",

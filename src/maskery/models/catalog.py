@@ -3,7 +3,8 @@
 from functools import cache
 from pathlib import Path
 
-from maskery.core.card import CARD_NAME, ModelCard, load_card
+from maskery.core.card import CARD_NAME, ModelCard
+from maskery.models.card_toml import load_card
 
 FOLDER = Path(__file__).parent
 

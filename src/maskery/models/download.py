@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from maskery.core.card import ModelCard
+from maskery.core.card import Network
 from maskery.core.errors import ChecksumError, DownloadError
 from maskery.core.version import __version__
 
@@ -29,29 +29,22 @@ Progress = Callable[[int, int], None]
 """Called with (bytes that are here, bytes in all)."""
 
 
-def fetch(
-    card: ModelCard, target: Path, mirror: str = "", offline: bool = False, progress: Progress | None = None
-) -> None:
-    """Put the file of ``card`` at ``target``.
+def fetch(network: Network, target: Path, mirror: str = "", progress: Progress | None = None) -> None:
+    """Put the file of ``network`` at ``target``.
 
-    ``mirror``: folder or http(s) URL that holds the file by its name, asked instead of the card's address. Raises
-    ``DownloadError`` where the file cannot be had (a partial one stays for the next try), ``ChecksumError`` where it is
-    not the card's (nothing stays), ``OSError`` where ``target`` cannot be written.
+    ``mirror``: folder or http(s) URL that holds the file by its name, asked instead of the network's own address.
+    Raises ``DownloadError`` where the file cannot be had (a partial one stays for the next try), ``ChecksumError``
+    where it is not the card's (nothing stays), ``OSError`` where ``target`` cannot be written.
     """
-    if offline:
-        raise DownloadError(
-            f"{card.file} is not in the cache, and offline nothing is fetched.",
-            f"Run once without --offline (MASKERY_OFFLINE): maskery models pull {card.name}",
-        )
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".partial")
-    receive = _Receiver(card, partial, progress)
+    receive = _Receiver(network, partial, progress)
     with _removed_when_wrong(partial):
         if mirror and "://" not in mirror:
-            _copy(Path(mirror).expanduser() / card.file, receive)
+            _copy(Path(mirror).expanduser() / network.file, receive)
         else:
-            _download(_address(card, mirror), receive)
-        expect_file(partial, card, "Nothing was kept. Pull again; if it stays so, the source has another file.")
+            _download(_address(network, mirror), receive)
+        expect_file(partial, network, "Nothing was kept. Pull again; if it stays so, the source has another file.")
     partial.replace(target)
 
 
@@ -61,42 +54,42 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def expect_file(path: Path, card: ModelCard, cure: str) -> None:
-    """Raises ``ChecksumError`` with ``cure`` unless the file has the size and the sha256 of ``card``."""
+def expect_file(path: Path, network: Network, cure: str) -> None:
+    """Raises ``ChecksumError`` with ``cure`` unless the file has the size and the sha256 of ``network``."""
     size = path.stat().st_size
-    if size != card.bytes:
-        raise ChecksumError(f"{card.file} has {size:,} bytes, its card says {card.bytes:,}.", cure)
+    if size != network.bytes:
+        raise ChecksumError(f"{network.file} has {size:,} bytes, its card says {network.bytes:,}.", cure)
     found = sha256_of(path)
-    if found != card.sha256:
-        raise ChecksumError(f"{card.file} has sha256 {found}, its card says {card.sha256}.", cure)
+    if found != network.sha256:
+        raise ChecksumError(f"{network.file} has sha256 {found}, its card says {network.sha256}.", cure)
 
 
 class _Receiver:
     """Writes what arrives to the partial file, never more than the card's bytes, and reports progress."""
 
-    def __init__(self, card: ModelCard, partial: Path, progress: Progress | None) -> None:
-        self.card, self.partial = card, partial
+    def __init__(self, network: Network, partial: Path, progress: Progress | None) -> None:
+        self.network, self.partial = network, partial
         self._progress = progress or (lambda done, total: None)
 
     def here(self) -> int:
         """Bytes of an earlier try; a partial file that is longer than the model is none."""
         size = self.partial.stat().st_size if self.partial.exists() else 0
-        return size if size <= self.card.bytes else 0
+        return size if size <= self.network.bytes else 0
 
     def take(self, chunks: Iterable[bytes], start: int) -> None:
         """Write ``chunks`` from byte ``start`` on and fsync. Raises ``ChecksumError`` when they are too many."""
         done = start
         with self.partial.open("ab" if start else "wb") as file:
-            self._progress(done, self.card.bytes)
+            self._progress(done, self.network.bytes)
             for chunk in chunks:
                 done += len(chunk)
-                if done > self.card.bytes:
+                if done > self.network.bytes:
                     raise ChecksumError(
-                        f"{self.card.file} is larger than the {self.card.bytes:,} bytes of its card.",
+                        f"{self.network.file} is larger than the {self.network.bytes:,} bytes of its card.",
                         "Nothing was kept. The source has another file under this name.",
                     )
                 file.write(chunk)
-                self._progress(done, self.card.bytes)
+                self._progress(done, self.network.bytes)
             file.flush()
             os.fsync(file.fileno())
 
@@ -121,24 +114,26 @@ def _copy(source: Path, receive: _Receiver) -> None:
         receive.take(iter(lambda: file.read(CHUNK), b""), 0)
 
 
-def _address(card: ModelCard, mirror: str) -> str:
-    url = f"{mirror.rstrip('/')}/{quote(card.file)}" if mirror else card.url
+def _address(network: Network, mirror: str) -> str:
+    url = f"{mirror.rstrip('/')}/{quote(network.file)}" if mirror else network.url
     if urlsplit(url).scheme not in ("http", "https"):
-        raise DownloadError(f"{card.file} cannot be fetched from {url!r}.", "Give a folder or an http(s) address.")
+        raise DownloadError(f"{network.file} cannot be fetched from {url!r}.", "Give a folder or an http(s) address.")
     return url
 
 
 def _download(url: str, receive: _Receiver) -> None:
     import urllib3
 
-    if receive.here() == receive.card.bytes:
+    if receive.here() == receive.network.bytes:
         return  # complete, only its check was missing
     try:
         with _pool(url) as pool:
             if not _request(pool, url, receive, receive.here()):
                 _request(pool, url, receive, 0)
     except urllib3.exceptions.HTTPError as error:
-        raise DownloadError(f"{receive.card.file} could not be fetched from {url}: {_reason(error)}.", _CURE) from error
+        raise DownloadError(
+            f"{receive.network.file} could not be fetched from {url}: {_reason(error)}.", _CURE
+        ) from error
 
 
 _CURE = (

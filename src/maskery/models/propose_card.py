@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from maskery.core.card import Input, Licence, ModelCard, Output, OutputKind, Task
+from maskery.core.card import Input, Licence, ModelCard, Network, Output, OutputLayout, OutputRole, Task
 from maskery.core.errors import ConfigError, ModelError
 from maskery.core.labels import VOC
 from maskery.inference import preprocess
@@ -36,14 +36,26 @@ class Proposal:
     guesses: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+Values = Literal["logits", "probabilities"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Meaning:
-    """What an output is. ``classes``: its channels; None for a class map, whose ids do not tell how many there are."""
+    """What an output is.
+
+    Attributes:
+        task: What can be read from it.
+        role: The output's role in the card.
+        layout: Its axes.
+        classes: Its channels; None for a class map, whose ids do not tell how many there are.
+        values: Whether scores are logits.
+    """
 
     task: Task
-    kind: OutputKind
-    layout: Literal["CHW", "HWC", "HW", "C"]
+    role: OutputRole
+    layout: OutputLayout
     classes: int | None
+    values: Values = "logits"
 
 
 def propose_card(
@@ -68,7 +80,7 @@ def propose_card(
             task=meaning.task,
             licence=_licence(licence, guesses),
             labels=_labels(meaning, labels, network.metadata, path, guesses),
-            output=Output(tensor=output, kind=meaning.kind, layout=meaning.layout),
+            outputs=[Output(tensor=output, role=meaning.role, layout=meaning.layout, values=meaning.values)],
         )
     except ValueError as error:
         raise ConfigError(f"No card for {path.name}: {error}.", "Correct --name or --labels.") from error
@@ -82,14 +94,11 @@ def _draft(path: Path, image: Input, output: str) -> ModelCard:
         version="1",
         task="semantic",
         description=f"Added from {path.name}.",
-        file=path.name,
-        sha256=sha256_of(path),
-        bytes=path.stat().st_size,
-        url="",
+        networks=[Network(file=path.name, sha256=sha256_of(path), bytes=path.stat().st_size)],
         licence=Licence(name="unknown", commercial_use=False),
         labels=["unknown"],
-        input=image,
-        output=Output(tensor=output, kind="logits", layout="CHW"),
+        inputs=[image],
+        outputs=[Output(tensor=output, role="scores", layout="CHW")],
     )
 
 
@@ -174,7 +183,8 @@ def _tried(draft: ModelCard, path: Path) -> Meaning:
     with Image.open(CHECK_PICTURE) as picture:
         placement = preprocess.place(picture.size, draft.input)
         content = np.asarray(picture.convert("RGB").resize(placement.content_wh, Image.Resampling.BILINEAR))
-    values = open_session(draft, path, "cpu", 1).run(preprocess.to_tensor(content, placement, draft.input))
+    tensor = preprocess.to_tensor(content, placement, draft.input)
+    values = open_session(draft, path, "cpu", 1).run({draft.input.tensor: tensor})[draft.output.tensor]
     meaning = _understand(values, placement.working_wh, draft.input.layout == "NHWC")
     if meaning is None:
         raise ModelError(
@@ -191,29 +201,44 @@ def _understand(values: NDArray[Any], working_wh: tuple[int, int], channels_last
         return None
     scores, whole = values[0], values.dtype.kind in "iub"
     if scores.ndim == 1 and scores.size == working_wh[0] * working_wh[1] and not whole:
-        return Meaning("foreground", _foreground_kind(scores), "C", 1)
+        return _alpha(scores, "C")
     if scores.ndim == 1 or (scores.ndim == 3 and scores.size == max(scores.shape)):
-        return None if whole or scores.size < 2 else Meaning("classification", _classes_kind(scores), "C", scores.size)
+        return None if whole or scores.size < 2 else _classes(scores)
     if scores.ndim == 2 and _covers(scores.shape, working_wh):
-        kind: OutputKind = "class-map" if whole else _foreground_kind(scores)
-        return Meaning("semantic" if whole else "foreground", kind, "HW", None if whole else 1)
+        return _class_map("HW") if whole else _alpha(scores, "HW")
     if scores.ndim != 3:
         return None
     first, last = _covers(scores.shape[1:], working_wh), _covers(scores.shape[:2], working_wh)
     if not first and not last:
         return None
-    layout: Literal["CHW", "HWC"] = "HWC" if last and (channels_last or not first) else "CHW"
+    layout: OutputLayout = "HWC" if last and (channels_last or not first) else "CHW"
     return _map_with_channels(scores, layout, whole)
 
 
-def _map_with_channels(scores: NDArray[Any], layout: Literal["CHW", "HWC"], whole: bool) -> Meaning | None:
+def _map_with_channels(scores: NDArray[Any], layout: OutputLayout, whole: bool) -> Meaning | None:
     axis = 0 if layout == "CHW" else 2
     channels = scores.shape[axis]
     if whole:
-        return Meaning("semantic", "class-map", layout, None) if channels == 1 else None
+        return _class_map(layout) if channels == 1 else None
     if channels == 1:
-        return Meaning("foreground", _foreground_kind(scores), layout, 1)
-    return Meaning("semantic", "probabilities" if _sums_to_one(scores, axis) else "logits", layout, channels)
+        return _alpha(scores, layout)
+    values: Values = "probabilities" if _sums_to_one(scores, axis) else "logits"
+    return Meaning(task="semantic", role="scores", layout=layout, classes=channels, values=values)
+
+
+def _class_map(layout: OutputLayout) -> Meaning:
+    return Meaning(task="semantic", role="class-map", layout=layout, classes=None)
+
+
+def _alpha(scores: NDArray[Any], layout: OutputLayout) -> Meaning:
+    values: Values = "probabilities" if scores.min() >= -1e-3 and scores.max() <= 1 + 1e-3 else "logits"
+    return Meaning(task="foreground", role="alpha", layout=layout, classes=1, values=values)
+
+
+def _classes(scores: NDArray[Any]) -> Meaning:
+    """Probabilities of an 8-bit model miss the sum of 1, as the small ones are rounded away."""
+    values: Values = "probabilities" if scores.min() >= -1e-3 and 0.5 < scores.sum() < 1.1 else "logits"
+    return Meaning(task="classification", role="scores", layout="C", classes=scores.size, values=values)
 
 
 def _covers(shape_hw: Sequence[int], working_wh: tuple[int, int]) -> bool:
@@ -222,17 +247,8 @@ def _covers(shape_hw: Sequence[int], working_wh: tuple[int, int]) -> bool:
     return min(shape_hw) > 1 and abs(height * full_width - width * full_height) < max(working_wh)
 
 
-def _foreground_kind(scores: NDArray[Any]) -> OutputKind:
-    return "foreground" if scores.min() >= -1e-3 and scores.max() <= 1 + 1e-3 else "logits"
-
-
 def _sums_to_one(scores: NDArray[Any], axis: int) -> bool:
     return bool(scores.min() >= -1e-3 and np.abs(scores.sum(axis) - 1).max() < 0.02)
-
-
-def _classes_kind(scores: NDArray[Any]) -> OutputKind:
-    """Probabilities of an 8-bit model miss the sum of 1, as the small ones are rounded away."""
-    return "scores" if scores.min() >= -1e-3 and 0.5 < scores.sum() < 1.1 else "logits"
 
 
 def _labels(

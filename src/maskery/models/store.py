@@ -1,4 +1,4 @@
-"""Where models are: inside the package, or in the cache folder as ``models/NAME/{model.toml, FILE}``, the card last.
+"""Where models are: inside the package, or in the cache folder as ``models/NAME/{model.toml, FILE...}``, the card last.
 
 A name is never fetched in passing: ``locate`` finds what is here, ``pull`` alone fetches.
 """
@@ -15,11 +15,20 @@ from typing import Literal
 
 import msgspec
 
-from maskery.core.card import CARD_NAME, Finder, ModelCard, load_card
-from maskery.core.errors import ChecksumError, ConfigError, LicenceError, ModelError, NotPulled, UnknownModel, nearest
+from maskery.core.card import CARD_NAME, Detector, ModelCard, Network
+from maskery.core.errors import (
+    ChecksumError,
+    ConfigError,
+    DownloadError,
+    LicenceError,
+    ModelError,
+    NotPulled,
+    UnknownModel,
+    nearest,
+)
 from maskery.core.settings import Settings
 from maskery.models import download
-from maskery.models.card_toml import card_text
+from maskery.models.card_toml import card_text, load_card
 from maskery.models.catalog import builtin, catalog
 from maskery.models.download import Progress
 
@@ -35,20 +44,25 @@ State = Literal["built-in", "pulled", "added", "available"]
 
 @dataclass(frozen=True)
 class Located:
-    """A model that is here: ``path`` is its file. Origin "path": named by the path of its folder or card.
+    """A model that is here: ``path`` is its first network's file.
 
-    ``finder``: the model that its card's ``finder`` names.
+    Origin "path": named by the path of its folder or card. ``detector``: the model that its card's ``detector`` names.
     """
 
     card: ModelCard
     path: Path
     origin: Origin
-    finder: "Located | None" = None
+    detector: "Located | None" = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of its networks, in the card's order; they lie beside each other."""
+        return (self.path, *(self.path.with_name(network.file) for network in self.card.networks[1:]))
 
     @property
     def bytes(self) -> int:
-        """Of the file, and of the finder's."""
-        return self.card.bytes + (self.finder.bytes if self.finder else 0)
+        """Of all its files, the detector's included."""
+        return self.card.bytes + (self.detector.bytes if self.detector else 0)
 
 
 @dataclass(frozen=True)
@@ -74,30 +88,28 @@ class Store:
     def locate(self, name: str) -> Located:
         """Card and file of the model ``name``, or of a folder or ``model.toml`` given by its path.
 
-        Raises ``UnknownModel``; ``NotPulled`` for a model of the catalogue that is not here, or whose finder is not;
+        Raises ``UnknownModel``; ``NotPulled`` for a model of the catalogue that is not here, or whose detector is not;
         ``ConfigError`` for a broken card; ``ChecksumError`` for a file that is missing, of another size or (given by
         path) another sha256.
         """
         located = self._locate(name)
-        wanted = located.card.finder
-        return replace(located, finder=self._finder(name, wanted)) if wanted else located
+        spec = located.card.detector
+        return replace(located, detector=self._detector(name, spec)) if spec else located
 
-    def _finder(self, name: str, wanted: Finder) -> Located:
-        """The finder of the model ``name``, whose own file is all that it needs."""
+    def _detector(self, name: str, spec: Detector) -> Located:
+        """The detector of the model ``name``, whose own files are all that it needs."""
         try:
-            found = self._locate(wanted.model)
+            detector = self._locate(spec.model)
         except NotPulled as error:
-            raise NotPulled(
-                f"{name} finds faces by the model {wanted.model}, which is not here.", error.cure
-            ) from error
+            raise NotPulled(f"{name} finds faces by the model {spec.model}, which is not here.", error.cure) from error
         except UnknownModel as error:
-            raise ConfigError(f"{name} names a finder that there is not: {error.message}", error.cure) from error
-        if wanted.sha256 and found.card.sha256 != wanted.sha256:
+            raise ConfigError(f"{name} names an unknown detector: {error.message}", error.cure) from error
+        if spec.sha256 and detector.card.sha256 != spec.sha256:
             raise ConfigError(
-                f"{name} wants {wanted.model} with sha256 {wanted.sha256}; the one here has {found.card.sha256}.",
-                "Correct finder.sha256, or bring that finder.",
+                f"{name} needs {spec.model} with sha256 {spec.sha256}; the one here has {detector.card.sha256}.",
+                "Correct detector.sha256, or bring that detector.",
             )
-        return found
+        return detector
 
     def _locate(self, name: str) -> Located:
         if is_path(name):
@@ -105,10 +117,12 @@ class Store:
         entry = self.entry(name)
         if entry.state == "available":
             raise NotPulled(f"{name} is in the catalogue, but not here.", f"Run: maskery models pull {name}")
-        path = (builtin()[name] if entry.state == "built-in" else self._place(name)) / entry.card.file
-        if not path.is_file() or path.stat().st_size != entry.card.bytes:
-            raise ChecksumError(f"{path} is missing or damaged.", _repair(name, entry.state))
-        return Located(entry.card, path, entry.state)
+        folder = builtin()[name] if entry.state == "built-in" else self._place(name)
+        for network in entry.card.networks:
+            path = folder / network.file
+            if not path.is_file() or path.stat().st_size != network.bytes:
+                raise ChecksumError(f"{path} is missing or damaged.", _repair(name, entry.state))
+        return Located(entry.card, folder / entry.card.file, entry.state)
 
     def entry(self, name: str) -> StoredModel:
         """The card and state of ``name``, whether here or not. Raises ``UnknownModel``, ``ConfigError``."""
@@ -132,8 +146,8 @@ class Store:
         return [*builtin(), *sorted((own | set(catalog())) - set(builtin()))]
 
     def pull(self, name: str, accept_licence: bool = False, progress: Progress | None = None) -> Located:
-        """Fetch the catalogue's model ``name``, unless its whole file is here; a damaged or outdated one is replaced.
-        Its finder comes with it.
+        """Fetch the catalogue's model ``name``, unless all its files are here; damaged or outdated ones are replaced.
+        Its detector comes with it.
 
         Two pulls at once fetch once. Raises ``UnknownModel``; ``LicenceError`` before anything is fetched;
         ``DownloadError`` and ``ChecksumError`` as ``download.fetch``; ``ConfigError`` for a cache that is not writable.
@@ -146,14 +160,15 @@ class Store:
             with self._lock(name):
                 if not self._whole(card):
                     self._fetch(card, progress)
-        if card.finder and card.finder.model in catalog():
-            self.pull(card.finder.model, accept_licence, progress)
+        if card.detector and card.detector.model in catalog():
+            self.pull(card.detector.model, accept_licence, progress)
         return self.locate(name)
 
     def verify(self, name: str) -> Located:
-        """``locate``, and hash the file again. Raises ``ChecksumError`` besides what ``locate`` raises."""
+        """``locate``, and hash the files again. Raises ``ChecksumError`` besides what ``locate`` raises."""
         located = self.locate(name)
-        download.expect_file(located.path, located.card, _repair(name, located.origin))
+        for file, network in zip(located.files, located.card.networks, strict=True):
+            download.expect_file(file, network, _repair(name, located.origin))
         return located
 
     def remove(self, name: str) -> None:
@@ -185,9 +200,10 @@ class Store:
                 )
             try:
                 place.mkdir(parents=True, exist_ok=True)
-                sha256, size = _copy(file, place / file.name)
-                own = msgspec.structs.replace(card, file=file.name, sha256=sha256, bytes=size, url="")
-                _write(place / CARD_NAME, card_text(own))
+                sources = [file, *(file.with_name(network.file) for network in card.networks[1:])]
+                pairs = zip(card.networks, sources, strict=True)
+                networks = [_copied(network, source, place) for network, source in pairs]
+                _write(place / CARD_NAME, card_text(msgspec.structs.replace(card, networks=networks)))
             except OSError:
                 shutil.rmtree(place, ignore_errors=True)
                 raise
@@ -197,19 +213,24 @@ class Store:
         return self.folder / "models" / name
 
     def _whole(self, card: ModelCard) -> bool:
-        """Whether the cache has this very card and its file, by the file's hash."""
-        path = self._place(card.name) / card.file
+        """Whether the cache has this very card and its files, by their hashes."""
+        place = self._place(card.name)
         try:
-            if load_card(path.with_name(CARD_NAME)) != card or path.stat().st_size != card.bytes:
-                return False
-            return download.sha256_of(path) == card.sha256
+            return load_card(place / CARD_NAME) == card and all(_is_here(place, one) for one in card.networks)
         except (ConfigError, OSError):
             return False
 
     def _fetch(self, card: ModelCard, progress: Progress | None) -> None:
         place = self._place(card.name)
+        if self._settings.offline:
+            raise DownloadError(
+                f"{card.file} is not in the cache, and offline nothing is fetched.",
+                f"Run once without --offline (MASKERY_OFFLINE): maskery models pull {card.name}",
+            )
         try:
-            download.fetch(card, place / card.file, self._settings.mirror, self._settings.offline, progress)
+            for network in card.networks:
+                if not _is_here(place, network):
+                    download.fetch(network, place / network.file, self._settings.mirror, progress)
             _write(place / CARD_NAME, card_text(card))
         finally:
             with suppress(OSError):  # not empty, or never made
@@ -243,11 +264,24 @@ def _cache_folder(settings: Settings) -> Path:
 def _locate_path(path: Path) -> Located:
     manifest = path if path.suffix == ".toml" else path / CARD_NAME
     card = load_card(manifest)
-    file = manifest.parent / card.file
-    if not file.is_file():
-        raise ModelError(f"{manifest} names {card.file}, which is not beside it.", "Put the file there.")
-    download.expect_file(file, card, "Correct the card, or bring the file that it describes.")
-    return Located(card, file, "path")
+    for network in card.networks:
+        file = manifest.parent / network.file
+        if not file.is_file():
+            raise ModelError(f"{manifest} names {network.file}, which is not beside it.", "Put the file there.")
+        download.expect_file(file, network, "Correct the card, or bring the file that it describes.")
+    return Located(card, manifest.parent / card.file, "path")
+
+
+def _is_here(folder: Path, network: Network) -> bool:
+    """Whether the network's whole file is in ``folder``."""
+    path = folder / network.file
+    return path.is_file() and path.stat().st_size == network.bytes and download.sha256_of(path) == network.sha256
+
+
+def _copied(network: Network, source: Path, folder: Path) -> Network:
+    """The network with the facts of ``source``, which is copied into ``folder``."""
+    sha256, size = _copy(source, folder / source.name)
+    return msgspec.structs.replace(network, file=source.name, sha256=sha256, bytes=size, url="")
 
 
 def _repair(name: str, origin: Origin) -> str:

@@ -2,13 +2,14 @@
 
 import msgspec
 
-from maskery.core.card import Finder, Input, Licence, Output, Quality
+from maskery.core.card import Detector, Input, Licence, Quality
 from maskery.core.settings import Settings
 from maskery.core.version import __version__
 from maskery.encode.options import HELP
 from maskery.encode.registry import ENCODERS
 from maskery.serving.http.problems import MEDIA_TYPE, STATUS, Problem
 from maskery.serving.http.schema import INTEGER, NUMBER, TEXT, Json, array, query, record
+from maskery.serving.protocols.native.model_list import AnswerOutput
 from maskery.serving.protocols.native.native_request import DEFAULT_FORMAT, PictureSource, SegmentBody
 from maskery.serving.telemetry.status import Status
 
@@ -22,7 +23,7 @@ SECURITY: Json = {
 def document(settings: Settings, extra_paths: Json | None = None) -> Json:
     """The whole document, as plain data. ``extra_paths``: those of the compatible APIs."""
     (_, schemas) = msgspec.json.schema_components(
-        [Problem, Licence, Input, Output, Finder, Quality, SegmentBody, PictureSource, Status],
+        [Problem, Licence, Input, AnswerOutput, Detector, Quality, SegmentBody, PictureSource, Status],
         ref_template="#/components/schemas/{name}",
     )
     return {
@@ -230,8 +231,8 @@ def _schemas() -> Json:
         "url": TEXT,
         "licence": _ref("Licence"),
         "input": _ref("Input"),
-        "output": _ref("Output"),
-        "finder": _ref("Finder"),
+        "output": _ref("AnswerOutput"),
+        "finder": _ref("Detector"),
         "quality": _ref("Quality"),
         "training": {"type": "object"},
     }

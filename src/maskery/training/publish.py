@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from maskery.core.card import CARD_NAME, Check, Input, Licence, ModelCard, Output
+from maskery.core.card import CARD_NAME, Check, Input, Licence, ModelCard, Network, Output
 from maskery.core.labels import PALETTES, Colour
 from maskery.core.settings import load_settings
 from maskery.evaluation.measure import measure
@@ -53,34 +53,35 @@ def _card(
     recipe: Recipe, net: Net, labels: Sequence[str], weights: Path, training: dict[str, str | int | float]
 ) -> ModelCard:
     data, settings = weights.read_bytes(), recipe.publish
-    backbone = net.backbone
     return ModelCard(
         name=recipe.name,
         version=recipe.version,
         task="classification" if recipe.classifies else "semantic",
         description=settings.description,
-        file=weights.name,
-        sha256=hashlib.sha256(data).hexdigest(),
-        bytes=len(data),
-        url="",
+        networks=[Network(file=weights.name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))],
         licence=Licence(name=settings.licence, commercial_use=settings.commercial_use, note=settings.licence_note),
         labels=list(labels),
         palette=_palette(recipe),
-        input=Input(
-            tensor=INPUT,
-            layout="NCHW",
-            resize=settings.resize,
-            side=None if settings.resize == "stretch" else settings.side,
-            size=(settings.side, settings.side) if settings.resize == "stretch" else None,
-            multiple=net.multiple,
-            max_side=settings.max_side,
-            mean=backbone.pixel_mean,
-            std=backbone.pixel_std,
-        ),
-        output=Output(tensor=OUTPUT, kind="logits", layout="C" if recipe.classifies else "CHW"),
-        finder=settings.finder,
+        inputs=[_input(recipe, net)],
+        outputs=[Output(tensor=OUTPUT, role="scores", layout="C" if recipe.classifies else "CHW")],
+        detector=settings.detector,
         check=Check(shares=settings.check) if settings.check else None,
         training=training,
+    )
+
+
+def _input(recipe: Recipe, net: Net) -> Input:
+    settings, backbone = recipe.publish, net.backbone
+    return Input(
+        tensor=INPUT,
+        layout="NCHW",
+        resize=settings.resize,
+        side=None if settings.resize == "stretch" else settings.side,
+        size=(settings.side, settings.side) if settings.resize == "stretch" else None,
+        multiple=net.multiple,
+        max_side=settings.max_side,
+        mean=backbone.pixel_mean,
+        std=backbone.pixel_std,
     )
 
 

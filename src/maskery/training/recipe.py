@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from maskery.core import toml
-from maskery.core.card import Finder
+from maskery.core.card import Detector
 from maskery.core.errors import ConfigError, TrainingError
 
 UNLABELLED = "unlabelled"
@@ -150,8 +150,8 @@ class LossSpec(msgspec.Struct, frozen=True, kw_only=True):
 class Publish(msgspec.Struct, frozen=True, kw_only=True):
     """What the card says, and how the model is served: ``side`` and ``max_side`` are pixels, ``resize`` is the card's.
 
-    ``half``: store the weights as float16. ``finder``: the card's, for a model of faces. ``check``: shares of classes
-    on the stored picture (``model_card.Check``).
+    ``half``: store the weights as float16. ``detector``: the card's, for a model of faces. ``check``: shares of classes
+    on the stored picture (``card.Check``).
     """
 
     description: str
@@ -162,7 +162,7 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True):
     side: int = 384
     max_side: int = 1024
     half: bool = True
-    finder: Finder | None = None
+    detector: Detector | None = None
     check: dict[str, float] = {}
 
 

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from maskery.core.boxes import Box, overlap
-from maskery.core.card import Finder
+from maskery.core.card import Detector
 from maskery.core.settings import Settings
 from maskery.inference.faces.detector import FaceDetector
 from maskery.inference.faces.region import whole
@@ -12,31 +12,31 @@ from maskery.inference.runtimes.registry import open_session
 from maskery.models.store import Store
 from tests.material import photo
 
-WANTED = Finder(model="face-finder", marked=0.6, levels=2, min_score=0.8)
+WANTED = Detector(model="face-finder", marked=0.6, levels=2, min_score=0.8)
 
 
 @pytest.fixture(scope="module")
-def finder() -> FaceDetector:
+def detector() -> FaceDetector:
     located = Store(Settings()).locate("face-finder")
     return FaceDetector(WANTED, located.card, open_session(located.card, located.path, "cpu", 1))
 
 
-def find(finder: FaceDetector, picture: NDArray[np.uint8]) -> list[Box]:
+def find(detector: FaceDetector, picture: NDArray[np.uint8]) -> list[Box]:
     size_wh = (picture.shape[1], picture.shape[0])
-    return finder.find(View(picture, whole(size_wh)), size_wh)
+    return detector.find(View(picture, whole(size_wh)), size_wh)
 
 
-def test_the_built_in_finder_sees_the_astronauts_face(finder: FaceDetector) -> None:
-    (box,) = find(finder, photo("astronaut"))
+def test_the_built_in_detector_sees_the_astronauts_face(detector: FaceDetector) -> None:
+    (box,) = find(detector, photo("astronaut"))
     assert overlap(box.xyxy, (172, 67, 281, 176)) > 0.7
     assert box.score > 0.9
 
 
-def test_it_sees_a_face_that_fills_the_picture(finder: FaceDetector) -> None:
-    (box,) = find(finder, np.ascontiguousarray(photo("astronaut")[60:190, 160:290]))
+def test_it_sees_a_face_that_fills_the_picture(detector: FaceDetector) -> None:
+    (box,) = find(detector, np.ascontiguousarray(photo("astronaut")[60:190, 160:290]))
     assert overlap(box.xyxy, (12, 7, 121, 116)) > 0.5
 
 
 @pytest.mark.parametrize("name", ["chelsea", "coffee"])
-def test_cats_and_cups_have_no_face(finder: FaceDetector, name: str) -> None:
-    assert find(finder, photo(name)) == []
+def test_cats_and_cups_have_no_face(detector: FaceDetector, name: str) -> None:
+    assert find(detector, photo(name)) == []

@@ -1,15 +1,17 @@
+import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from maskery.core.boxes import Box
-from maskery.core.card import Finder, ModelCard
+from maskery.core.card import Detector, ModelCard
 from maskery.core.errors import ModelError
-from maskery.core.toml import convert
 from maskery.inference.faces.detector import anchor_centres, read
 from maskery.inference.preprocess import Placement, place
+from maskery.models.card_toml import parse_card
 from maskery.models.catalog import catalog
 
-WANTED = Finder(model="any", min_score=0.5, marked=0.5)
+WANTED = Detector(model="any", min_score=0.5, marked=0.5)
 SHORT_RANGE = [(8, 2), (16, 6)]
 
 
@@ -20,7 +22,7 @@ def semantic() -> ModelCard:
         "input": {"tensor": "x", "layout": "NCHW", "resize": "stretch", "size": [64, 64]},
         "output": {"tensor": "y", "kind": "logits", "layout": "CHW"},
     }  # fmt: skip
-    return convert(card, ModelCard, "spots")
+    return parse_card(card, "spots")
 
 
 def test_anchors_of_the_full_range() -> None:
@@ -39,14 +41,20 @@ def test_anchors_of_the_short_range() -> None:
     assert centres[512:519].tolist() == [[8, 8]] * 6 + [[24, 8]]
 
 
+def split(output: NDArray[np.float32], card: ModelCard) -> dict[str, NDArray[np.float32]]:
+    """(1, N, 17) -> the card's two tensors: boxes with key points, and logits."""
+    boxes, logits = (one.tensor for one in card.outputs)
+    return {boxes: output[..., :-1], logits: output[..., -1:]}
+
+
 def test_boxes_are_where_the_anchors_say() -> None:
     card = catalog()["blazeface-full-range-192"]
     output = np.full((1, 2304, 17), -100, np.float32)
     output[0, 49] = [1, -2, 20, 40, *[0] * 12, 2.0]  # its anchor is at 6, 6
-    found = read(output, place((192, 192), card.input), card, WANTED)
+    found = read(split(output, card), place((192, 192), card.input), card, WANTED)
     assert [box.xyxy for box in found] == [(-3, -16, 17, 24)]
     assert found[0].score == pytest.approx(1 / (1 + np.exp(-2)))
-    letterboxed = read(output, place((384, 192), card.input), card, WANTED)
+    letterboxed = read(split(output, card), place((384, 192), card.input), card, WANTED)
     assert letterboxed == [Box((-6, -128, 34, -48), found[0].score)], "twice as large, and 48 rows of padding above"
 
 
@@ -56,13 +64,13 @@ def test_unsure_and_empty_boxes_do_not_count() -> None:
     output[0, :, 2:4] = 10
     output[0, :, -1] = -0.1
     output[0, 7, 2:] = [-5, 10, *[0] * 12, 50]
-    assert read(output, place((192, 192), card.input), card, WANTED) == []
+    assert read(split(output, card), place((192, 192), card.input), card, WANTED) == []
 
 
 def test_an_output_that_does_not_fit_the_anchors() -> None:
     card = catalog()["blazeface-full-range-192"]
-    with pytest.raises(ModelError, match=r"anchors are 2304.*output\.anchors"):
-        read(np.zeros((1, 896, 17), np.float32), place((192, 192), card.input), card, WANTED)
+    with pytest.raises(ModelError, match=r"anchors are 2304.*its anchors"):
+        read(split(np.zeros((1, 896, 17), np.float32), card), place((192, 192), card.input), card, WANTED)
 
 
 def test_pieces_are_the_middle_of_boxes() -> None:
@@ -72,7 +80,7 @@ def test_pieces_are_the_middle_of_boxes() -> None:
     scores[0, 1, 12:14, 12:14] = 0.1
     scores[0, 1, 0, 15] = 5
     placement = Placement((128, 64), (64, 64), (64, 64), (0, 0))
-    found = read(scores, placement, semantic(), WANTED)
+    found = read({"y": scores}, placement, semantic(), WANTED)
     assert sorted(box.xyxy for box in found) == [(0, 0, 96, 32), (88, 44, 120, 60), (116, -2, 132, 6)]
     assert max(box.score for box in found) == pytest.approx(1 / (1 + np.exp(-5)))
 
@@ -82,7 +90,7 @@ def test_a_long_thin_piece_is_no_face() -> None:
     scores[0, 1] = -3
     scores[0, 1, 2, 1:14] = 5
     scores[0, 1, 8:10, 4:6] = 5
-    (box,) = read(scores, Placement((64, 64), (64, 64), (64, 64), (0, 0)), semantic(), WANTED)
+    (box,) = read({"y": scores}, Placement((64, 64), (64, 64), (64, 64), (0, 0)), semantic(), WANTED)
     assert (box.xyxy[0] + box.xyxy[2]) / 2 == 20
     assert (box.xyxy[1] + box.xyxy[3]) / 2 == 36
 
@@ -90,8 +98,19 @@ def test_a_long_thin_piece_is_no_face() -> None:
 def test_pieces_need_the_label() -> None:
     with pytest.raises(ModelError, match=r"scores of 'head'"):
         read(
-            np.zeros((1, 2, 8, 8), np.float32),
+            {"y": np.zeros((1, 2, 8, 8), np.float32)},
             place((64, 64), semantic().input),
             semantic(),
-            Finder(model="a", label="head"),
+            Detector(model="a", label="head"),
         )
+
+
+def test_a_logit_in_the_last_column_of_the_boxes() -> None:
+    card = catalog()["blazeface-full-range-192"]
+    output = np.full((1, 2304, 17), -100, np.float32)
+    output[0, 49] = [1, -2, 20, 40, *[0] * 12, 2.0]
+    one = msgspec.structs.replace(card, outputs=card.outputs[:1])
+    placement = place((192, 192), card.input)
+    assert read({one.output.tensor: output}, placement, one, WANTED) == read(
+        split(output, card), placement, card, WANTED
+    )

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from maskery.core.boxes import Box
-from maskery.core.card import Finder
+from maskery.core.card import Detector
 from maskery.inference.faces.region import Region, crop_of, finest_side, is_cut, looks, whole
 
-WANTED = Finder(model="any", margin=0.5, up=0.1)
+WANTED = Detector(model="any", margin=0.5, up=0.1)
 
 
 def test_a_crop_is_square_around_the_box_and_a_little_above() -> None:

@@ -1,13 +1,15 @@
 """A batch is used where it is measured to gain, and nowhere else."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from maskery.core.arrays import Tensor
-from maskery.core.card import CARD_NAME, load_card
+from maskery.core.arrays import Array
+from maskery.core.card import CARD_NAME
 from maskery.core.errors import ModelError
 from maskery.inference.planning.footprint import measure_batch
+from maskery.models.card_toml import load_card
 from maskery.models.catalog import builtin
 
 CARD = load_card(builtin()["everyday"] / CARD_NAME)
@@ -37,17 +39,18 @@ class Timed:
         self.start, self.each, self.batches = start, each, batches
         self.sizes: list[int] = []
 
-    def run(self, tensor: Tensor, keep: bool = True) -> NDArray[np.generic]:
-        self.sizes.append(len(tensor))
-        Clock.now += (self.start + self.each * len(tensor)) / 1000
-        return np.zeros(1)
+    def run(self, inputs: Mapping[str, Array], keep: bool = True) -> dict[str, Array]:
+        pictures = len(inputs["image"])
+        self.sizes.append(pictures)
+        Clock.now += (self.start + self.each * pictures) / 1000
+        return {"logits": np.zeros(1)}
 
 
 class Refusing(Timed):
-    def run(self, tensor: Tensor, keep: bool = True) -> NDArray[np.generic]:
-        if len(tensor) > 1:
+    def run(self, inputs: Mapping[str, Array], keep: bool = True) -> dict[str, Array]:
+        if len(inputs["image"]) > 1:
             raise ModelError("a batch of 1 only")
-        return super().run(tensor)
+        return super().run(inputs)
 
 
 def test_what_gains_is_used() -> None:

@@ -1,11 +1,12 @@
 """What a run takes is measured, not believed."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from maskery.core.arrays import Array
 from maskery.core.process_memory import reset_peak
 from maskery.inference.planning import footprint
 from maskery.inference.planning.footprint import MARGIN, measure_footprint
@@ -16,9 +17,9 @@ from tests.inference.pointwise import PointWise, model
 class Hungry(PointWise):
     """Takes 400 bytes a working pixel while it runs."""
 
-    def run(self, tensor: NDArray[np.float32], keep: bool = True) -> NDArray[np.generic]:
-        np.ones(400 * tensor.shape[2] * tensor.shape[3], np.uint8)
-        return super().run(tensor)
+    def run(self, inputs: Mapping[str, Array], keep: bool = True) -> dict[str, Array]:
+        np.ones(400 * inputs["x"].shape[2] * inputs["x"].shape[3], np.uint8)
+        return super().run(inputs)
 
 
 def test_it_is_measured() -> None:

@@ -15,8 +15,9 @@ RUNS = """
 import json, resource, sys
 import numpy as np
 from maskery.inference.runtimes.registry import open_session
-from maskery.model_card import CARD_NAME, load_card
-from maskery.process_memory import give_back, resident_bytes
+from maskery.core.card import CARD_NAME
+from maskery.core.process_memory import give_back, resident_bytes
+from maskery.models.card_toml import load_card
 from maskery.models.catalog import builtin
 folder = builtin()["everyday"]
 card = load_card(folder / CARD_NAME)
@@ -24,7 +25,7 @@ session = open_session(card, folder / card.file, "cpu", 1)
 found = []
 for side, pictures, keep in json.loads(sys.argv[1]):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    session.run(np.zeros((pictures, 3, side, side), np.float32), keep)
+    session.run({"image": np.zeros((pictures, 3, side, side), np.float32)}, keep)
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
     give_back()
     found.append((faults, resident_bytes()))

@@ -1,20 +1,22 @@
 """The tasks on made-up outputs, where the right answer is known."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from maskery.core.arrays import Array
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, ModelError
 from maskery.core.picture.decode import open_picture
 from maskery.core.result.types import ClassificationResult, ForegroundResult, SemanticResult
-from maskery.core.toml import convert
 from maskery.inference.pipeline import Model, RunOptions
 from maskery.inference.preprocess import place
 from maskery.inference.tasks.base import ModelOutput
 from maskery.inference.tasks.registry import TASKS
+from maskery.models.card_toml import parse_card
 
 
 def card(task: str, output: dict[str, Any], labels: list[str]) -> ModelCard:
@@ -24,14 +26,14 @@ def card(task: str, output: dict[str, Any], labels: list[str]) -> ModelCard:
         "input": {"tensor": "x", "layout": "NCHW", "resize": "stretch", "size": [4, 2]},
         "output": {"tensor": "y", **output},
     }  # fmt: skip
-    return convert(plain, ModelCard, "toy")
+    return parse_card(plain, "toy")
 
 
 def read(
     card: ModelCard, output: NDArray[Any], original_wh: tuple[int, int] = (8, 4), maps: tuple[str, ...] = ()
 ) -> Any:
     placement = place(original_wh, card.input)
-    return TASKS[card.task](ModelOutput(output, placement, placement.frame(1), card, {}, maps))
+    return TASKS[card.task](ModelOutput({"y": output}, placement, placement.frame(1), card, {}, maps))
 
 
 SCORES = np.array([[[0, 0, 9, 9], [0, 0, 9, 9]], [[5, 5, 5, 5], [5, 5, 5, 5]]], np.float32)
@@ -106,11 +108,11 @@ def test_an_output_that_is_not_as_the_card_says(task: str, output: dict[str, str
 
 
 class Fake:
-    device, runtime = "cpu", "none"
+    device, runtime, batches = "cpu", "none", False
 
-    def run(self, tensor: NDArray[Any], keep: bool = True) -> NDArray[Any]:
-        assert tensor.shape == (1, 3, 2, 4)
-        return SCORES[None]
+    def run(self, inputs: Mapping[str, Array], keep: bool = True) -> dict[str, Array]:
+        assert inputs["x"].shape == (1, 3, 2, 4)
+        return {"y": SCORES[None]}
 
 
 def test_the_road_checks_wishes_before_it_runs() -> None:

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskery.core.card import ModelCard, load_card
+from maskery.core.card import ModelCard
 from maskery.core.errors import ConfigError, DataError, LossAboveLimit, ModelError
 from maskery.core.picture.decode import open_picture
 from maskery.core.result.types import SemanticResult
 from maskery.core.settings import load_settings
 from maskery.evaluation.measure import measure
 from maskery.inference.pipeline import load_model
+from maskery.models.card_toml import load_card
 from maskery.models.quantisation.quantise import quantise
 from maskery.models.quantisation.request import QuantiseRequest, Reporter
 from maskery.models.store import CHECK_PICTURE, Located, Store

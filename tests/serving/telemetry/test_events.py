@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from maskery.core.card import load_card
 from maskery.core.result.types import Result
+from maskery.models.card_toml import load_card
 from maskery.models.catalog import builtin
 from maskery.serving.http.request_log import RequestLog
 from maskery.serving.telemetry.events import STAGES, Events, shares_of

@@ -1,13 +1,13 @@
 """What working on one picture takes where it is shown to a model crop by crop, and a way that fits.
 
-The moments are those of ``memory_plan``, with others in them: the picture is decoded for the finder, then once more for
-the crops, and what the model said of each face is kept until all are put together.
+The moments are those of ``memory_plan``, with others in them: the picture is decoded for the detector, then once more
+for the crops, and what the model said of each face is kept until all are put together.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from maskery.core.card import Finder, ModelCard
+from maskery.core.card import Detector, ModelCard
 from maskery.core.picture.orientation import turned_wh
 from maskery.core.plan import Decode, Plan
 from maskery.inference import preprocess
@@ -35,25 +35,25 @@ PASTING_BYTES = 6 << 20
 
 @dataclass(frozen=True)
 class Cropping:
-    """The ways to work of a model with a finder: call it with what is wanted."""
+    """The ways to work of a model with a detector: call it with the request."""
 
-    wanted: Finder
-    finder: ModelCard
+    spec: Detector
+    detector: ModelCard
     footprint: Footprint
 
     def __call__(self, asked: PlanRequest) -> Iterator[Plan]:
         """What is asked for first: read in bands, fewer faces, smaller working sides."""
         for max_side in sides(asked):
             for decode in decodes(asked, streamed_first=asked.facts.pixels > HUGE_PIXELS):
-                faces = self.wanted.max_faces
+                faces = self.spec.max_faces
                 while faces:
                     yield from self._way(asked, max_side, decode, faces)
                     faces //= 2
 
     def _way(self, asked: PlanRequest, max_side: int | None, decode: Decode, faces: int) -> Iterator[Plan]:
         facts = asked.facts
-        view_wh = view_size(facts.size_wh, self.wanted.levels, self.finder)
-        finding = preprocess.place(facts.size_wh, self.finder.input)
+        view_wh = view_size(facts.size_wh, self.spec.levels, self.detector)
+        finding = preprocess.place(facts.size_wh, self.detector.input)
         side = max(facts.size_wh)
         working_wh = preprocess.place((side, side), asked.card.input, max_side).working_wh
         seen, shown = finding.working_wh[0] * finding.working_wh[1], working_wh[0] * working_wh[1]
@@ -74,12 +74,12 @@ class Cropping:
             yield Plan(decode, 1, working_wh, max_side, None, banded, photo, need, max_faces=faces)
 
 
-def view_size(size_wh: tuple[int, int], levels: int, finder: ModelCard) -> tuple[int, int]:
-    """The size of the whole picture at which its smallest part that the finder looks at has ``REDUCE_TO`` times the
-    finder's own pixels, or the picture's own size where that is less.
+def view_size(size_wh: tuple[int, int], levels: int, detector: ModelCard) -> tuple[int, int]:
+    """The size of the whole picture at which its smallest part that the detector is run on has ``REDUCE_TO`` times the
+    detector's own pixels, or the picture's own size where that is less.
     """
     side = finest_side(size_wh, levels)
     part_wh = size_wh if levels == 1 else (max(1, round(side)), max(1, round(side)))
-    shown = preprocess.place(part_wh, finder.input).content_wh
+    shown = preprocess.place(part_wh, detector.input).content_wh
     scale = min(1.0, REDUCE_TO * max(shown) / side)
     return max(1, round(size_wh[0] * scale)), max(1, round(size_wh[1] * scale))

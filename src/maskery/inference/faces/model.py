@@ -19,7 +19,7 @@ from maskery.inference.faces.detector import FaceDetector
 from maskery.inference.faces.paste import Canvas, ParsedFace, certain_maps, pasted
 from maskery.inference.faces.region import Region, crop_of
 from maskery.inference.faces.view import View, views, whole_view
-from maskery.inference.pipeline import NOTHING, PLAIN, Model, RunOptions, keep
+from maskery.inference.pipeline import PLAIN, Model, RunOptions, keep
 from maskery.inference.planning.footprint import measure_footprint
 from maskery.inference.planning.memory_plan import PLAIN_DEMAND, Demand, choose
 from maskery.inference.tasks import banding, semantic
@@ -28,14 +28,15 @@ from maskery.inference.tasks.base import ModelOutput
 
 @dataclass(frozen=True, kw_only=True)
 class Cascade(Model):
-    """A model with its finder. It answers as every model does; its plan says which faces were found."""
+    """A model with its detector. It answers as every model does."""
 
-    finder: FaceDetector
+    detector: FaceDetector
 
     def measured(self) -> "Cascade":
         """Raises ``ModelError``."""
-        finder = replace(self.finder, footprint=measure_footprint(self.finder.session, self.finder.card))
-        return replace(self, footprint=measure_footprint(self.session, self.card), finder=finder)
+        beside = self.detector
+        detector = replace(beside, footprint=measure_footprint(beside.session, beside.card))
+        return replace(self, footprint=measure_footprint(self.session, self.card), detector=detector)
 
     def plan(
         self,
@@ -50,8 +51,8 @@ class Cascade(Model):
             raise BadRequest(
                 f"{self.card.name} looks at each face in a crop of its own, not at tiles.", "Leave tile out."
             )
-        finder = self.finder
-        return choose(wanted, budget, Cropping(finder.wanted, finder.card, finder.footprint))
+        detector = self.detector
+        return choose(wanted, budget, Cropping(detector.spec, detector.card, detector.footprint))
 
     def follow(
         self,
@@ -64,9 +65,9 @@ class Cascade(Model):
         """As ``Model.follow``. ``check_cancelled`` is called before each run."""
         watch = watch or Stopwatch()
         with watch.stage("decode"):
-            view = whole_view(picture, self.finder.view_wh(picture.size_wh), plan.decode)
+            view = whole_view(picture, self.detector.view_wh(picture.size_wh), plan.decode)
         with watch.stage("find"):
-            found = self.finder.find(view, picture.size_wh, check_cancelled)
+            found = self.detector.find(view, picture.size_wh, check_cancelled)
         plan = replace(plan, faces=self._faces(found[: plan.max_faces], picture), faces_found=len(found))
         parsed = self._parsed(plan, picture, view, watch, check_cancelled)
         del view
@@ -74,13 +75,13 @@ class Cascade(Model):
             return keep(self._put_together(parsed, picture, plan, run_options, watch), run_options.classes)
 
     def _faces(self, boxes: Sequence[Box], picture: Picture) -> tuple[Face, ...]:
-        crops = [crop_of(box, picture.size_wh, self.finder.wanted) for box in boxes]
+        crops = [crop_of(box, picture.size_wh, self.detector.spec) for box in boxes]
         return tuple(Face(box.xyxy, box.score, crop.xyxy) for box, crop in zip(boxes, crops, strict=True))
 
     def _parsed(
         self, plan: Plan, picture: Picture, seen: View, watch: Stopwatch, check_cancelled: Callable[[], None]
     ) -> list[ParsedFace]:
-        """What the model says of the crop of each of the plan's faces. ``seen``: the picture as the finder saw it."""
+        """What the model says of the crop of each of the plan's faces. ``seen``: the picture as the detector saw it."""
         for stage in ("preprocess", "run"):
             watch.timings_ms[stage] = 0.0
         spec, faces = self.card.input, plan.faces or ()
@@ -96,8 +97,8 @@ class Cascade(Model):
                 pixels = view.crop(crop, place.content_wh, spec.pad_value)
                 tensor = preprocess.to_tensor(pixels, place, spec)
             with watch.more("run"):
-                output = self.session.run(tensor)
-            reading = ModelOutput(output, place, place.frame(1), self.card, {})
+                outputs = self.infer_one(tensor)
+            reading = ModelOutput(outputs, place, place.frame(1), self.card, {})
             found.append(ParsedFace(face.box_xyxy, crop, place, banding.scores_of(reading)))
         return found
 
@@ -106,7 +107,7 @@ class Cascade(Model):
     ) -> Result | BandedResult:
         card, background = self.card, self.card.background
         assert background is not None
-        place = preprocess.place(picture.size_wh, self.finder.card.input)
+        place = preprocess.place(picture.size_wh, self.detector.card.input)
         frame = replace(place.frame(picture.orientation), answer_wh=run_options.answer_wh)
         sheet = Canvas(
             grid_wh=frame.size_wh,
@@ -115,9 +116,9 @@ class Cascade(Model):
             dtype=np.uint8 if len(card.labels) <= 255 else np.uint16,
             decide=banding.decider(card),
             maps=certain_maps(run_options.maps, frame.size_wh),
-            logits=card.output.kind == "logits",
+            logits=card.output.logits,
         )
-        common = ModelOutput(NOTHING, place, frame, card, watch.timings_ms, plan=plan).common
+        common = ModelOutput({}, place, frame, card, watch.timings_ms, plan=plan).common
         bands, by = pasted(parsed, sheet), semantic.decided_by(card)
         if plan.banded:
             return BandedResult(**common, packed=pack(bands), decided_by=by)

@@ -1,11 +1,11 @@
-"""Parts of a picture: those that a finder looks at, and the crops around what it found."""
+"""Parts of a picture: those that a detector is run on, and the crops around its boxes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
 from maskery.core.boxes import Box, BoxXyxy
-from maskery.core.card import Finder
+from maskery.core.card import Detector
 
 # Of a part's side, what it has in common with its neighbour: a face of up to this size is whole in one of them.
 SHARED = 1 / 4
@@ -87,11 +87,11 @@ def is_cut(box: BoxXyxy, window: Region, size_wh: tuple[int, int]) -> bool:
     )
 
 
-def crop_of(box: Box, size_wh: tuple[int, int], wanted: Finder) -> Region:
+def crop_of(box: Box, size_wh: tuple[int, int], spec: Detector) -> Region:
     """The square around a face that the model is shown, or the whole picture where that is a face's crop already."""
     (left, top, right, bottom), longer = box.xyxy, max(box.size_wh)
-    side = longer * (1 + 2 * wanted.margin)
-    crop = Region((left + right - side) / 2, (top + bottom - side) / 2 - wanted.up * longer, side, side)
+    side = longer * (1 + 2 * spec.margin)
+    crop = Region((left + right - side) / 2, (top + bottom - side) / 2 - spec.up * longer, side, side)
     seen, (width, height) = crop.within(size_wh), size_wh
     square = max(size_wh) <= SQUARE * min(size_wh)
     return whole(size_wh) if square and seen.width * seen.height >= COVERED * width * height else crop

@@ -5,10 +5,11 @@ activations leave the cache; an accelerator gains. So it is tried with the very 
 """
 
 import time
+from collections.abc import Mapping
 
 import numpy as np
 
-from maskery.core.arrays import Tensor
+from maskery.core.arrays import Array
 from maskery.core.card import ModelCard
 from maskery.core.errors import ModelError
 from maskery.core.process_memory import give_back, peak_since_reset, reset_peak, resident_bytes
@@ -34,9 +35,9 @@ def measure_footprint(session: Session, card: ModelCard) -> Footprint:
     give_back()
     measured = reset_peak()
     before = resident_bytes()
-    output = session.run(tensor, keep=False)
+    outputs = session.run({card.input.tensor: tensor}, keep=False)
     took = (peak_since_reset() - before) / working if measured else RUN_BYTES
-    each = output.nbytes / working
+    each = sum(output.nbytes for output in outputs.values()) / working
     return Footprint(max(MARGIN * took, 2 * each), each)
 
 
@@ -56,21 +57,22 @@ def measure_batch(session: Session, card: ModelCard, most: int) -> tuple[int, di
     pixels = np.random.default_rng(0).integers(0, 256, (*working.content_wh[::-1], 3), np.uint8)
     tensor = preprocess.to_tensor(pixels, working, card.input)
     size = min(TRIED, most)
-    together = np.concatenate([tensor] * size)
+    one = {card.input.tensor: tensor}
+    together = {card.input.tensor: np.concatenate([tensor] * size)}
     try:
-        single, batch = _milliseconds(session, tensor), _milliseconds(session, together) / size
-        session.run(tensor, keep=False)
+        single, batch = _milliseconds(session, one), _milliseconds(session, together) / size
+        session.run(one, keep=False)
     except ModelError:
         return 1, {}  # its batch axis is dynamic in name only
     return most if batch < GAIN * single else 1, {1: round(single, 2), size: round(batch, 2)}
 
 
-def _milliseconds(session: Session, tensor: Tensor) -> float:
+def _milliseconds(session: Session, inputs: Mapping[str, Array]) -> float:
     """The best of up to three runs."""
     best = float("inf")
     for _ in range(3):
         started = time.perf_counter()
-        session.run(tensor)
+        session.run(inputs)
         best = min(best, (time.perf_counter() - started) * 1000)
         if best > SLOW_MS:
             break

@@ -1,48 +1,53 @@
-"""A loaded model behind one small protocol, whatever runs it."""
+"""A loaded network behind one small protocol, whatever runs it: named tensors in, named tensors out."""
 
 import logging
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-import numpy as np
-
-from maskery.core.arrays import Array, Tensor
+from maskery.core.arrays import Array
 from maskery.core.errors import ModelError
 
 log = logging.getLogger("maskery")
 
 
 class Session(Protocol):
-    """Thread-safe. ``device`` is where it really runs; ``runtime`` names the library and its version.
+    """Thread-safe."""
 
-    ``batches``: whether the input's batch axis may be longer than 1.
-    """
+    @property
+    def device(self) -> str:
+        """Where it runs: "cpu" or "cuda"."""
+        ...
 
-    device: str
-    runtime: str
-    batches: bool
+    @property
+    def runtime(self) -> str:
+        """The library and its version."""
+        ...
 
-    def run(self, tensor: Tensor, keep: bool = True) -> Array:
-        """The card's output tensor for the card's input tensor, both with batch axis, dtype as the model gives it.
+    @property
+    def batches(self) -> bool:
+        """Whether the batch axis of the picture's tensor may be longer than 1."""
+        ...
 
-        ``keep``: whether the memory that it took may be kept for the next run.
+    def run(self, inputs: Mapping[str, Array], keep: bool = True) -> dict[str, Array]:
+        """The card's output tensors by name, for its input tensors by name; all with batch axis, dtypes as the file
+        gives them.
+
+        ``keep``: whether the memory that it took may be kept for the next run. Raises ``ModelError`` where the network
+        refuses the inputs.
         """
         ...
 
 
-def expect_tensor(kind: str, wanted: str, present: list[str], file: str) -> None:
+def expect_tensors(kind: str, names: Iterable[str], present: list[str], file: str) -> None:
     """Raises ``ModelError`` when the card names a tensor that the file does not have."""
-    if wanted not in present:
-        raise ModelError(
-            f"{file} has no {kind} tensor {wanted!r}.", f"Its {kind} tensors: {', '.join(present)}. Correct the card."
-        )
+    for name in names:
+        if name not in present:
+            raise ModelError(
+                f"{file} has no {kind} tensor {name!r}.", f"Its {kind} tensors: {', '.join(present)}. Correct the card."
+            )
 
 
-def joined(outputs: list[Array]) -> Array:
-    """The card's output, with what is to be joined to it along the last axis. Raises ``ModelError``."""
-    if len(outputs) == 1:
-        return outputs[0]
-    try:
-        return np.concatenate(outputs, axis=-1)
-    except ValueError as error:
-        shapes = " and ".join(str(output.shape) for output in outputs)
-        raise ModelError(f"Outputs of shape {shapes} cannot be joined.", "Correct output.joined.") from error
+def refused(inputs: Mapping[str, Array], reason: object) -> ModelError:
+    """The error for inputs that a network does not take."""
+    shown = ", ".join(f"a {tensor.dtype} tensor of shape {tensor.shape}" for tensor in inputs.values())
+    return ModelError(f"The model refused {shown}: {reason}", "Correct the input part of its card.")

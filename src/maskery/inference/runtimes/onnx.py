@@ -1,15 +1,16 @@
 """ONNX Runtime behind ``Session``."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import onnxruntime as ort
 
-from maskery.core.arrays import Array, Tensor
-from maskery.core.card import Input, ModelCard
+from maskery.core.arrays import Array
+from maskery.core.card import Input, ModelCard, Network
 from maskery.core.errors import DeviceError, ModelError
-from maskery.inference.runtimes.base import expect_tensor, joined, log
+from maskery.inference.runtimes.base import expect_tensors, log, refused
 
 CUDA = "CUDAExecutionProvider"
 CPU = "CPUExecutionProvider"
@@ -38,7 +39,7 @@ class OnnxSession:
     (docs/adr/0004-onnxruntime-memory.md).
     """
 
-    def __init__(self, card: ModelCard, path: Path, device: str, threads: int) -> None:
+    def __init__(self, card: ModelCard, network: Network, path: Path, device: str, threads: int) -> None:
         providers = _providers(device)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
@@ -61,32 +62,28 @@ class OnnxSession:
         if device == "auto":
             log.info("device auto: %s runs on %s", card.name, self.device)
         self.runtime = f"onnxruntime {ort.__version__}"
-        self.batches = any(
-            isinstance(t.shape[0], str) for t in self._session.get_inputs() if t.name == card.input.tensor
-        )
+        pictures = [t for t in self._session.get_inputs() if t.name == card.input.tensor]
+        self.batches = any(isinstance(t.shape[0], str) for t in pictures)
         self._usual_pixels = usual_pixels(card.input)
         self._giving_back = ort.RunOptions()
         self._giving_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        self._input, self._outputs = card.input.tensor, [n for n in (card.output.tensor, card.output.joined) if n]
-        expect_tensor("input", self._input, [t.name for t in self._session.get_inputs()], path.name)
-        for name in self._outputs:
-            expect_tensor("output", name, [t.name for t in self._session.get_outputs()], path.name)
+        self._picture, self._outputs = card.input.tensor, card.outputs_of(network)
+        expect_tensors("input", card.inputs_of(network), [t.name for t in self._session.get_inputs()], path.name)
+        expect_tensors("output", self._outputs, [t.name for t in self._session.get_outputs()], path.name)
 
-    def run(self, tensor: Tensor, keep: bool = True) -> Array:
-        usual = tensor.size <= CHANNELS * self._usual_pixels
+    def run(self, inputs: Mapping[str, Array], keep: bool = True) -> dict[str, Array]:
+        picture = inputs.get(self._picture)
+        usual = picture is None or picture.size <= CHANNELS * self._usual_pixels
         options = None if keep and usual else self._giving_back
         try:
-            results: list[Array] = self._session.run(self._outputs, {self._input: tensor}, options)
+            results: list[Array] = self._session.run(self._outputs, dict(inputs), options)
         except Exception as error:  # as above
-            raise ModelError(
-                f"The model refused a {tensor.dtype} tensor of shape {tensor.shape}: {_first_line(error)}",
-                "Correct the input part of its card.",
-            ) from error
-        return joined(results)
+            raise refused(inputs, _first_line(error)) from error
+        return dict(zip(self._outputs, results, strict=True))
 
 
 def usual_pixels(spec: Input) -> int:
-    """Working pixels up to which runs may keep their memory: those of one picture, without a wish for another size."""
+    """Working pixels up to which runs may keep their memory: those of one picture, of the card's own size."""
     if spec.size:
         return spec.size[0] * spec.size[1]
     side = spec.side or NATIVE_SIDE

@@ -31,7 +31,7 @@ def read_tiles(
     rows: Iterable[NDArray[np.uint8]],
     grid: TileGrid,
     orientation: int,
-    run: Callable[[Tensor], Array],
+    run: Callable[[Tensor], dict[str, Array]],
     reading: ModelOutput,
 ) -> BandedResult:
     """Bands (h, W, 3) of a picture at ``grid.content_wh`` -> the upright result in bands.
@@ -46,11 +46,11 @@ def read_tiles(
 
     def look(pixels: NDArray[np.uint8]) -> Scores:
         upright = np.ascontiguousarray(turned(pixels, orientation))
-        output = run(preprocess.to_tensor(upright, tile, card.input))
-        scores = scores_of(replace(reading, output=output, placement=tile))
+        outputs = run(preprocess.to_tensor(upright, tile, card.input))
+        scores = scores_of(replace(reading, outputs=outputs, placement=tile))
         return turned(scores.transpose(1, 2, 0), BACK[orientation]).transpose(2, 0, 1)
 
-    bands = score_bands(rows, grid, look, blend=card.output.kind != "class-map")
+    bands = score_bands(rows, grid, look, blend=card.output.role != "class-map")
     return _result(reading, pack(decided(bands, whole, decider(card))).upright(orientation))
 
 
@@ -58,7 +58,7 @@ def scores_of(reading: ModelOutput) -> Scores:
     """What is decided from, (C, h, w): scores of classes, class ids as one plane, or the foreground's probability."""
     if reading.card.task == "foreground":
         return foreground.probability(reading)
-    if reading.card.output.kind == "class-map":
+    if reading.card.output.role == "class-map":
         return semantic.class_ids(reading)[None].astype(np.float32)
     return semantic.class_scores(reading)
 
@@ -66,7 +66,7 @@ def scores_of(reading: ModelOutput) -> Scores:
 def decider(card: ModelCard) -> Callable[[Scores, Axis, Axis], ClassMap]:
     if card.task == "foreground":
         return _alpha
-    if card.output.kind == "class-map":
+    if card.output.role == "class-map":
         dtype = np.uint8 if len(card.labels) <= 255 else np.uint16
         return lambda ids, x, y: resample.nearest(ids[0].astype(dtype), x, y)
     return resample.decide

@@ -1,5 +1,6 @@
 """What every task is given, and the axis order that all of them read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -27,18 +28,24 @@ class Common(TypedDict):
 
 @dataclass(frozen=True)
 class ModelOutput:
-    """One picture's output with all that is needed to understand it. ``maps``: also give these of ``result.MAPS``.
+    """One picture's outputs, by tensor, with all that is needed to read them.
 
-    ``placement.original_wh`` is the size to decide at: the upright picture's, or ``frame.answer_wh``.
+    ``maps``: also give these of ``result.MAPS``. ``placement.original_wh``: the size to decide at, which is the upright
+    picture's or ``frame.answer_wh``.
     """
 
-    output: Array
+    outputs: Mapping[str, Array]
     placement: Placement
     frame: Frame
     card: ModelCard
     timings_ms: dict[str, float]
     maps: tuple[str, ...] = ()
     plan: Plan | None = None
+
+    @property
+    def output(self) -> Array:
+        """The card's answering output."""
+        return self.outputs[self.card.output.tensor]
 
     @property
     def common(self) -> Common:

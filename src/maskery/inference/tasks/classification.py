@@ -8,14 +8,14 @@ from maskery.inference.tasks.base import ModelOutput, softmax
 
 
 def read(reading: ModelOutput) -> ClassificationResult:
-    """Kind "logits" goes through softmax; "scores" are only brought to sum 1 (quantised ones miss it by a little)."""
+    """Logits go through softmax; probabilities are only brought to sum 1 (quantised ones miss it by a little)."""
     card = reading.card
     scores = np.asarray(reading.output[0], dtype=np.float32).reshape(-1)
     if len(scores) != len(card.labels):
         raise ModelError(
             f"{card.name} gave {len(scores)} scores, its card has {len(card.labels)} labels.", "Correct the labels."
         )
-    probabilities = softmax(scores) if card.output.kind == "logits" else scores / max(float(scores.sum()), 1e-12)
+    probabilities = softmax(scores) if card.output.logits else scores / max(float(scores.sum()), 1e-12)
     return ClassificationResult(
         **reading.common,
         scores=probabilities,

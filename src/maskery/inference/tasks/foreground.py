@@ -25,7 +25,7 @@ def read(reading: ModelOutput) -> ForegroundResult:
 def probability(reading: ModelOutput) -> NDArray[np.float32]:
     """(1, h, w), 0..1. Raises ``ModelError`` where the output does not fit the card."""
     card, scores = reading.card, planes(reading)
-    if card.output.kind == "logits":
+    if card.output.logits:
         scores = softmax(scores) if len(scores) > 1 else sigmoid(scores)
-    foreground: NDArray[np.float32] = np.clip(scores[card.output.foreground_channel][None], 0, 1)
+    foreground: NDArray[np.float32] = np.clip(scores[card.output.channel][None], 0, 1)
     return foreground

@@ -14,7 +14,7 @@ from maskery.inference.upsample.certainty import certainty_maps
 
 def read(reading: ModelOutput) -> SemanticResult:
     """Decide the class of every original pixel from interpolated scores, or from the model's own class map."""
-    if reading.card.output.kind == "class-map":
+    if reading.card.output.role == "class-map":
         class_map = resample.nearest_map(class_ids(reading), reading.placement)
         return SemanticResult(**reading.common, class_map=class_map, decided_by=decided_by(reading.card))
     scores = class_scores(reading)
@@ -24,14 +24,14 @@ def read(reading: ModelOutput) -> SemanticResult:
         **reading.common,
         class_map=decide(scores, reading.placement),
         decided_by="nearest scores" if coarse else decided_by(reading.card),
-        maps=certainty_maps(scores, reading.placement, reading.maps, reading.card.output.kind == "logits"),
+        maps=certainty_maps(scores, reading.placement, reading.maps, reading.card.output.logits),
     )
 
 
 def decided_by(card: ModelCard) -> str:
     """How the classes at the picture's pixels come from what the model gives."""
     nearest = "nearest neighbour of the model's own class map"
-    return nearest if card.output.kind == "class-map" else "interpolated scores"
+    return nearest if card.output.role == "class-map" else "interpolated scores"
 
 
 def class_scores(reading: ModelOutput) -> NDArray[np.float32]:

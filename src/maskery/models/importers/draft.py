@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from maskery.core.card import Colour, Input, Licence, ModelCard, Output, OutputKind
+from maskery.core.card import Colour, Input, Licence, ModelCard, Network, Output
 from maskery.core.errors import ConfigError
 from maskery.core.labels import LABEL_SETS, palette_of, voc_palette
 
@@ -33,7 +33,7 @@ class SourceFacts:
     name: str
     version: str
     description: str
-    kind: OutputKind
+    values: Literal["logits", "probabilities"]
     origin: Mapping[str, str]
 
 
@@ -45,14 +45,11 @@ def draft(facts: SourceFacts, labels: Sequence[str], licence: Licence, image: In
             version=facts.version,
             task="semantic",
             description=facts.description,
-            file=f"{facts.name}.onnx",
-            sha256=UNKNOWN_SHA256,
-            bytes=0,
-            url="",
+            networks=[Network(file=f"{facts.name}.onnx", sha256=UNKNOWN_SHA256, bytes=0)],
             licence=licence,
             labels=list(labels),
-            input=image,
-            output=Output(tensor=OUTPUT, kind=facts.kind, layout="CHW"),
+            inputs=[image],
+            outputs=[Output(tensor=OUTPUT, role="scores", values=facts.values, layout="CHW")],
             palette=palette(labels),
             training=dict(facts.origin),
         )

@@ -75,7 +75,7 @@ def find(snapshot: Snapshot, wishes: ImportRequest) -> ImportSource:
         name=wishes.name or plain_name(snapshot.name),
         version=(snapshot.revision or next(iter(hashes.values())))[:8],
         description=f"{config['model_type']}, {len(labels)} classes, imported from {snapshot.name}.",
-        kind="probabilities" if kind.form == "queries" else "logits",
+        values="probabilities" if kind.form == "queries" else "logits",
         origin=_origin(snapshot, hashes),
     )
     card = draft(facts, labels, licence, inputs[0], snapshot.name)

@@ -40,6 +40,5 @@ def _complete(card: ModelCard, spec: Input, path: Path, proof: Proof, half: bool
             "parity_after_half_storage": proof.stored,
             "classes_changed_by_half_storage": proof.changed,
         }
-    return msgspec.structs.replace(
-        card, sha256=sha256_of(path), bytes=path.stat().st_size, input=spec, training=dict(card.training) | facts
-    )
+    exported = card.with_file(card.file, sha256_of(path), path.stat().st_size)
+    return msgspec.structs.replace(exported, inputs=[spec], training=dict(card.training) | facts)

@@ -182,7 +182,7 @@ def found(name: str, weights: Weights, classes: int | None, wishes: ImportReques
         name=wishes.name or plain_name(name),
         version=weights.sha256[:8],
         description=f"torchvision's {name}, {weights.classes} classes, imported.",
-        kind="logits",
+        values="logits",
         origin={"imported_from": f"torchvision/{name}", "weights": weights.origin, "weights_sha256": weights.sha256},
     )
     labels = _labels(weights, wishes, notes)

@@ -2,13 +2,13 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from maskery.core import card
-from maskery.core.arrays import Tensor
+from maskery.core.arrays import Array
 from maskery.evaluation.confusion import ClassificationScores, Scores
 from maskery.evaluation.measure import measure
 from maskery.evaluation.options import EvaluationOptions, Progress
@@ -84,19 +84,21 @@ class Timing:
     ratio: float
 
 
-def compare_speed(before: Session, after: Session, tensors: Sequence[Tensor], rounds: int = ROUNDS) -> Timing:
-    """Run both on every tensor, ``rounds`` times, in alternating order; a first round is not counted.
+def compare_speed(
+    before: Session, after: Session, inputs: Sequence[Mapping[str, Array]], rounds: int = ROUNDS
+) -> Timing:
+    """Run both on each of ``inputs``, ``rounds`` times, in alternating order; a first round is not counted.
 
     The two runs of a pair see the same machine, so their ratio can be trusted where other work blurs the milliseconds.
     """
     pairs: list[tuple[float, float]] = []
     for turn in range(rounds + 1):
-        for i, tensor in enumerate(tensors):
+        for i, tensors in enumerate(inputs):
             if (turn + i) % 2:
-                second = _ms(after, tensor)
-                pair = (_ms(before, tensor), second)
+                second = _ms(after, tensors)
+                pair = (_ms(before, tensors), second)
             else:
-                pair = (_ms(before, tensor), _ms(after, tensor))
+                pair = (_ms(before, tensors), _ms(after, tensors))
             if turn:
                 pairs.append(pair)
     return Timing(
@@ -106,7 +108,7 @@ def compare_speed(before: Session, after: Session, tensors: Sequence[Tensor], ro
     )
 
 
-def _ms(session: Session, tensor: Tensor) -> float:
+def _ms(session: Session, inputs: Mapping[str, Array]) -> float:
     started = time.perf_counter()
-    session.run(tensor)
+    session.run(inputs)
     return (time.perf_counter() - started) * 1000

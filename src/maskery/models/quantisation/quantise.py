@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx
 
 from maskery.core.card import CARD_NAME, ModelCard
-from maskery.core.errors import ConfigError
+from maskery.core.errors import ConfigError, ModelError
 from maskery.inference.pipeline import Model
 from maskery.models.card_toml import card_text
 from maskery.models.loading import open_model
@@ -33,6 +33,8 @@ def quantise(located: Located, order: QuantiseRequest, threads: int = 0, watch: 
     a folder that is not empty or cannot be written.
     """
     watch = watch or Reporter()
+    if len(located.card.networks) > 1:
+        raise ModelError(f"{located.card.name} has several networks.", "Only models of one network are quantised.")
     with _staging(order.folder) as (scratch, staged):
         graph = plain_graph(located.path, scratch)
         before = open_model(located, "cpu", threads)
@@ -44,7 +46,8 @@ def quantise(located: Located, order: QuantiseRequest, threads: int = 0, watch: 
             candidates = fp16_candidates(graph, located.card.bytes)
         best = _Trial(located, order, scratch, threads, watch).first_good(before, candidates)
         watch.say(f"timing both on {len(racers)} pictures in turn")
-        timed = compare_speed(before.session, best.model.session, list(racers.tensors(before)))
+        inputs = [{before.card.input.tensor: tensor} for tensor in racers.tensors(before)]
+        timed = compare_speed(before.session, best.model.session, inputs)
         report = report_of(before, best, order, calibration, timed)
         if not best.loss.within(order.max_loss):
             raise refusal(order, best.loss, report)

@@ -38,13 +38,9 @@ class MeasuredCandidate:
 def shrunk_card(card: ModelCard, order: QuantiseRequest, file: Path) -> ModelCard:
     """The card of the new file, without what is to be measured."""
     return msgspec.structs.replace(
-        card,
+        card.with_file(f"{order.name}.onnx", sha256_of(file), file.stat().st_size),
         name=order.name,
         description=f"{card.description} {order.to} of {card.name} {card.version}.".strip(),
-        file=f"{order.name}.onnx",
-        sha256=sha256_of(file),
-        bytes=file.stat().st_size,
-        url="",
         quality=None,
         quality_also=[],
         quantisation=None,

@@ -6,14 +6,12 @@ and writers are looked up by their names.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from maskery.core.arrays import Array
 from maskery.core.errors import Busy
 from maskery.core.process_memory import give_back
 from maskery.core.result.banded import BandedResult
@@ -129,8 +127,8 @@ class _Group:
             outputs = self._model.infer(list(prepared.values())) if prepared else []
         except Exception as error:
             return [result if result.error else JobResult(error=error) for result in results]
-        for (i, one), output in zip(prepared.items(), outputs, strict=True):
-            results[i] = replace(self._finished(jobs[i], one, output), batch=len(outputs))
+        for (i, one), tensors in zip(prepared.items(), outputs, strict=True):
+            results[i] = replace(self._finished(jobs[i], one, tensors), batch=len(outputs))
         return results
 
     def _watch(self, job: InferenceJob) -> Stopwatch:
@@ -138,9 +136,9 @@ class _Group:
         waited = (time.perf_counter() - self._started) * 1000
         return Stopwatch({"queue": round(job.queued_ms + waited, 3)})
 
-    def _finished(self, job: InferenceJob, prepared: PreparedPicture, output: NDArray[np.generic]) -> JobResult:
+    def _finished(self, job: InferenceJob, prepared: PreparedPicture, outputs: Mapping[str, Array]) -> JobResult:
         try:
-            return self._written(job, self._model.finish(prepared, output), prepared.watch)
+            return self._written(job, self._model.finish(prepared, outputs), prepared.watch)
         except Exception as error:
             return JobResult(error=error)
 

@@ -258,7 +258,7 @@ class ModelPool:
         try:
             model = open_model(pooled.located, settings.device, settings.threads)
             verdict = check(model)
-            most = 1 if card.finder else settings.max_batch
+            most = 1 if card.detector else settings.max_batch
             pooled.batch, pooled.batch_ms = measure_batch(model.session, card, most)
             model = model.measured()
         except MaskeryError as error:
@@ -329,7 +329,7 @@ class ModelPool:
         for name in self._store.names():
             try:
                 entry = self._store.entry(name)
-                if entry.state != "available" and entry.card.task != "finder":
+                if entry.state != "available" and entry.card.task != "detector":
                     self._find(name)
             except MaskeryError as error:
                 log.warning("model %s is left out: %s", name, error)

@@ -7,7 +7,7 @@ import pytest
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest
 from maskery.core.labels import VOC
-from maskery.core.toml import convert
+from maskery.models.card_toml import parse_card
 from maskery.serving.protocols.label_studio.config import Label, read_config
 from maskery.serving.protocols.label_studio.match import plan_of
 from tests.serving.protocols.label_studio.requests import BRUSH, config
@@ -20,7 +20,7 @@ def card(labels: tuple[str, ...] = VOC, task: str = "semantic", kind: str = "log
         "input": {"tensor": "x", "layout": "NCHW", "resize": "stretch", "size": [4, 2]},
         "output": {"tensor": "y", "kind": kind, "layout": "CHW"},
     }  # fmt: skip
-    return convert(plain, ModelCard, "toy")
+    return parse_card(plain, "toy")
 
 
 def test_the_usual_configuration() -> None:

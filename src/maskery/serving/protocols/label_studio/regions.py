@@ -29,7 +29,7 @@ class Drawn:
 
 def wish_of(card: ModelCard) -> RunOptions:
     """With a confidence map where the model has scores."""
-    scores = card.task == "semantic" and card.output.kind != "class-map"
+    scores = card.task == "semantic" and card.output.role != "class-map"
     return RunOptions(maps=("confidence",)) if scores else RunOptions()
 
 

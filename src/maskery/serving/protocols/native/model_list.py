@@ -6,18 +6,51 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from maskery.core.card import ModelCard
+from maskery.core.card import ModelCard, OutputLayout
 from maskery.core.errors import BadRequest
 from maskery.serving.http.body import read_body
 from maskery.serving.runtime.model_pool import PooledModel
 from maskery.serving.runtime.service import InferenceService
 
 
+class AnswerOutput(msgspec.Struct, frozen=True, kw_only=True):
+    """The output that a model's answers are read from, as this protocol has always shown it.
+
+    Attributes:
+        tensor: Its name in the file.
+        kind: logits, probabilities, scores (of a classifier), foreground, class-map.
+        layout: Its axes without the batch.
+        foreground_channel: Of a foreground model, the channel of the foreground.
+        joined: Always empty.
+        anchors: Always empty.
+    """
+
+    tensor: str
+    kind: str
+    layout: OutputLayout
+    foreground_channel: int = 0
+    joined: str = ""
+    anchors: list[tuple[int, int]] = []
+
+
 def public(card: ModelCard) -> dict[str, Any]:
     """The card as plain data; palette as "#rrggbb", one a label."""
     plain: dict[str, Any] = msgspec.to_builtins(card)
     plain["palette"] = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in card.colours]
+    plain |= {"sha256": card.sha256, "bytes": card.bytes, "url": card.url, "finder": plain["detector"]}
+    plain["input"] = {key: value for key, value in msgspec.to_builtins(card.input).items() if key != "role"}
+    plain["output"] = msgspec.to_builtins(_output(card))
     return {key: plain[key] for key in SHOWN if plain[key] is not None}
+
+
+def _output(card: ModelCard) -> AnswerOutput:
+    output = card.output
+    kind = {"class-map": "class-map", "alpha": "foreground"}.get(output.role, output.values)
+    if output.role == "alpha" and (output.logits or output.layout == "CHW"):
+        kind = output.values
+    if card.task == "classification" and not output.logits:
+        kind = "scores"
+    return AnswerOutput(tensor=output.tensor, kind=kind, layout=output.layout, foreground_channel=output.channel)
 
 
 SHOWN = (

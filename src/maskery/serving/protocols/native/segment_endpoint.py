@@ -29,7 +29,7 @@ from maskery.serving.runtime.service import InferenceService
 def etag_of(data: bytes, ask: SegmentParameters, card: ModelCard) -> str:
     """Weak, because the milliseconds in a JSON answer differ from time to time; all else is the same."""
     digest, asked = hashlib.blake2b(data, digest_size=16), (ask.format, ask.run_options, ask.options)
-    digest.update(repr((__version__, card.name, card.version, card.sha256, card.finder, *asked)).encode())
+    digest.update(repr((__version__, card.name, card.version, card.sha256, card.detector, *asked)).encode())
     return f'W/"{digest.hexdigest()}"'
 
 

@@ -53,7 +53,7 @@ def outputs_of(card: ModelCard) -> dict[str, OutputTensor]:
         found = [ids, OutputTensor("mask_png", "BYTES", [-1], _mask_png, "image/png"), text]
         if card.task == "foreground":
             found.append(OutputTensor("alpha", "UINT8", PER_PIXEL, _alpha))
-        elif card.output.kind != "class-map":
+        elif card.output.role != "class-map":
             found += [OutputTensor(name, "FP32", PER_PIXEL, _map_reader(name)) for name in MAPS]
     return {output.name: output for output in found}
 
