@@ -12,6 +12,6 @@ def test_estimates_hold_for_faces() -> None:
         pytest.skip("the peak cannot be measured here")
     if not stream.available():
         pytest.skip("needs the extra huge")
-    cases = probed("tests.face_memory_probe")
+    cases = probed("tests.inference.faces.face_memory_probe")
     assert len(cases) == 6
     assert "decode=bands" in cases[-1]
