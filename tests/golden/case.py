@@ -199,12 +199,15 @@ def _compact(value: Json) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _unlike(old: Mapping[str, Json], new: Mapping[str, Json]) -> list[str]:
-    return [
-        f"{key} was {old.get(key)!r}, is {new.get(key)!r}"
-        for key in sorted({*old, *new})
-        if old.get(key) != new.get(key)
-    ]
+def _unlike(old: Mapping[str, Json], new: Mapping[str, Json], prefix: str = "") -> list[str]:
+    found = []
+    for key in sorted({*old, *new}):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            found += _unlike(before, after, f"{prefix}{key} ")
+        elif before != after:
+            found.append(f"{prefix}{key} was {before!r}, is {after!r}")
+    return found
 
 
 def _far(old: Mapping[str, float], new: Mapping[str, float], tolerance: float) -> list[str]:

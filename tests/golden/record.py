@@ -11,6 +11,7 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 
+from tests.golden import command_line, protocols
 from tests.golden.case import Case, differences
 from tests.golden.models import BUILT_IN, of_formats, of_inputs, of_model
 from tests.golden.workplace import MODELS, PULLED, Workplace
@@ -24,8 +25,18 @@ GROUPS: dict[str, Group] = {
     **{f"models/{name}": partial(of_model, name=name) for name in (*BUILT_IN, *PULLED)},
     **{f"formats/{name}": partial(of_formats, name=name) for name in BUILT_IN},
     "models/inputs": of_inputs,
+    "protocols/native": protocols.of_native,
+    "protocols/max": protocols.of_max,
+    "protocols/hugging-face": protocols.of_hugging_face,
+    "protocols/label-studio": protocols.of_label_studio,
+    "protocols/open-inference": protocols.of_open_inference,
+    "protocols/rembg": protocols.of_rembg,
+    "protocols/foregrounds": protocols.of_foregrounds,
+    "openapi/document": protocols.of_openapi,
+    "cli/writes": command_line.of_writes,
+    "cli/mistakes": command_line.of_mistakes,
 }
-NEEDS_MIRROR = {f"models/{name}" for name in PULLED}
+NEEDS_MIRROR = {*(f"models/{name}" for name in PULLED), "protocols/foregrounds"}
 
 
 def fingerprint() -> dict[str, str]:
