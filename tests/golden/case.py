@@ -27,8 +27,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
 VERSION = re.compile(r"(?i)\b(maskery[ /]v?)\d+\.\d+[\w.+-]*")
 # Members whose values differ between runs and machines: their presence counts, not their value.
 UNSTEADY = {
-    "batch", "budget_mb", "estimated_mb", "idle_seconds", "last_change", "memory_bytes", "rss_after", "rss_before",
-    "runtime", "seconds", "uptime_seconds",
+    "batch", "budget_mb", "devices", "estimated_mb", "idle_seconds", "last_change", "memory_bytes",
+    "rss_after", "rss_before", "runtime", "seconds", "uptime_seconds",
 }  # fmt: skip
 LONGEST_TEXT = 900
 

@@ -68,7 +68,12 @@ def of_inputs(place: Workplace) -> dict[str, Case]:
         found[f"answer {format}"] = case_of(model.answer(large, format, classes=("cat", "background")))
     for name, source in (("broken", pictures.broken()), ("text", b"no picture"), ("empty", b"")):
         found[f"refused {name}"] = _or_refusal(partial(_segmented, model, source))
-    for name, how in (("class", {"classes": ("cta",)}), ("side", {"max_side": 9}), ("map", {"maps": ("x",)})):
+    wrong: dict[str, dict[str, Any]] = {
+        "class": {"classes": ("cta",)},
+        "side": {"max_side": 9},
+        "map": {"maps": ("x",)},
+    }
+    for name, how in wrong.items():
         found[f"refused {name}"] = _or_refusal(partial(_segmented, model, data, how))
     return found
 

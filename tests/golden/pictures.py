@@ -14,7 +14,8 @@ def _photo(name: str, size_wh: tuple[int, int]) -> Image.Image:
     return Image.fromarray(getattr(data, name)()).resize(size_wh, Image.Resampling.BILINEAR)
 
 
-def _file(picture: Image.Image, format: str = "PNG", orientation: int = 1) -> bytes:
+def file_of(picture: Image.Image, format: str = "PNG", orientation: int = 1) -> bytes:
+    """The picture as a file's bytes, marked with an EXIF orientation where that is not 1."""
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     file = io.BytesIO()
@@ -24,29 +25,29 @@ def _file(picture: Image.Image, format: str = "PNG", orientation: int = 1) -> by
 
 def person() -> bytes:
     """A JPEG, 256 x 256."""
-    return _file(_photo("astronaut", (256, 256)), "JPEG")
+    return file_of(_photo("astronaut", (256, 256)), "JPEG")
 
 
 def cat() -> bytes:
     """A PNG of an odd size, 151 x 101."""
-    return _file(_photo("chelsea", (151, 101)))
+    return file_of(_photo("chelsea", (151, 101)))
 
 
 def turned() -> bytes:
     """A JPEG that lies on its side, EXIF orientation 6: 160 x 240 when upright."""
-    return _file(_photo("astronaut", (160, 240)).transpose(Image.Transpose.ROTATE_90), "JPEG", 6)
+    return file_of(_photo("astronaut", (160, 240)).transpose(Image.Transpose.ROTATE_90), "JPEG", 6)
 
 
 def grey() -> bytes:
     """A grey PNG, 120 x 80."""
-    return _file(_photo("chelsea", (120, 80)).convert("L"))
+    return file_of(_photo("chelsea", (120, 80)).convert("L"))
 
 
 def transparent() -> bytes:
     """An RGBA PNG, 96 x 97, more transparent from left to right."""
     picture = _photo("astronaut", (96, 97))
     picture.putalpha(Image.fromarray(np.tile(np.linspace(255, 0, 96).astype(np.uint8), (97, 1))))
-    return _file(picture)
+    return file_of(picture)
 
 
 def large() -> bytes:
@@ -54,7 +55,7 @@ def large() -> bytes:
     picture = Image.new("RGB", (1280, 853))
     picture.paste(_photo("chelsea", (640, 853)), (0, 0))
     picture.paste(_photo("astronaut", (640, 853)), (640, 0))
-    return _file(picture, "JPEG")
+    return file_of(picture, "JPEG")
 
 
 def pixels() -> NDArray[np.uint8]:
@@ -67,14 +68,14 @@ def kinds() -> dict[str, bytes]:
     plain = _photo("chelsea", (90, 60))
     deep = Image.fromarray(np.asarray(plain.convert("L")).astype(np.uint16) * 257)
     return {
-        "bmp": _file(plain, "BMP"),
-        "cmyk-jpeg": _file(plain.convert("CMYK"), "JPEG"),
-        "gif": _file(plain.quantize(64), "GIF"),
-        "grey-16": _file(deep),
-        "palette": _file(plain.quantize(64)),
-        "tiff": _file(plain, "TIFF"),
-        "turned-png": _file(plain, "PNG", 8),
-        "webp": _file(plain, "WEBP"),
+        "bmp": file_of(plain, "BMP"),
+        "cmyk-jpeg": file_of(plain.convert("CMYK"), "JPEG"),
+        "gif": file_of(plain.quantize(64), "GIF"),
+        "grey-16": file_of(deep),
+        "palette": file_of(plain.quantize(64)),
+        "tiff": file_of(plain, "TIFF"),
+        "turned-png": file_of(plain, "PNG", 8),
+        "webp": file_of(plain, "WEBP"),
     }
 
 

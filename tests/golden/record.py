@@ -59,10 +59,15 @@ def recorded(group: str) -> tuple[dict[str, str], dict[str, Case]]:
     return content.get("fingerprint", {}), content.get("groups", {}).get(group, {})
 
 
+def is_exact(group: str) -> bool:
+    """Whether bytes must be equal: processor and libraries are those of the recording."""
+    return recorded(group)[0] == fingerprint()
+
+
 def compared(group: str, found: Mapping[str, Case]) -> list[str]:
     """All differences between ``found`` and what was recorded."""
-    where, old = recorded(group)
-    exact = where == fingerprint()
+    _, old = recorded(group)
+    exact = is_exact(group)
     lines = []
     for name in sorted({*old, *found}):
         lines += differences(f"{group}: {name}", old.get(name), found.get(name), exact)
