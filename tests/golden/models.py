@@ -6,9 +6,8 @@ from typing import Any
 
 from tests.golden import pictures
 from tests.golden.case import Case, array_case, case_of, json_case, text_case
-from tests.golden.workplace import Workplace
+from tests.golden.workplace import BUILT_IN, Workplace
 
-BUILT_IN = ("cifar10", "everyday", "face-finder", "faces", "streets")
 FORMATS = (
     "overlay", "overlay-jpeg", "mask", "mask16", "color", "cutout", "blur", "blur-jpeg", "pixelate", "pixelate-jpeg",
     "replace", "replace-jpeg", "confidence", "entropy", "margin", "json", "summary", "npy", "npz", "polygons",

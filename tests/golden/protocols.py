@@ -97,9 +97,6 @@ def of_native(place: Workplace) -> dict[str, Case]:
     for url in ("http://127.0.0.1/x.jpg", "ftp://example.org/x.jpg", "file:///etc/passwd"):
         asked[f"url {url}"] = Request("GET", f"/v1/segment?url={quote(url)}")
     asked["PUT"] = Request("PUT", "/v1/segment", cat)
-    asked["load"] = Request("POST", "/v1/models/streets/load")
-    asked["unload"] = Request("POST", "/v1/models/streets/unload")
-    asked["unload default"] = Request("POST", "/v1/models/everyday/unload")
     return _answers(place.server, asked)
 
 
@@ -236,11 +233,24 @@ def of_open_inference(place: Workplace) -> dict[str, Case]:
         "no inputs": _json(infer, {}),
         "tensor": _json(infer, {"inputs": [raw | {"name": "picture"}]}),
         "shape": _json(infer, {"inputs": [raw | {"shape": [3, 3, 3]}]}),
-        "load": _json("/v2/repository/models/streets/load", {}),
-        "load with parameters": _json("/v2/repository/models/streets/load", {"parameters": {"config": "{}"}}),
-        "unload": _json("/v2/repository/models/streets/unload", {}),
     }  # fmt: skip
     return _answers(place.server, asked)
+
+
+def of_loading(place: Workplace) -> dict[str, Case]:
+    """Models that come and go, on the server that no other group asks for its models."""
+    asked = {
+        "load": Request("POST", "/v1/models/streets/load"),
+        "unload": Request("POST", "/v1/models/streets/unload"),
+        "unload default": Request("POST", "/v1/models/everyday/unload"),
+        "load unknown": Request("POST", "/v1/models/everydya/load"),
+        "load not pulled": Request("POST", "/v1/models/selfie-256/load"),
+        "repository load": _json("/v2/repository/models/streets/load", {}),
+        "repository parameters": _json("/v2/repository/models/streets/load", {"parameters": {"config": "{}"}}),
+        "repository index": _json("/v2/repository/index", {"ready": True}),
+        "repository unload": _json("/v2/repository/models/streets/unload", {}),
+    }
+    return _answers(place.stand_in, asked)
 
 
 def of_rembg(place: Workplace) -> dict[str, Case]:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tests.golden import command_line, protocols
 from tests.golden.case import Case, differences
-from tests.golden.models import BUILT_IN, of_formats, of_inputs, of_model
-from tests.golden.workplace import MODELS, PULLED, Workplace
+from tests.golden.models import of_formats, of_inputs, of_model
+from tests.golden.workplace import BUILT_IN, MODELS, PULLED, Workplace
 
 FOLDER = Path(__file__).parent
 LIBRARIES = ("ai-edge-litert", "numpy", "onnxruntime", "pillow", "zlib-ng")
@@ -30,6 +30,7 @@ GROUPS: dict[str, Group] = {
     "protocols/hugging-face": protocols.of_hugging_face,
     "protocols/label-studio": protocols.of_label_studio,
     "protocols/open-inference": protocols.of_open_inference,
+    "protocols/loading": protocols.of_loading,
     "protocols/rembg": protocols.of_rembg,
     "protocols/foregrounds": protocols.of_foregrounds,
     "openapi/document": protocols.of_openapi,

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 MODELS = ROOT.parent / "shared" / "models"
 PREFIX = "MASKERY_"
 READY = "maskery: ready on http://127.0.0.1:"
+BUILT_IN = ("everyday", "cifar10", "face-finder", "faces", "streets")
 PULLED = (
     "bisenetv2-celebamaskhq-448", "deeplab-edgetpu-slim-cityscapes-513", "deeplabv3-mobilenetv2-dm05-voc-513",
     "deeplabv3-mobilenetv2-voc-257", "deeplabv3-mobilenetv2-voc-513", "mobilenetv3-small-imagenet-224",
@@ -88,8 +89,11 @@ class Workplace:
 
     @cached_property
     def server(self) -> Server:
-        """A server with its defaults, and the built-in models alone."""
-        return self.stack.enter_context(_serving(self.empty))
+        """A server with its defaults, and the built-in models alone, all loaded.
+
+        Lists of models have those that are loaded first: what a server was asked before must not show.
+        """
+        return self.stack.enter_context(_serving(self.empty, *(f"--model={name}" for name in BUILT_IN)))
 
     @cached_property
     def stand_in(self) -> Server:
