@@ -6,7 +6,7 @@ from pathlib import Path
 
 from maskery.core.version import __version__
 
-STYLE = Path(__file__).with_name("page.css")
+STYLE = Path(__file__).with_name("html.css")
 
 
 def escaped(text: object) -> str:
