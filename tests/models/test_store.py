@@ -307,3 +307,54 @@ def test_card_text_reads_back() -> None:
     )
     for original in (odd, *catalog().values(), *(load_card(path / CARD_NAME) for path in builtin().values())):
         assert parse_toml(card_text(original), ModelCard, "test") == original
+
+
+ENCODED = b"encoder"
+PAIR = msgspec.structs.replace(
+    card("pair"),
+    networks=[
+        msgspec.structs.replace(card().networks[0], name="head", inputs=["x"], outputs=["features"]),
+        msgspec.structs.replace(
+            card(data=ENCODED).networks[0], name="decoder", file="decoder.onnx", inputs=["features"], outputs=["y"]
+        ),
+    ],
+)
+
+
+@pytest.fixture
+def pair(store: Store, mirror: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store whose catalogue has a model of two networks."""
+    monkeypatch.setattr(store_module, "catalog", lambda: {"pair": PAIR})
+    (mirror / "decoder.onnx").write_bytes(ENCODED)
+    return store
+
+
+def test_all_networks_are_pulled_and_located(pair: Store, cache: Path) -> None:
+    pulled = pair.pull("pair")
+    assert [path.name for path in pulled.files] == ["tiny.onnx", "decoder.onnx"]
+    assert pulled.bytes == len(DATA) + len(ENCODED)
+    assert pair.verify("pair") == pair.locate("pair") == pulled
+    assert files(cache) == ["models/pair/decoder.onnx", "models/pair/model.toml", "models/pair/tiny.onnx"]
+
+
+def test_only_the_damaged_network_is_fetched_again(pair: Store, mirror: Path) -> None:
+    decoder = pair.pull("pair").files[1]
+    decoder.write_bytes(b"encodex")
+    with pytest.raises(ChecksumError, match=r"decoder\.onnx has sha256"):
+        pair.verify("pair")
+    (mirror / "tiny.onnx").unlink()
+    assert pair.pull("pair").files[1].read_bytes() == ENCODED
+    decoder.unlink()
+    with pytest.raises(ChecksumError, match=r"decoder\.onnx is missing"):
+        pair.locate("pair")
+
+
+def test_networks_of_a_model_of_ones_own_lie_beside_each_other(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "first.onnx").write_bytes(b"first")
+    (tmp_path / "decoder.onnx").write_bytes(b"second")
+    added = store.add(tmp_path / "first.onnx", msgspec.structs.replace(PAIR, name="own"))
+    assert [path.read_bytes() for path in store.verify("own").files] == [b"first", b"second"]
+    assert [network.bytes for network in added.card.networks] == [5, 6]
+    (added.files[1]).write_bytes(b"secund")
+    with pytest.raises(ChecksumError, match=r"decoder\.onnx has sha256"):
+        store.locate(str(added.path.parent))

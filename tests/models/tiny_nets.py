@@ -35,12 +35,15 @@ def save(
     dtype: int = FLOAT,
     more_inputs: Sequence[str] = (),
     metadata: dict[str, str] | None = None,
+    picture: str = "x",
 ) -> Path:
-    """Write a net from input "x"; the initialiser "weights" serves a convolution to ``classes`` channels."""
+    """Write a net from the input ``picture``. The initialiser "weights" serves a convolution to
+    ``classes`` channels.
+    """
     graph = helper.make_graph(
         list(nodes),
         "tiny",
-        [helper.make_tensor_value_info("x", dtype, shape)]
+        [helper.make_tensor_value_info(picture, dtype, shape)]
         + [helper.make_tensor_value_info(name, FLOAT, [1]) for name in more_inputs],
         [helper.make_tensor_value_info(name, kind, None) for name, kind in outputs],
         [weights(classes)],

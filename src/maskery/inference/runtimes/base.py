@@ -25,7 +25,7 @@ class Session(Protocol):
 
     @property
     def batches(self) -> bool:
-        """Whether the batch axis of the picture's tensor may be longer than 1."""
+        """Whether the batch axis of the inputs may be longer than 1."""
         ...
 
     def run(self, inputs: Mapping[str, Array], keep: bool = True) -> dict[str, Array]:

@@ -62,8 +62,8 @@ class OnnxSession:
         if device == "auto":
             log.info("device auto: %s runs on %s", card.name, self.device)
         self.runtime = f"onnxruntime {ort.__version__}"
-        pictures = [t for t in self._session.get_inputs() if t.name == card.input.tensor]
-        self.batches = any(isinstance(t.shape[0], str) for t in pictures)
+        taken = [t for t in self._session.get_inputs() if t.name in card.inputs_of(network)]
+        self.batches = bool(taken) and all(t.shape and isinstance(t.shape[0], str) for t in taken)
         self._usual_pixels = usual_pixels(card.input)
         self._giving_back = ort.RunOptions()
         self._giving_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
