@@ -39,6 +39,8 @@ STATUS = Status(
     uptime_seconds=12.5,
     ready=False,
     models=(EVERYDAY, BROKEN),
-    memory=Memory(rss_bytes=100, peak_bytes=200, budget_bytes=300, held_bytes=50),
+    memory=Memory(
+        rss_bytes=100, peak_bytes=200, budget_bytes=250, held_bytes=50, limit_bytes=300, limit_source="setting"
+    ),
     limits={"max_queue": 64},
 )

@@ -14,7 +14,11 @@ import click
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), help="Where models run.  [default: cpu]")
 @click.option("--threads", type=int, help="Threads of one model run; 0 = all usable cores.  [default: 0]")
-@click.option("--memory", metavar="SIZE", help="What the server may take: 512MB, 1.5GiB.  [default: no limit]")
+@click.option(
+    "--memory",
+    metavar="SIZE",
+    help="Memory that the process may take: 512MB, 1.5GiB, none.  [default: the container's limit]",
+)
 @click.option("--max", "as_max", is_flag=True, help="Stand in for MAX-Image-Segmenter, on its port 5000.")
 @click.option("--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="TOML file of settings.")
 def serve(
@@ -28,7 +32,7 @@ def serve(
     config: Path | None,
 ) -> None:
     """Start the server. Every setting also has a variable MASKERY_... and a key in --config: docs/settings.md."""
-    from maskery.core.settings import load_settings, max_variables
+    from maskery.core.settings import load_settings, max_variables, service_links
 
     given = {"host": host, "port": port, "model": model or None, "device": device, "threads": threads, "memory": memory}
     settings = load_settings(given | {"drop_in": "max" if as_max else None}, config=config)
@@ -38,4 +42,7 @@ def serve(
     set_up_logging(settings.log_level, settings.log_format)
     for remark in max_variables()[1] if settings.drop_in == "max" else []:
         logging.getLogger("maskery").warning(remark)
+    if links := service_links():
+        passed = "passed over %d variables that Kubernetes sets for a Service: %s"
+        logging.getLogger("maskery").info(passed, len(links), ", ".join(links))
     run(settings, lambda address: click.echo(f"maskery: ready on {address}", err=True))

@@ -2,7 +2,8 @@
 
 A value comes from the command line, else from ``MASKERY_<NAME>`` in the environment, else from the TOML file named by
 ``--config`` or ``MASKERY_CONFIG``, else from the table below. An unknown ``MASKERY_`` variable or key is an error. As a
-drop-in for MAX, and only then, three variables of MAX count too.
+drop-in for MAX, and only then, three variables of MAX count too. Variables that Kubernetes sets for a Service named
+``maskery`` are passed over.
 """
 
 import os
@@ -34,6 +35,15 @@ def parse_bytes(name: str, text: str) -> int:
 
 PREFIX = "MASKERY_"
 
+NO_LIMIT = "none"
+
+# What Kubernetes puts into the environment of every pod for a Service named maskery, or maskery-SOMETHING.
+SERVICE_LINK = re.compile(
+    r"MASKERY(_[A-Z0-9_]+)?_"
+    r"(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+LINKED_PORT, LINKED_ADDRESS = re.compile(r"MASKERY(_[A-Z0-9_]+)?_PORT"), re.compile(r"(tcp|udp|sctp)://\S+")
+
 MAX_PORT = 5000
 MAX_FULL = "deeplabv3-mobilenetv2-voc-513"
 
@@ -50,16 +60,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     threads: Annotated[int, Meta(ge=0, description="Threads of one model run; 0 = the usable cores.")] = 0
     max_bytes: Annotated[int, Meta(ge=1, description="Largest request body or picture file, in bytes.")] = 33_554_432
     max_pixels: Annotated[int, Meta(ge=1, description="Largest picture, in pixels, read from its header.")] = 80_000_000
-    concurrency: Annotated[int, Meta(ge=1, description="Pictures worked on at once.")] = 2
-    max_queue: Annotated[int, Meta(ge=0, description="Requests that may wait for their turn; more get 503.")] = 64
+    concurrency: Annotated[int, Meta(ge=1, description="Pictures that each process works on at once.")] = 2
+    max_queue: Annotated[
+        int, Meta(ge=0, description="Requests that may wait in one queue (a model's) of each process; more get 503.")
+    ] = 64
     max_waiting_bytes: Annotated[
-        int, Meta(ge=1, description="Bytes of pictures that wait or are at work, of all callers; more get 503.")
+        int,
+        Meta(
+            ge=1,
+            description="Bytes of pictures that wait or are at work in each process, of all callers; more get 503.",
+        ),
     ] = 268_435_456
     memory: Annotated[
         str,
-        Meta(description="Memory that the server may take: `512MB`, `1.5GiB`; empty = no limit. docs/memory.md"),
+        Meta(
+            description="Memory that each server process may take: `512MB`, `1.5GiB`, `none` = no limit; empty = the "
+            "container's limit, where it has one. docs/memory.md"
+        ),
     ] = ""
-    max_connections: Annotated[int, Meta(ge=1, description="Connections that may be open at once.")] = 512
+    max_connections: Annotated[int, Meta(ge=1, description="Connections that may be open to each process at once.")] = (
+        512
+    )
     max_batch: Annotated[
         int, Meta(ge=1, description="Most like-sized pictures that run together, where that is measured to gain.")
     ] = 8
@@ -116,7 +137,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str, Meta(description="File with more keys, `KEY` or `NAME:KEY` a line, `#` comments.")
     ] = ""
     rate_limit: Annotated[
-        str, Meta(description="Requests of one key or else address: `10/s`, `600/m`, `1000/h`; empty = no limit.")
+        str,
+        Meta(
+            description="Requests of one key or else address, counted by each process: `10/s`, `600/m`, `1000/h`; "
+            "empty = no limit."
+        ),
     ] = ""
     trust_proxy: Annotated[
         bool, Meta(description="Take the client's address from the last entry of `X-Forwarded-For`.")
@@ -155,7 +180,12 @@ def load_settings(
     Raises ``ConfigError`` naming the variable or key and the nearest known one.
     """
     given = os.environ if environment is None else environment
-    variables = {k.removeprefix(PREFIX).lower(): v for k, v in given.items() if k.startswith(PREFIX)}
+    links = service_links(given)
+    variables = {
+        name.removeprefix(PREFIX).lower(): text
+        for name, text in given.items()
+        if name.startswith(PREFIX) and name not in links
+    }
     config_path = config or (Path(variables["config"]) if variables.get("config") else None)
     variables.pop("config", None)
     known = {f.name: f.type for f in msgspec.structs.fields(Settings)}
@@ -175,6 +205,19 @@ def load_settings(
         return msgspec.convert(from_file | nearer, Settings)
     except msgspec.ValidationError as error:
         raise ConfigError(f"Setting out of range: {error}.", "See docs/settings.md.") from error
+
+
+def service_links(environment: Mapping[str, str] | None = None) -> list[str]:
+    """Variables that Kubernetes sets for a Service named maskery or maskery-SOMETHING, sorted: they are no settings.
+
+    Among them is MASKERY_PORT where its value is an address, ``tcp://10.0.0.1:8000``.
+    """
+    given = os.environ if environment is None else environment
+    return sorted(
+        name
+        for name, text in given.items()
+        if SERVICE_LINK.fullmatch(name) or (LINKED_PORT.fullmatch(name) and LINKED_ADDRESS.fullmatch(text))
+    )
 
 
 def max_variables(environment: Mapping[str, str] | None = None) -> tuple[dict[str, Any], list[str]]:

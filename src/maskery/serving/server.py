@@ -8,10 +8,11 @@ from collections.abc import Callable
 import uvicorn
 
 from maskery.core.errors import ConfigError
+from maskery.core.process_memory import container_limit
 from maskery.core.settings import Settings
 from maskery.serving.app import create_app
 from maskery.serving.middleware.connection import connection_class
-from maskery.serving.runtime.memory_budget import settle_allocator
+from maskery.serving.runtime.memory_budget import memory_limit, settle_allocator
 
 log = logging.getLogger("maskery")
 
@@ -33,7 +34,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     if not settle_allocator():
         log.info("the allocator is not glibc's and keeps its defaults")
     app = create_app(settings)
-    app.state.service.service.load_all()
+    # Here, so that errors are the caller's and not uvicorn's; the application's own start then finds them loaded.
+    app.state.service.service.load_all(memory_limit(settings.memory, container_limit()))
     config = uvicorn.Config(
         app,
         http=connection_class(settings.max_connections),

@@ -12,7 +12,7 @@ from maskery.core.errors import ConfigError
 from maskery.core.process_memory import resident_bytes
 from maskery.core.settings import Settings
 from maskery.serving.app import create_app
-from maskery.serving.runtime.memory_budget import FOR_WAITING, LEAST_FOR_WORK, share
+from maskery.serving.runtime.memory_budget import MIN_WAITING_BYTES, MIN_WORK_BYTES, MemoryLimit, memory_limit, share
 from tests.material import decoded, encoded, photo
 
 MIB = 1 << 20
@@ -94,23 +94,68 @@ def test_a_server_that_cannot_live_in_it_says_how_much_it_needs() -> None:
         pass
     needed = re.search(r"at least (\d+) MiB", str(caught.value))
     assert needed
-    assert int(needed[1]) * MIB < (resident_bytes() + 2 * LEAST_FOR_WORK) / (1 - FOR_WAITING)
+    assert int(needed[1]) * MIB < resident_bytes() + 2 * MIN_WORK_BYTES
+
+
+def given(memory: int) -> MemoryLimit:
+    return MemoryLimit(memory * MIB, "setting")
 
 
 def test_how_memory_is_shared_out() -> None:
-    budget = share(500 * MIB, pooled=180 * MIB, models=100 * MIB, max_waiting=256 * MIB)
+    budget = share(given(500), resident=180 * MIB, models=100 * MIB, max_waiting=256 * MIB)
+    assert budget
     assert (budget.base, budget.waiting) == (80 * MIB, 100 * MIB)
     assert budget.work(models=100 * MIB) == 220 * MIB
     assert budget.work(models=400 * MIB) == 0
     assert budget.models == 160 * MIB
-    assert share(500 * MIB, 180 * MIB, 100 * MIB, max_waiting=MIB).waiting == MIB
-    # The least that is said to do, does; a MiB less does not.
+    small = share(given(500), 180 * MIB, 100 * MIB, max_waiting=MIB)
+    assert small
+    assert small.waiting == MIB
+    assert share(MemoryLimit(None, "none"), 180 * MIB, 100 * MIB, 256 * MIB) is None
+
+
+def test_the_least_that_is_said_to_do_does_and_a_mib_less_does_not() -> None:
     with pytest.raises(ConfigError) as caught:
-        share(200 * MIB, 180 * MIB, 100 * MIB, 256 * MIB)
+        share(given(200), 180 * MIB, 100 * MIB, 256 * MIB)
     least = int(caught.value.cure.split()[3])
-    assert share(least * MIB, 180 * MIB, 100 * MIB, 256 * MIB).work(100 * MIB) >= LEAST_FOR_WORK
+    budget = share(given(least), 180 * MIB, 100 * MIB, 256 * MIB)
+    assert budget
+    assert (budget.waiting, budget.work(100 * MIB)) == (MIN_WAITING_BYTES, MIN_WORK_BYTES)
     with pytest.raises(ConfigError):
-        share((least - 2) * MIB, 180 * MIB, 100 * MIB, 256 * MIB)
+        share(given(least - 1), 180 * MIB, 100 * MIB, 256 * MIB)
+
+
+def test_where_the_limit_comes_from() -> None:
+    assert memory_limit("") == MemoryLimit(None, "none")
+    assert memory_limit("", container=5 * MIB) == MemoryLimit(5 * MIB, "container")
+    assert memory_limit("1GiB", container=5 * MIB) == MemoryLimit(1024 * MIB, "setting")
+    assert memory_limit("none", container=5 * MIB) == MemoryLimit(None, "none")
+    with pytest.raises(ConfigError, match="memory is 'much'"):
+        memory_limit("much")
+
+
+def test_a_container_that_is_too_small_is_the_same_error_with_one_more_cure() -> None:
+    with pytest.raises(ConfigError, match=r"The container's memory limit is 200 MiB.*--memory none"):
+        share(MemoryLimit(200 * MIB, "container"), 180 * MIB, 100 * MIB, 256 * MIB)
+    with pytest.raises(ConfigError) as caught:
+        share(given(200), 180 * MIB, 100 * MIB, 256 * MIB)
+    assert "none" not in caught.value.cure
+
+
+def test_the_limit_of_the_container_is_said_in_the_status_and_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(Settings())
+    with caplog.at_level("INFO", "maskery"):
+        app.state.service.service.load_all(MemoryLimit(1 << 40, "container"))
+    assert "memory: 1048576 MiB (the container's limit; --memory none switches it off)" in caplog.text
+    with TestClient(app) as client:
+        status = client.get("/v1/status").json()
+        assert status["memory"]["limit_bytes"] == 1 << 40
+        assert status["memory"]["limit_source"] == "container"
+        assert 0 < status["memory"]["budget_bytes"] < 1 << 40
+        assert client.post("/v1/segment", content=CAT).json()["plan"]["budget_mb"] > 0
+    with served("none") as client:
+        memory = client.get("/v1/status").json()["memory"]
+        assert (memory["limit_bytes"], memory["limit_source"], memory["budget_bytes"]) == (None, "none", None)
 
 
 def test_a_body_larger_than_all_that_may_wait_is_refused_for_good() -> None:

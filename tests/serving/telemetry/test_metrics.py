@@ -111,7 +111,7 @@ def test_state_of_the_service(metrics: Metrics) -> None:
     assert value(metrics, "maskery_device_info", model="broken@2", asked="cuda", used="") == 1
     assert value(metrics, "maskery_ready") == 0
     assert value(metrics, "maskery_uptime_seconds") == 12.5
-    assert value(metrics, "maskery_memory_budget_bytes") == 300
+    assert value(metrics, "maskery_memory_budget_bytes") == 250
     assert value(metrics, "maskery_held_bytes") == 50
 
 

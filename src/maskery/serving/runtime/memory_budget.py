@@ -1,4 +1,4 @@
-"""How the memory of ``--memory`` is shared, and how the allocator gives memory back.
+"""How much memory the server may take, how that is shared, and how the allocator gives memory back.
 
 By default glibc keeps freed blocks of up to 32 MB in as many arenas as there are threads: two callers with
 12-megapixel pictures leave 280 MB. docs/adr/0007-memory-of-the-server.md has the figures. Other allocators are left as
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from maskery.core.errors import ConfigError
 from maskery.core.process_memory import glibc
+from maskery.core.settings import NO_LIMIT, parse_bytes
+from maskery.serving.telemetry.status import LimitSource
 
 # From malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
@@ -23,21 +25,43 @@ def settle_allocator() -> bool:
     if libc is None:
         return False
     settings = ((M_ARENA_MAX, 2), (M_MMAP_THRESHOLD, MMAP_FROM_BYTES), (M_TRIM_THRESHOLD, 2 * MMAP_FROM_BYTES))
-    taken = [libc.mallopt(name, value) for name, value in settings]
-    return taken == [1, 1, 1]
+    accepted = [libc.mallopt(name, value) for name, value in settings]
+    return accepted == [1, 1, 1]
 
 
 log = logging.getLogger("maskery")
 
 MIB = 1 << 20
-FOR_MODELS = 0.5
-"""Of what is left beside the bare process, at most this share may be taken by loaded models."""
-FOR_WAITING = 0.2
-"""Of all memory, for pictures that wait, as they came."""
-LEAST_FOR_WORK = 48 * MIB
+MODELS_SHARE = 0.5
+"""Loaded models may take at most this share of the memory beside the bare process."""
+WAITING_SHARE = 0.2
+"""Share of all memory for pictures that wait, as they came."""
+MIN_WAITING_BYTES = 8 * MIB
+"""Pictures that wait get at least this, where a fifth does not fit."""
+MIN_WORK_BYTES = 48 * MIB
 """A photograph of a few megapixels must fit beside all else, or the server would refuse everything."""
-TOGETHER = 192 * MIB
+UNLIMITED_WORK_BYTES = 192 * MIB
 """Without a limit: pictures that need more together than this are worked on one after the other."""
+
+
+@dataclass(frozen=True)
+class MemoryLimit:
+    """What this process may take, in bytes, None for no limit, and where that was set."""
+
+    bytes: int | None
+    source: LimitSource
+
+
+def memory_limit(setting: str, container: int | None = None) -> MemoryLimit:
+    """The limit by the setting ``memory``, or else by the container (bytes; None where it has no limit).
+
+    Raises ``ConfigError`` for a setting that is no size.
+    """
+    if setting == NO_LIMIT:
+        return MemoryLimit(None, "none")
+    if setting:
+        return MemoryLimit(parse_bytes("memory", setting), "setting")
+    return MemoryLimit(container, "container" if container else "none")
 
 
 @dataclass(frozen=True)
@@ -54,22 +78,30 @@ class Budget:
         return max(0, self.memory - self.base - models - self.waiting)
 
 
-def share(memory: int, resident: int, models: int, max_waiting: int) -> Budget:
-    """``resident``: of the process once its first ``models`` bytes of models are loaded; ``max_waiting``: the setting.
+def share(limit: MemoryLimit, resident: int, models: int, max_waiting: int) -> Budget | None:
+    """The shares of ``limit``; None where there is no limit.
 
-    Raises ``ConfigError`` where so little is left that no photograph would fit.
+    ``resident``: bytes of the process once its first ``models`` bytes of models are loaded; ``max_waiting``: the
+    setting. Raises ``ConfigError`` where so little is left that no photograph would fit.
     """
-    base = max(0, resident - models)
-    waiting = min(max_waiting, int(memory * FOR_WAITING))
-    budget = Budget(memory, base, max(models, int((memory - base - waiting) * FOR_MODELS)), waiting)
-    if budget.work(models) < LEAST_FOR_WORK:
-        least = base + models + LEAST_FOR_WORK
+    if limit.bytes is None:
+        return None
+    memory, base = limit.bytes, max(0, resident - models)
+    least_waiting = min(max_waiting, MIN_WAITING_BYTES)
+    least = base + models + least_waiting + MIN_WORK_BYTES
+    if memory < least:
+        whose = "The container's memory limit" if limit.source == "container" else "memory"
+        cure = f"Give at least {-(-least // MIB)} MiB, or load fewer or smaller models"
         raise ConfigError(
-            f"memory is {memory // MIB} MiB; the process with its models takes {resident // MIB} MiB of it.",
-            f"Give at least {int(least / (1 - FOR_WAITING)) // MIB + 1} MiB, or load fewer or smaller models.",
+            f"{whose} is {memory // MIB} MiB; the process with its models takes {resident // MIB} MiB of it.",
+            f"{cure}, or serve without a limit (--memory none)." if limit.source == "container" else f"{cure}.",
         )
+    waiting = max(least_waiting, min(max_waiting, int(memory * WAITING_SHARE), memory - base - models - MIN_WORK_BYTES))
+    budget = Budget(memory, base, max(models, int((memory - base - waiting) * MODELS_SHARE)), waiting)
     log.info(
-        "memory: %d MiB, of these %d for the process, up to %d for models, %d for waiting pictures, %d for work now",
-        *(part // MIB for part in (memory, base, budget.models, waiting, budget.work(models))),
+        "memory: %d MiB%s, of these %d for the process, up to %d for models, %d for waiting pictures, %d for work now",
+        memory // MIB,
+        " (the container's limit; --memory none switches it off)" if limit.source == "container" else "",
+        *(part // MIB for part in (base, budget.models, waiting, budget.work(models))),
     )
     return budget

@@ -10,12 +10,14 @@ from maskery.serving.telemetry.status import Device, ModelStatus, Queue, Status,
 
 def overview(service: InferenceService, held_bytes: int = 0) -> Status:
     """The status now. ``held_bytes``: of callers' pictures. On the event loop only: the queues are the loop's."""
+    budget, limit = service.budget, service.memory_limit
+    models_bytes = budget.models if budget else None
     return Status(
         version=__version__,
         uptime_seconds=round(time.monotonic() - service.began, 1),
         ready=service.pool.ready,
         models=tuple(_model(service, pooled) for pooled in service.pool.views()),
-        memory=memory_now(service.budget.memory if service.budget else None, held_bytes),
+        memory=memory_now(models_bytes, held_bytes, limit.bytes, limit.source),
         limits=limits(service.settings),
     )
 

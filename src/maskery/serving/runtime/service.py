@@ -17,13 +17,13 @@ from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest
 from maskery.core.picture import decode
 from maskery.core.process_memory import give_back, resident_bytes
-from maskery.core.settings import Settings, parse_bytes
+from maskery.core.settings import Settings
 from maskery.inference.pipeline import Model, RunOptions
 from maskery.serving.http import request_log
 from maskery.serving.http.request_log import RequestLog
 from maskery.serving.remote.fetch import Fetcher
 from maskery.serving.runtime.executor import Executor, ThreadExecutor
-from maskery.serving.runtime.memory_budget import TOGETHER, Budget, share
+from maskery.serving.runtime.memory_budget import UNLIMITED_WORK_BYTES, Budget, MemoryLimit, memory_limit, share
 from maskery.serving.runtime.model_pool import ModelPool, PooledModel
 from maskery.serving.runtime.request import InferenceJob, SegmentRequest, Writers, as_stored
 from maskery.serving.runtime.scheduler import JobResult, QueueTerms, Scheduler
@@ -60,10 +60,12 @@ class InferenceService:
             self._submit,
             settings.concurrency,
             settings.max_queue,
-            TOGETHER,
+            UNLIMITED_WORK_BYTES,
             lambda pending: self.pool.batch_of(pending.job.model),
         )
+        self.memory_limit = memory_limit(settings.memory)
         self.budget: Budget | None = None
+        self._loaded = False
         self.fetcher = fetcher or Fetcher(settings).fetch
         self._headers = anyio.CapacityLimiter(4)
         self._job_ids = itertools.count(1)
@@ -146,16 +148,23 @@ class InferenceService:
         finally:
             request_log.current().fetch_ms += (time.perf_counter() - started) * 1000
 
-    def load_all(self) -> None:
-        """Load the models of the settings and share the memory. Raises the first error; ``ConfigError``."""
+    def load_all(self, limit: MemoryLimit | None = None) -> None:
+        """Load the models of the settings and share the memory; without effect where that is done.
+
+        ``limit``: what the process may take, for its owner to say; None = by the settings alone. Raises the first
+        error; ``ConfigError`` where the memory does not suffice.
+        """
+        if self._loaded:
+            return
+        self.memory_limit = limit or self.memory_limit
         self.pool.load_all()
-        if self.settings.memory and self.budget is None:
+        if self.memory_limit.bytes is not None:
             give_back()
-            memory = parse_bytes("memory", self.settings.memory)
-            models = self.pool.loaded_bytes
-            self.budget = share(memory, resident_bytes(), models, self.settings.max_waiting_bytes)
-            self.pool.budget = self.budget.models
-            self._share_work()
+        loaded = self.pool.loaded_bytes
+        self.budget = share(self.memory_limit, resident_bytes(), loaded, self.settings.max_waiting_bytes)
+        self.pool.budget = self.budget.models if self.budget else None
+        self._share_work()
+        self._loaded = True
 
     def close(self) -> None:
         """Take no more work; what runs may end."""

@@ -22,6 +22,12 @@ LIMITS = (
     *("max_connections", "rate_limit", "timeout", "idle_unload"),
 )
 
+PER_PROCESS = ("concurrency", "max_queue", "max_waiting_bytes", "max_connections", "rate_limit", "memory")
+"""Settings that each server process counts for itself."""
+
+LimitSource = Literal["setting", "container", "none"]
+"""What limits the memory of the process."""
+
 KEPT_RUNS = 256
 
 
@@ -106,19 +112,22 @@ class ModelStatus:
 class Memory:
     """Resident memory of the process now and at most.
 
-    ``budget_bytes``: what loaded models may take together, None = no budget is set. ``held_bytes``: pictures of all
-    callers that wait or are at work.
+    ``budget_bytes``: what loaded models may take together, None without a limit. ``held_bytes``: pictures of all
+    callers that wait or are at work. ``limit_bytes``: what the process may take, None = no limit; ``limit_source``:
+    where that was set.
     """
 
     rss_bytes: int
     peak_bytes: int
     budget_bytes: int | None = None
     held_bytes: int = 0
+    limit_bytes: int | None = None
+    limit_source: LimitSource = "none"
 
 
 @dataclass(frozen=True)
 class Status:
-    """The whole service."""
+    """The whole service. ``limits``: settings by name, of which ``limits_per_process`` hold for one process each."""
 
     version: str
     uptime_seconds: float
@@ -126,6 +135,7 @@ class Status:
     models: tuple[ModelStatus, ...]
     memory: Memory
     limits: dict[str, float | str]
+    limits_per_process: tuple[str, ...] = PER_PROCESS
 
 
 class RunClock:
@@ -153,9 +163,14 @@ def _percentile(ordered: list[float], percent: int) -> float:
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] if ordered else 0.0
 
 
-def memory_now(budget_bytes: int | None = None, held_bytes: int = 0) -> Memory:
+def memory_now(
+    budget_bytes: int | None = None,
+    held_bytes: int = 0,
+    limit_bytes: int | None = None,
+    limit_source: LimitSource = "none",
+) -> Memory:
     """The process's is read from /proc; zeros where there is none."""
-    return Memory(resident_bytes(), peak_bytes(), budget_bytes, held_bytes)
+    return Memory(resident_bytes(), peak_bytes(), budget_bytes, held_bytes, limit_bytes, limit_source)
 
 
 def limits(settings: Settings) -> dict[str, float | str]:

@@ -50,14 +50,15 @@ function render(status) {
     tile("Pictures held", bytes(status.memory.held_bytes)),
     tile("Memory now", bytes(status.memory.rss_bytes)),
     tile("Memory at most", bytes(status.memory.peak_bytes)),
-    tile("Memory limit", status.memory.budget_bytes === null ? "none" : bytes(status.memory.budget_bytes)));
+    tile("Memory limit", status.memory.limit_bytes === null ? "none"
+      : `${bytes(status.memory.limit_bytes)}${status.memory.limit_source === "container" ? " (container)" : ""}`));
   byId("models").replaceChildren(...status.models.map(modelRow));
   byId("waiting").replaceChildren(...waiting.map(waitingRow));
   show(byId("nobody"), !waiting.length);
   show(byId("queue"), waiting.length);
   byId("limits").replaceChildren(...Object.entries(status.limits).map(([name, value]) => {
     const [words, format] = LIMITS[name] ?? [name, String];
-    return tile(words, format(value));
+    return tile(status.limits_per_process.includes(name) ? `${words} (each process)` : words, format(value));
   }));
 }
 
