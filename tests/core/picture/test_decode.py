@@ -2,6 +2,7 @@
 
 import functools
 import io
+import pickle
 import struct
 import threading
 import zlib
@@ -19,6 +20,7 @@ from maskery.core.arrays import Pixels
 from maskery.core.errors import BadRequest, InputError, PictureError, TooLarge, UnsupportedPicture
 from maskery.core.picture import decode
 from maskery.core.picture.decode import Picture, Source
+from maskery.inference.planning.header import facts_of
 
 HEIGHT, WIDTH = 20, 33
 
@@ -622,3 +624,28 @@ def test_pixels_are_pillows_own_where_nothing_is_to_be_done(data: Source, kind: 
     pixels = picture.pixels()
     assert isinstance(pixels, kind)
     np.testing.assert_array_equal(np.asarray(pixels), picture.rgb())
+
+
+def test_the_header_of_a_file_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened_files = 0
+    original = decode.open_lazily
+
+    def counted(data: bytes) -> Image.Image:
+        nonlocal opened_files
+        opened_files += 1
+        return original(data)
+
+    monkeypatch.setattr(decode, "open_lazily", counted)
+    picture = opened(saved(photo().convert("P"), "PNG"))
+    assert (picture.header.mode, picture.header.transparent, picture.header.why_whole) == ("P", False, "")
+    facts_of(picture)
+    assert opened_files == 1
+
+
+@pytest.mark.parametrize("kind", ["file", "PIL", "array"])
+def test_a_picture_pickles(kind: str) -> None:
+    sources = {"file": saved(photo(), "PNG"), "PIL": photo(), "array": np.asarray(photo())}
+    picture = opened(sources[kind])
+    again = pickle.loads(pickle.dumps(picture))
+    assert again == picture
+    np.testing.assert_array_equal(again.rgb(), picture.rgb())

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from maskery.core.errors import MissingExtra, PictureError
-from maskery.core.picture import stream
+from maskery.core.picture import headers, stream
 from maskery.core.picture.decode import Picture, open_picture
 from tests.material import encoded, photo
 
@@ -61,7 +61,7 @@ FILES = {
 def test_the_rows_are_those_of_the_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "BAND_BYTES", 1 << 15)
     picture = opened(FILES[name])
-    assert stream.why_whole(picture) == ""
+    assert picture.header.why_whole == ""
     bands = list(stream.rows(picture))
     assert len(bands) > 5
     assert all(band.dtype == np.uint8 for band in bands)
@@ -107,19 +107,19 @@ def test_rows_come_as_they_are_stored() -> None:
     ],
 )
 def test_what_is_decoded_as_a_whole_is_said(data: bytes, reason: str) -> None:
-    assert reason in stream.why_whole(opened(data))
+    assert reason in opened(data).header.why_whole
 
 
 def test_an_interlaced_png_is_decoded_as_a_whole() -> None:
     vips = pytest.importorskip("pyvips")
     image = vips.Image.new_from_array(photo("astronaut"))
-    assert "interlaced" in stream.why_whole(opened(image.pngsave_buffer(interlace=True)))
+    assert "interlaced" in opened(image.pngsave_buffer(interlace=True)).header.why_whole
 
 
 def test_a_tiff_of_one_large_strip_is_decoded_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "STRIP_BYTES_AT_MOST", 10_000)
+    monkeypatch.setattr(headers, "STRIP_BYTES_AT_MOST", 10_000)
     data = saved(ASTRONAUT, "TIFF", tiffinfo={278: 301})
-    assert "few large strips" in stream.why_whole(opened(data))
+    assert "few large strips" in opened(data).header.why_whole
 
 
 def _cut_off() -> Iterator[bytes]:

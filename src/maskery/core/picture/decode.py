@@ -25,8 +25,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from maskery.core.arrays import Array
 from maskery.core.errors import BadRequest, MaskeryError, PictureError, TooLarge, UnsupportedPicture
-from maskery.core.picture.headers import SAVE_AGAIN, check_pixels, check_structure, png_chunk
+from maskery.core.picture.headers import (
+    NO_HEADER,
+    SAVE_AGAIN,
+    Header,
+    check_pixels,
+    check_structure,
+    png_chunk,
+    read_header,
+)
+from maskery.core.picture.orientation import turned_wh
 
 Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Image.Image | np.ndarray
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # Pillow's JPEG reader opens MPO too
@@ -58,23 +68,23 @@ _TURNS = {  # EXIF orientation -> how Pillow turns a picture upright
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A picture whose header was read and accepted; its pixels are decoded by ``rgb``, anew at each call.
+    """A picture whose header was read and accepted; its pixels are decoded by ``rgb``, anew at each call. It pickles.
 
-    ``size_wh``: (width, height) in pixels, upright. ``orientation``: the EXIF tag 1..8 that ``rgb`` applies, 1 = none.
-    ``format``: "JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PIL" or "array".
+    Attributes:
+        size_wh: (width, height) in pixels, upright.
+        orientation: The EXIF tag 1..8 that ``rgb`` applies, 1 = none.
+        format: "JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PIL" or "array".
+        source: What it was opened from: the bytes of a file, a PIL image or an array. Not to be changed.
+        header: What the file's header says of the pixels.
     """
 
     size_wh: tuple[int, int]
     orientation: int
     format: str
-    _source: bytes | Image.Image | NDArray[np.generic] = field(repr=False, compare=False)
-
-    @property
-    def source(self) -> bytes | Image.Image | NDArray[np.generic]:
-        """What it was opened from: the bytes of a file, a PIL image or an array. Not to be changed."""
-        return self._source
+    source: bytes | Image.Image | Array = field(repr=False, compare=False)
+    header: Header = NO_HEADER
 
     def rgb(self, at_least_wh: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """The upright picture, (H, W, 3) uint8, C-contiguous, RGB; alpha is laid over white.
@@ -90,11 +100,11 @@ class Picture:
     def pixels(self, at_least_wh: tuple[int, int] | None = None) -> NDArray[np.uint8] | Image.Image:
         """What ``rgb`` gives, or Pillow's image of it (mode RGB, not to be written to) where that saves a copy."""
         with decoder_errors():
-            if isinstance(self._source, np.ndarray):
-                return array_rgb(self._source)
-            if isinstance(self._source, Image.Image):
-                return _upright(self._source, self.orientation)
-            with open_lazily(self._source) as image:
+            if isinstance(self.source, np.ndarray):
+                return array_rgb(self.source)
+            if isinstance(self.source, Image.Image):
+                return _upright(self.source, self.orientation)
+            with open_lazily(self.source) as image:
                 return self._decode(image, at_least_wh)
 
     def _decode(self, image: Image.Image, at_least_wh: tuple[int, int] | None) -> NDArray[np.uint8] | Image.Image:
@@ -130,8 +140,10 @@ def open_picture(source: Source, *, max_bytes: int, max_pixels: int) -> Picture:
             _check_mode(image)
             _check_tiles(image)
             orientation, size_wh, kind = _orientation(image, data), image.size, image.format or ""
+            header = read_header(image, data)
     lies = orientation >= 5 and kind != "TIFF"
-    return Picture(size_wh[::-1] if lies else size_wh, orientation, kind, data)
+    upright_wh = size_wh[::-1] if lies else size_wh
+    return Picture(size_wh=upright_wh, orientation=orientation, format=kind, source=data, header=header)
 
 
 def trust_own_pixel_limit() -> None:
@@ -257,7 +269,7 @@ def _from_pil(image: Image.Image, max_pixels: int) -> Picture:
         _check_mode(image)
         image.load()  # here, so that threads that share the Picture only read; a TIFF turns itself upright by this
         orientation = _orientation(image, b"")
-    return Picture(image.size[::-1] if orientation >= 5 else image.size, orientation, "PIL", image)
+    return Picture(size_wh=turned_wh(image.size, orientation), orientation=orientation, format="PIL", source=image)
 
 
 def _from_array(array: NDArray[np.generic], max_pixels: int) -> Picture:
@@ -269,7 +281,7 @@ def _from_array(array: NDArray[np.generic], max_pixels: int) -> Picture:
         raise BadRequest(f"The array has shape {array.shape}, which is no picture.", cure)
     size_wh = (array.shape[1], array.shape[0])
     check_pixels(size_wh, max_pixels)
-    return Picture(size_wh, 1, "array", array)
+    return Picture(size_wh=size_wh, orientation=1, format="array", source=array)
 
 
 def _bands(width: int, height: int) -> Iterator[tuple[int, int]]:

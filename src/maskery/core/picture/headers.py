@@ -1,4 +1,5 @@
-"""What a picture file is built of, read without a decoder: sizes and blocks that must be known before Pillow opens it.
+"""What a picture file is built of, read without a decoder: sizes and blocks that must be known before Pillow opens it,
+and what Pillow's lazy image says of the pixels.
 
 Pillow allocates, or loops for seconds, by what a hostile file claims: a first GIF frame of 65535 x 65535 pixels in 37
 bytes, a WebP canvas, millions of PNG chunks or JPEG segments.
@@ -7,6 +8,9 @@ bytes, a WebP canvas, millions of PNG chunks or JPEG segments.
 import io
 import re
 import struct
+from dataclasses import dataclass
+
+from PIL import ExifTags, Image
 
 from maskery.core.errors import PictureError, TooLarge
 
@@ -14,6 +18,51 @@ BLOCKS_AT_MOST = 100_000  # PNG chunks, GIF blocks, JPEG segments: real files ha
 SCANS_AT_MOST = 100  # of a progressive JPEG; real ones have about ten
 SAVE_AGAIN = "Open it in a viewer and save it again, or send it again if the transfer was cut off."
 _JPEG_MARKER = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]")  # but not those that restart a scan: they belong to its data
+
+
+ROW_BY_ROW = ("JPEG", "MPO", "PNG", "TIFF")
+STRIP_BYTES_AT_MOST = 1 << 26  # of a TIFF's strip or row of tiles, which is decoded as one
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file's header says of its pixels beside size and orientation.
+
+    ``mode``: Pillow's, empty for a picture that is no file. ``transparent``: whether one colour is. ``why_whole``: why
+    it cannot be read row by row; empty where it can, given the extra ``huge``.
+    """
+
+    mode: str = ""
+    transparent: bool = False
+    why_whole: str = ""
+
+
+NO_HEADER = Header()
+
+
+def read_header(image: Image.Image, data: bytes) -> Header:
+    """From Pillow's lazy ``image`` of the file ``data``; raises whatever Pillow does for damaged tags."""
+    return Header(image.mode, "transparency" in image.info, _why_whole(image, data))
+
+
+def _why_whole(image: Image.Image, data: bytes) -> str:
+    if image.format not in ROW_BY_ROW:
+        return f"{image.format} files are decoded as a whole"
+    if image.format == "PNG" and data[28] != 0:
+        return "an interlaced PNG is decoded as a whole"
+    return _why_whole_tiff(image) if image.format == "TIFF" else ""
+
+
+def _why_whole_tiff(image: Image.Image) -> str:
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    if image.mode not in ("L", "RGB") or set(tags.get(ExifTags.Base.BitsPerSample, (1,))) != {8}:
+        return f"a TIFF of mode {image.mode} is decoded as a whole"
+    if tags.get(ExifTags.Base.PhotometricInterpretation) not in (1, 2) or tags.get(ExifTags.Base.Orientation, 1) != 1:
+        return "a TIFF that is turned, inverted or has YCbCr pixels is decoded as a whole"
+    rows_at_once = tags.get(ExifTags.Base.TileLength) or tags.get(ExifTags.Base.RowsPerStrip, image.height)
+    if min(rows_at_once, image.height) * image.width * len(image.getbands()) > STRIP_BYTES_AT_MOST:
+        return "a TIFF of few large strips is decoded as a whole"
+    return ""
 
 
 def check_pixels(size_wh: tuple[int, int], max_pixels: int) -> None:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image
 
 from maskery.core.errors import MissingExtra
-from maskery.core.picture.decode import Picture, array_rgb, decoder_errors, flat, open_lazily
+from maskery.core.picture.decode import Picture, array_rgb, decoder_errors, flat
 from maskery.core.picture.orientation import turned_wh
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 BAND_BYTES = 1 << 20
 FIXED_BYTES = 12 << 20  # of libvips itself, when it is first used
 COLUMN_BYTES = 7_500  # of the rows that libvips keeps, a pixel of the width
-STRIP_BYTES_AT_MOST = 1 << 26  # of a TIFF's strip or row of tiles, which is decoded as one
 
 _LOADERS = {"JPEG": "jpegload_source", "MPO": "jpegload_source", "PNG": "pngload_source", "TIFF": "tiffload_source"}
 _CLASSES = ("VipsForeignLoadJpeg", "VipsForeignLoadPng", "VipsForeignLoadTiff")
@@ -34,19 +33,6 @@ _CLASSES = ("VipsForeignLoadJpeg", "VipsForeignLoadPng", "VipsForeignLoadTiff")
 def stored_wh(picture: Picture) -> tuple[int, int]:
     """(width, height) in pixels before the EXIF orientation is applied."""
     return turned_wh(picture.size_wh, picture.orientation)
-
-
-def why_whole(picture: Picture) -> str:
-    """Why the picture cannot be read row by row; empty where it can, given the extra ``huge``."""
-    if not isinstance(picture.source, bytes):
-        return ""
-    if picture.format not in _LOADERS:
-        return f"{picture.format} files are decoded as a whole"
-    if picture.format == "PNG" and picture.source[28] != 0:
-        return "an interlaced PNG is decoded as a whole"
-    if picture.format == "TIFF":
-        return _why_whole_tiff(picture)
-    return ""
 
 
 def available() -> bool:
@@ -66,8 +52,8 @@ def held_bytes(format: str, width: int) -> float:
 def rows(picture: Picture, reduce: int = 1) -> Iterator[NDArray[np.uint8]]:
     """Bands (h, W, 3) uint8 RGB of the stored picture, from top to bottom; alpha is laid over white.
 
-    ``reduce``: 1, or 2, 4, 8 for a JPEG at that part of its size, rounded down. ``why_whole`` must have
-    no reason. Raises ``PictureError`` where the file is damaged, ``MissingExtra`` where libvips is not there.
+    ``reduce``: 1, or 2, 4, 8 for a JPEG at that part of its size, rounded down. The header's ``why_whole`` must
+    be empty. Raises ``PictureError`` where the file is damaged, ``MissingExtra`` where libvips is not there.
     """
     if not isinstance(picture.source, bytes):
         return _rows_in_memory(picture.source)
@@ -120,23 +106,6 @@ def _rgb(pixels: Any, image: "pyvips.Image", height: int) -> NDArray[np.uint8]:
     mode = "CMYK" if image.interpretation == "cmyk" else {1: "L", 2: "LA", 4: "RGBA"}[image.bands]
     band = Image.fromarray(np.ascontiguousarray(values[..., 0] if image.bands == 1 else values), mode)
     return np.asarray(flat(band))
-
-
-def _why_whole_tiff(picture: Picture) -> str:
-    assert isinstance(picture.source, bytes)
-    with decoder_errors(), open_lazily(picture.source) as image:
-        tags = image.tag_v2  # type: ignore[attr-defined]
-        if image.mode not in ("L", "RGB") or set(tags.get(ExifTags.Base.BitsPerSample, (1,))) != {8}:
-            return f"a TIFF of mode {image.mode} is decoded as a whole"
-        if (
-            tags.get(ExifTags.Base.PhotometricInterpretation) not in (1, 2)
-            or tags.get(ExifTags.Base.Orientation, 1) != 1
-        ):
-            return "a TIFF that is turned, inverted or has YCbCr pixels is decoded as a whole"
-        rows_at_once = tags.get(ExifTags.Base.TileLength) or tags.get(ExifTags.Base.RowsPerStrip, image.height)
-        if min(rows_at_once, image.height) * image.width * len(image.getbands()) > STRIP_BYTES_AT_MOST:
-            return "a TIFF of few large strips is decoded as a whole"
-    return ""
 
 
 @cache

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from maskery.core.picture import stream
-from maskery.core.picture.decode import Picture, decoder_errors, open_lazily
+from maskery.core.picture.decode import Picture
 from maskery.core.picture.headers import jpeg_coefficient_bytes
 from maskery.core.picture.orientation import turned_wh
 
@@ -68,12 +68,10 @@ class PictureFacts:
 
 
 def facts_of(picture: Picture) -> PictureFacts:
-    """Read from the header only. Raises ``PictureError`` where that is damaged."""
+    """From what ``open_picture`` read of the header; nothing is opened again."""
     source, orientation = picture.source, picture.orientation
     if not isinstance(source, bytes):
         return PictureFacts(picture.size_wh, orientation, picture.format, 0, 0, 0, 3.0, True, "")
-    with decoder_errors(), open_lazily(source) as image:
-        mode, key = image.mode, "transparency" in image.info
     jpeg = picture.format in ("JPEG", "MPO")
     return PictureFacts(
         size_wh=picture.size_wh,
@@ -81,8 +79,8 @@ def facts_of(picture: Picture) -> PictureFacts:
         format=picture.format,
         source_bytes=len(source),
         always_bytes=jpeg_coefficient_bytes(source) if jpeg else 0,
-        pillow=_NARROW.get(mode, 4),
+        pillow=_NARROW.get(picture.header.mode, 4),
         beside=_BESIDE.get(picture.format, 0.0),
-        copied=mode != "RGB" or orientation != 1 or key,
-        why_whole=stream.why_whole(picture),
+        copied=picture.header.mode != "RGB" or orientation != 1 or picture.header.transparent,
+        why_whole=picture.header.why_whole,
     )
