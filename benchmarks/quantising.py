@@ -8,8 +8,8 @@ from benchmarks.report import Check, Section, Table
 from benchmarks.rounds import FULL, Plan
 from maskery.core.card import ModelCard
 from maskery.core.settings import load_settings
-from maskery.models.quantisation.quantise import quantise
-from maskery.models.quantisation.request import AUTO, QuantiseRequest
+from maskery.models.quantisation.quantise_request import AUTO, QuantiseRequest
+from maskery.models.quantisation.search import quantise
 from maskery.models.store import Store
 
 TITLE = "int8"

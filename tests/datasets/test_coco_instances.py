@@ -10,7 +10,7 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from maskery.core.errors import DataError
-from maskery.datasets.base import IGNORE
+from maskery.core.labels import IGNORE
 from maskery.datasets.formats import describe, open_dataset
 from maskery.datasets.shapes import decompressed, polygons_mask, runs_mask
 

@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from maskery.core.errors import DataError
-from maskery.core.labels import VOC
-from maskery.datasets.base import IGNORE
+from maskery.core.labels import IGNORE, VOC
 from maskery.datasets.formats import describe, open_dataset, recognise
 
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import ExifTags, Image
 
 from maskery.core.errors import DataError
-from maskery.core.labels import CAMVID, VOC
-from maskery.datasets.base import IGNORE, read_rgb
+from maskery.core.labels import CAMVID, IGNORE, VOC
+from maskery.datasets.base import read_rgb
 from maskery.datasets.formats import describe, open_dataset, recognise
 from tests.material import shared
 

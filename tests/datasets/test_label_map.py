@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from maskery.core.errors import DataError
-from maskery.core.labels import CAMVID, CELEBAMASK, CITYSCAPES, VOC
-from maskery.datasets.base import IGNORE, same_name
+from maskery.core.labels import CAMVID, CELEBAMASK, CITYSCAPES, IGNORE, VOC, same_name
 from maskery.datasets.label_map import LabelMap, match, parse_overrides
 
 

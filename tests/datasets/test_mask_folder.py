@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from maskery.core.errors import DataError
-from maskery.datasets.base import IGNORE
+from maskery.core.labels import IGNORE
 from maskery.datasets.formats import describe, open_dataset
 
 BINARY = """

@@ -7,8 +7,7 @@ import pytest
 from PIL import Image
 
 from maskery.core.errors import DataError
-from maskery.core.labels import CAMVID, CITYSCAPES, PALETTES, VOC, voc_palette
-from maskery.datasets.base import IGNORE
+from maskery.core.labels import CAMVID, CITYSCAPES, IGNORE, PALETTES, VOC, voc_palette
 from maskery.datasets.cityscapes import IDS
 from maskery.datasets.formats import describe, open_dataset
 

@@ -8,8 +8,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+from maskery.core.labels import IGNORE
 from maskery.evaluation.boundary_f import NOWHERE, BoundaryF, boundary_f, dilated, tolerance_of, without_thin_gaps
-from maskery.evaluation.confusion import IGNORE
 
 MAPS = hnp.arrays(
     np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12), elements=st.integers(0, 3)

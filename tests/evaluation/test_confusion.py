@@ -6,7 +6,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score, jaccard_score
 
-from maskery.evaluation.confusion import IGNORE, Confusion, mean_iou, picture_iou, quality
+from maskery.core.labels import IGNORE
+from maskery.evaluation.confusion import Confusion, mean_iou, picture_iou, quality
 
 IDS = st.sampled_from([0, 1, 2, 3, IGNORE])
 MAPS = hnp.arrays(np.uint8, (2, 6, 7), elements=IDS)

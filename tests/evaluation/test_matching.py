@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from maskery.core.errors import DataError
-from maskery.core.labels import CITYSCAPES, VOC
+from maskery.core.labels import CITYSCAPES, IGNORE, VOC
 from maskery.datasets.label_map import REST
-from maskery.evaluation.confusion import IGNORE
 from maskery.evaluation.matching import pair, same_classes
 
 CAMVID = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist")

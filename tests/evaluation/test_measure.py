@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from maskery.core.errors import BadRequest, DataError
-from maskery.evaluation.confusion import IGNORE, ClassificationScores, SegmentationScores
+from maskery.core.labels import IGNORE
+from maskery.evaluation.confusion import ClassificationScores, SegmentationScores
 from maskery.evaluation.measure import measure
-from maskery.evaluation.options import EvaluationOptions
+from maskery.evaluation.measurement import EvaluationOptions
 from maskery.evaluation.report.evaluation_page import report
 from tests.toys import STEP, add, reds
 

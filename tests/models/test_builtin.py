@@ -15,7 +15,7 @@ from maskery.core.card import CARD_NAME
 from maskery.core.labels import VOC
 from maskery.core.picture import decode
 from maskery.evaluation.measure import measure
-from maskery.evaluation.options import EvaluationOptions
+from maskery.evaluation.measurement import EvaluationOptions
 from maskery.models.card_toml import load_card
 from maskery.models.catalog import builtin
 from maskery.serving.runtime.model_pool import check

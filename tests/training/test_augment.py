@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from maskery.datasets.base import IGNORE
+from maskery.core.labels import IGNORE
 from maskery.training import augment
 from maskery.training.augment import PAD_GREY
 from maskery.training.recipe import Data, TrainingSource, load_recipe

@@ -16,10 +16,10 @@ from maskery.core.errors import ConfigError, MaskeryError, TrainingError
 from maskery.models.card_toml import load_card
 from maskery.training import checkpoint
 from maskery.training.checkpoint import CHECKPOINT_NAME, RECIPE_NAME, open_folder
-from maskery.training.export import export_onnx
 from maskery.training.loop import TrainingRun
 from maskery.training.networks.base import Net
 from maskery.training.networks.build import build_network
+from maskery.training.onnx_export import export_onnx
 from maskery.training.recipe import load_recipe
 from maskery.training.run_export import whole_folder
 

@@ -23,7 +23,7 @@ def test_crops_grow_over_the_schedule_and_epochs_added_behind_it_change_nothing_
     for hold in (0, 2):
         wanted = grown(recipe, tmp_path, hold)
         job = open_job(wanted, Path(wanted.data.root))
-        sides.append([epoch.side for epoch in plan(wanted, job)])
+        sides.append([epoch.side for epoch in plan(wanted, job.stream)])
         job.stream.start_epoch(1)
         image, mask = job.stream[0]
         assert (image.shape, mask.shape) == ((3, 96, 96), (48, 48))

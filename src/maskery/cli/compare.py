@@ -10,7 +10,7 @@ from maskery.cli.output import bar, columns, data_options, json_text, names, ove
 from maskery.core.errors import BadRequest
 
 if TYPE_CHECKING:
-    from maskery.evaluation.compare import Comparison
+    from maskery.evaluation.measurement import Comparison
 
 WEIGHED = 8  # pictures that each model is run on to see what memory it takes
 
@@ -47,8 +47,8 @@ def compare(
         raise BadRequest("There must be pictures or --data, not both.", "maskery compare A B photos/, for example.")
     from maskery.cli.segment import expand
     from maskery.core.settings import load_settings
-    from maskery.evaluation import compare
-    from maskery.evaluation.options import EvaluationOptions
+    from maskery.evaluation import comparison
+    from maskery.evaluation.measurement import EvaluationOptions
     from maskery.evaluation.report.comparison_page import sheet as page_of
     from maskery.models.memory_use import measure_memory
     from maskery.models.segmenter import open_segmenter
@@ -57,10 +57,10 @@ def compare(
     one, other = (open_segmenter(name, load_settings()).model for name in (a, b))
     with bar("comparing") as progress:
         if data:
-            found = compare.compare_on_data(one, other, data, split, terms, progress)
+            found = comparison.compare_on_data(one, other, data, split, terms, progress)
         else:
             paths = [job.source for job in expand(pictures)][:limit]
-            found = compare.compare_pictures(one, other, paths, max_side, progress)
+            found = comparison.compare_pictures(one, other, paths, max_side, progress)
     weighed = found.pictures[:WEIGHED]
     found = replace(found, weights=(measure_memory(a, weighed), measure_memory(b, weighed)))
     say(found.pairing.told)

@@ -39,7 +39,7 @@ def evaluate(
     """
     from maskery.core.settings import load_settings
     from maskery.evaluation.measure import measure
-    from maskery.evaluation.options import EvaluationOptions
+    from maskery.evaluation.measurement import EvaluationOptions
     from maskery.evaluation.report.evaluation_page import report as page_of
     from maskery.models.segmenter import open_segmenter
 

@@ -138,7 +138,7 @@ def _stored(found: "ImportSource", half: bool, replace: bool) -> Path:
 
 
 def _exported(found: "ImportSource", folder: Path, half: bool) -> ModelCard:
-    from maskery.models.importers.run import bring
+    from maskery.models.importers.onnx_file import bring
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

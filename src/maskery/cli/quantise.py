@@ -68,8 +68,8 @@ def quantise(
     if find_spec("onnx") is None:
         raise MissingExtra("Quantising needs the package onnx.", "Run: pip install 'maskery[quantise]'")
     from maskery.core.settings import load_settings
-    from maskery.models.quantisation.quantise import quantise as make
-    from maskery.models.quantisation.request import AUTO, QuantiseRequest, Reporter
+    from maskery.models.quantisation.quantise_request import AUTO, QuantiseRequest, Reporter
+    from maskery.models.quantisation.search import quantise as make
     from maskery.models.store import Store
 
     settings = load_settings()

@@ -1,9 +1,13 @@
 """Named label sets and palettes that several models and data sets share."""
 
+import re
 from collections.abc import Sequence
 from functools import cache
 
 Colour = tuple[int, int, int]
+
+IGNORE = 255
+"""The value of mask pixels that have no class: they are neither learnt from nor measured."""
 
 VOC = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -43,6 +47,13 @@ SYNONYMS = {
     "human": "person",
     "people": "person",
 }
+_COCO_SUFFIX = re.compile(r"(-other)?-(merged|stuff)$")  # of COCO's joined classes: wall-other-merged is wall
+
+
+def same_name(name: str) -> str:
+    """The common spelling of a class name: lower case, spaces, VOC's word where sets differ, without COCO's -merged."""
+    plain = " ".join(_COCO_SUFFIX.sub("", name.strip().lower()).replace("_", " ").replace("-", " ").split())
+    return SYNONYMS.get(plain, plain)
 
 
 @cache

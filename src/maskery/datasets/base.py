@@ -1,6 +1,5 @@
 """What every segmentation data set offers, and the opening of one by its format's name."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from maskery.core.errors import DataError, nearest
-from maskery.core.labels import SYNONYMS
+from maskery.core.labels import IGNORE, same_name
 from maskery.datasets import pictures
 
 T = TypeVar("T")
-IGNORE = 255
-_COCO_SUFFIX = re.compile(r"(-other)?-(merged|stuff)$")  # of COCO's joined classes: wall-other-merged is wall
 
 
 class SegmentationData(Protocol):
@@ -175,9 +172,3 @@ def every_fifth(items: Sequence[T], split: str, root: Path) -> list[T]:
     if split not in ("train", "val"):
         raise DataError(f"{root} has no folder for the split {split!r}.", nearest(split, ("train", "val", "all")))
     return [item for i, item in enumerate(items) if (i % 5 == 4) == (split == "val")]
-
-
-def same_name(name: str) -> str:
-    """The common spelling of a class name: lower case, spaces, VOC's word where sets differ, without COCO's -merged."""
-    plain = " ".join(_COCO_SUFFIX.sub("", name.strip().lower()).replace("_", " ").replace("-", " ").split())
-    return SYNONYMS.get(plain, plain)

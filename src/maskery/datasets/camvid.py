@@ -8,11 +8,9 @@ import re
 from pathlib import Path
 
 from maskery.core.errors import DataError, nearest
-from maskery.core.labels import CAMVID, PALETTES
-from maskery.datasets.base import IGNORE
+from maskery.core.labels import CAMVID, IGNORE, PALETTES
 from maskery.datasets.classes import Classes
-from maskery.datasets.decoding import MaskFiles
-from maskery.datasets.mask_folder import paired
+from maskery.datasets.decoding import MaskFiles, paired
 
 FORM = "SPLIT/*.png with SPLITannot/*.png, or images/SPLIT with masks/SPLIT and CamVid's file names"
 VOID = 11

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from maskery.core.errors import DataError
-from maskery.core.labels import Colour, palette_of
+from maskery.core.labels import IGNORE, Colour, palette_of
 from maskery.datasets import class_folder, pictures
-from maskery.datasets.base import IGNORE, ImageFiles
+from maskery.datasets.base import ImageFiles
 from maskery.datasets.class_folder import ClassFolder
 from maskery.datasets.classes import Classes, numbered
 from maskery.datasets.formats import CLASS_FOLDER, FORMATS, format_name

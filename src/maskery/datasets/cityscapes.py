@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.errors import DataError, nearest
-from maskery.core.labels import CITYSCAPES, PALETTES
-from maskery.datasets.base import IGNORE, Gap, ImageFiles
+from maskery.core.labels import CITYSCAPES, IGNORE, PALETTES
+from maskery.datasets.base import Gap, ImageFiles
 from maskery.datasets.classes import Classes, numbered
 from maskery.datasets.decoding import Decoder
 

@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from maskery.core.errors import DataError, nearest
+from maskery.core.labels import same_name
 from maskery.datasets import pictures
-from maskery.datasets.base import every_fifth, same_name
+from maskery.datasets.base import every_fifth
 
 SPLIT_NAMES = ("train", "val", "valid", "validation", "test")
 FORM = "[SPLIT/]CLASS/NAME.jpg, in a folder, a zip file, or a zip file a split"

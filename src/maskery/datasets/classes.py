@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from maskery.core import toml as strict
 from maskery.core.errors import ConfigError, DataError
-from maskery.core.labels import Colour
-from maskery.datasets.base import IGNORE
+from maskery.core.labels import IGNORE, Colour
 
 UNKNOWN = 254  # in tables: a value of no class
 CLASSES_AT_MOST = UNKNOWN

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from maskery.core.arrays import Mask
 from maskery.core.errors import DataError
-from maskery.datasets.base import IGNORE, Gap, ImageFiles
+from maskery.core.labels import IGNORE
+from maskery.datasets.base import Gap, ImageFiles
 from maskery.datasets.classes import Classes, numbered
 from maskery.datasets.coco_json import (
     Categories,

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.errors import DataError
-from maskery.datasets.base import IGNORE, Gap, ImageFiles
+from maskery.core.labels import IGNORE
+from maskery.datasets.base import Gap, ImageFiles
 from maskery.datasets.classes import Classes, numbered
 from maskery.datasets.coco_json import Categories, Panoptic, Panorama, missing, picture_path, read_json
 from maskery.datasets.pictures import read_mask

@@ -1,4 +1,4 @@
-"""A stored mask -> class ids, by the values and colours of the data set's classes."""
+"""Mask files: each beside its picture, decoded to class ids by the values and colours of the data set's classes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from maskery.core.errors import DataError
-from maskery.datasets.base import IGNORE, Gap, ImageFiles, Pair
+from maskery.core.labels import IGNORE
+from maskery.datasets.base import Gap, ImageFiles, Pair
 from maskery.datasets.classes import UNKNOWN, Classes
-from maskery.datasets.pictures import read_mask, values
+from maskery.datasets.pictures import IMAGE_SUFFIXES, MASK_SUFFIXES, files_in, read_mask, values
 
 
 class Decoder:
@@ -83,6 +84,28 @@ class MaskFiles(ImageFiles):
 
     def _read_mask(self, index: int) -> NDArray[np.uint8]:
         return self._decoder.read(self.masks[index])
+
+
+def paired(images: Path, masks: Path) -> tuple[list[Pair], list[Gap]]:
+    """Pictures and masks of two folders by their names, and what has no partner. Raises ``DataError`` if empty."""
+    pictures = files_in(images, IMAGE_SUFFIXES)
+    found = {path.stem: path for path in reversed(files_in(masks, MASK_SUFFIXES))}
+    if not pictures:
+        raise DataError(f"{images} has no pictures.", f"Put files with one of {', '.join(IMAGE_SUFFIXES)} in it.")
+    stems = {path.stem for path in pictures}
+    gaps = [Gap(path, f"{path} has no mask.", _cure(masks / path.stem)) for path in pictures if path.stem not in found]
+    gaps += [
+        Gap(path, f"{path} has no picture.", f"Add it to {images} or remove the mask.", fatal=False)
+        for stem, path in sorted(found.items())
+        if stem not in stems
+    ]
+    return [Pair(path, found[path.stem]) for path in pictures if path.stem in found], gaps
+
+
+def _cure(mask: Path) -> str:
+    if any(mask.with_name(f"{mask.name}{suffix}").is_file() for suffix in (".jpg", ".jpeg")):
+        return f"Make {mask}.png anew, not from the JPEG beside, which has changed its values."
+    return f"Add {mask}.png or remove the picture."
 
 
 def _code(rgb: NDArray[np.integer]) -> NDArray[np.int32]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.errors import DataError, nearest
-from maskery.datasets.base import IGNORE, same_name
+from maskery.core.labels import IGNORE, same_name
 
 How = Literal["name", "synonym", "kin", "override"]
 REST = "*"  # in overrides: every class of the data set that nothing else leads anywhere

@@ -7,10 +7,9 @@ images/SPLIT + masks/SPLIT, or SPLIT/images + SPLIT/masks, or images + masks wit
 from pathlib import Path
 
 from maskery.core.errors import DataError, nearest
-from maskery.datasets.base import Gap, Pair, every_fifth
+from maskery.datasets.base import every_fifth
 from maskery.datasets.classes import Classes, read_classes
-from maskery.datasets.decoding import MaskFiles
-from maskery.datasets.pictures import IMAGE_SUFFIXES, MASK_SUFFIXES, files_in
+from maskery.datasets.decoding import MaskFiles, paired
 
 FORM = "images/[SPLIT/]*.jpg with masks/[SPLIT/]*.png"
 
@@ -50,28 +49,6 @@ def _folders(root: Path, split: str) -> tuple[Path, Path]:
     if not (root / "images").is_dir():
         raise DataError(f"{root} has no folder images.", f"Expected {FORM}.")
     return root / "images" / (split if below else ""), root / "masks" / (split if below else "")
-
-
-def paired(images: Path, masks: Path) -> tuple[list[Pair], list[Gap]]:
-    """Pictures and masks of two folders by their names, and what has no partner. Raises ``DataError`` if empty."""
-    pictures = files_in(images, IMAGE_SUFFIXES)
-    found = {path.stem: path for path in reversed(files_in(masks, MASK_SUFFIXES))}
-    if not pictures:
-        raise DataError(f"{images} has no pictures.", f"Put files with one of {', '.join(IMAGE_SUFFIXES)} in it.")
-    stems = {path.stem for path in pictures}
-    gaps = [Gap(path, f"{path} has no mask.", _cure(masks / path.stem)) for path in pictures if path.stem not in found]
-    gaps += [
-        Gap(path, f"{path} has no picture.", f"Add it to {images} or remove the mask.", fatal=False)
-        for stem, path in sorted(found.items())
-        if stem not in stems
-    ]
-    return [Pair(path, found[path.stem]) for path in pictures if path.stem in found], gaps
-
-
-def _cure(mask: Path) -> str:
-    if any(mask.with_name(f"{mask.name}{suffix}").is_file() for suffix in (".jpg", ".jpeg")):
-        return f"Make {mask}.png anew, not from the JPEG beside, which has changed its values."
-    return f"Add {mask}.png or remove the picture."
 
 
 def _below(root: Path) -> list[str]:

@@ -6,9 +6,8 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from maskery.core.labels import Colour
+from maskery.core.labels import IGNORE, Colour
 from maskery.core.picture.data_url import jpeg_url
-from maskery.datasets.base import IGNORE
 from maskery.datasets.check import Sample
 from maskery.datasets.report import ClassCount, Report, text
 

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.errors import DataError
+from maskery.core.labels import IGNORE
 from maskery.datasets import pictures
-from maskery.datasets.base import IGNORE, ImageFiles
+from maskery.datasets.base import ImageFiles
 
 
 class Unlabelled(ImageFiles):

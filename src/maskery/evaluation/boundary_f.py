@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.arrays import Ids
-from maskery.evaluation.confusion import IGNORE
+from maskery.core.labels import IGNORE
 
 OF_DIAGONAL = 0.0075
 NOWHERE = 65535

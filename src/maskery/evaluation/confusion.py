@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.arrays import Integers
+from maskery.core.labels import IGNORE
 
-IGNORE = 255
 ENOUGH = 20
 """Pictures from which on a class says something."""
 Scores = dict[str, float | None]

@@ -9,7 +9,7 @@ from maskery.datasets.base import SegmentationData
 from maskery.datasets.class_folder import ClassFolder
 from maskery.datasets.formats import CLASS_FOLDER, DataDescription, describe, open_dataset
 from maskery.evaluation.matching import ClassMatching, pair, pair_folders, same_classes
-from maskery.evaluation.options import EvaluationOptions
+from maskery.evaluation.measurement import EvaluationOptions
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.errors import DataError, nearest
-from maskery.datasets.base import same_name
+from maskery.core.labels import IGNORE, same_name
 from maskery.datasets.label_map import NOTHING, REST, LabelMap, match
-from maskery.evaluation.confusion import IGNORE
 
 BACKGROUND = "background"
 OTHER = "none of these"

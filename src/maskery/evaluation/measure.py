@@ -9,8 +9,7 @@ from maskery.core.picture import decode
 from maskery.core.result.types import ClassificationResult
 from maskery.evaluation.confusion import hits
 from maskery.evaluation.dataset import FolderDataset, open_folders, open_masks
-from maskery.evaluation.measurement import Clock, Measurement, WorstImage
-from maskery.evaluation.options import PLAIN, EvaluationOptions, Progress, silent
+from maskery.evaluation.measurement import PLAIN, Clock, EvaluationOptions, Measurement, Progress, WorstImage, silent
 from maskery.evaluation.segmentation import measure_masks
 from maskery.inference.pipeline import Model, RunOptions
 

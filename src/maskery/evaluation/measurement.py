@@ -1,6 +1,6 @@
-"""What comes out of measuring a model on a data set."""
+"""How a model is measured on a data set, and the results: of one model, and of two on the same pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -11,11 +11,40 @@ import msgspec
 from maskery.core import card as model_card
 from maskery.core.arrays import Integers
 from maskery.core.card import ModelCard
+from maskery.core.labels import same_name
 from maskery.evaluation.confusion import ENOUGH, ClassificationScores, Scores, SegmentationScores, mean_iou
-from maskery.evaluation.matching import OTHER
-from maskery.evaluation.options import EvaluationOptions
+from maskery.evaluation.matching import OTHER, ClassMatching
 
 DIGITS = 5
+
+Progress = Callable[[int, int], None]
+"""Called after each picture with how many are done and how many there are."""
+
+
+def silent(done: int, total: int) -> None:
+    """The ``Progress`` that says nothing."""
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """``format``: the data set's, "auto" to recognise it. ``labels``: names of its classes where it says none itself.
+    ``overrides``: its classes -> the model's, before what the names say (``datasets.label_map.match``).
+
+    ``max_side``: longest side, in pixels, of what the model sees. ``boundary``: tolerance of the boundary F in pixels;
+    None = 0.75 % of each picture's diagonal, 0 = not measured. ``limit``: only the first pictures. ``worst``: how many
+    of the worst pictures are named.
+    """
+
+    format: str = "auto"
+    labels: tuple[str, ...] | None = None
+    overrides: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    max_side: int | None = None
+    boundary: int | None = None
+    limit: int | None = None
+    worst: int = 12
+
+
+PLAIN = EvaluationOptions()
 
 
 @dataclass(frozen=True)
@@ -140,3 +169,54 @@ class MemoryUse:
 
     loaded: int
     peak: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``a`` and ``b``: the cards. ``agreement``: share of the pixels in which both say the same class, of those whose
+    class both know; ``iou``: of a's and b's mask, by class. ``shares``: the agreement of each picture.
+
+    ``median_ms``: of a and b, from the opened picture to its mask. ``qualities``: with data, both beside the truth.
+    """
+
+    a: ModelCard
+    b: ModelCard
+    pictures: tuple[Path, ...]
+    pairing: ClassMatching
+    agreement: float
+    iou: Scores
+    shares: tuple[float, ...]
+    median_ms: tuple[float, float]
+    qualities: tuple[Measurement, Measurement] | None = None
+    weights: tuple[MemoryUse, MemoryUse] | None = None
+
+    @property
+    def speed(self) -> float:
+        """How many times as long a takes as b."""
+        return self.median_ms[0] / self.median_ms[1] if self.median_ms[1] else 0.0
+
+    def differences(self) -> list[tuple[str, float | None, float | None]]:
+        """Class, IoU of a and IoU of b beside the truth, for the classes that both were judged on."""
+        if self.qualities is None:
+            return []
+        of_a, of_b = (msgspec.to_builtins(found.scores)["iou"] for found in self.qualities)
+        partners = {same_name(name): value for name, value in of_b.items()}
+        return [(name, value, partners[same_name(name)]) for name, value in of_a.items() if same_name(name) in partners]
+
+    def plain(self) -> dict[str, Any]:
+        """As data for JSON."""
+        sides = {}
+        for i, (side, card) in enumerate((("a", self.a), ("b", self.b))):
+            facts: dict[str, Any] = {"model": card.name, "version": card.version, "sha256": card.sha256}
+            facts["median_ms"] = round(self.median_ms[i], 3)
+            facts |= {"memory_bytes": msgspec.to_builtins(self.weights[i])} if self.weights else {}
+            facts |= {"quality": msgspec.to_builtins(self.qualities[i].scores)} if self.qualities else {}
+            sides[side] = facts
+        return {
+            **sides,
+            "pictures": len(self.pictures),
+            "agreement": self.agreement,
+            "iou": self.iou,
+            "label_map": list(self.pairing.told),
+            "time_ratio": round(self.speed, 4),
+        }

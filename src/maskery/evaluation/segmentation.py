@@ -15,8 +15,7 @@ from maskery.datasets.base import SegmentationData
 from maskery.evaluation.boundary_f import BoundaryF
 from maskery.evaluation.confusion import Confusion, picture_iou, quality
 from maskery.evaluation.dataset import MaskDataset
-from maskery.evaluation.measurement import Clock, Measurement, WorstImage
-from maskery.evaluation.options import EvaluationOptions, Progress
+from maskery.evaluation.measurement import Clock, EvaluationOptions, Measurement, Progress, WorstImage
 from maskery.inference.pipeline import Model, RunOptions
 
 NO_LIMIT = 1 << 40

@@ -18,9 +18,9 @@ from maskery.core.errors import ConfigError, ModelError
 from maskery.core.labels import VOC
 from maskery.inference import preprocess
 from maskery.inference.runtimes.registry import open_session
+from maskery.models.catalog import licence_of
 from maskery.models.download import sha256_of
 from maskery.models.inspect import NetworkInfo, TensorInfo, inspect_file
-from maskery.models.licences import licence_of
 from maskery.models.store import CHECK_PICTURE
 
 IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)

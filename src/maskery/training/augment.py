@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from maskery.core.arrays import Pixels
-from maskery.datasets.base import IGNORE
+from maskery.core.labels import IGNORE
 from maskery.training.recipe import Data
 
 PAD_GREY = 127

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from maskery.core.errors import ConfigError, nearest
-from maskery.datasets.base import IGNORE, Concatenated, SegmentationData, read_rgb
+from maskery.core.labels import IGNORE
+from maskery.datasets.base import Concatenated, SegmentationData, read_rgb
 from maskery.datasets.class_folder import ClassFolder
 from maskery.training.augment import cut, cut_mix, log_uniform, paste_object, random_picture, random_window, recolour
 from maskery.training.recipe import Data, Recipe

@@ -73,7 +73,7 @@ class TrainingRun:
         )
         self.optimiser = build_optimiser(self.net, recipe)
         self.in_step = distributed.in_step(self.net)
-        self.plan = plan(recipe, self.job)
+        self.plan = plan(recipe, self.job.stream)
         steps = sum(epoch.steps for epoch in self.plan[: recipe.optimiser.epochs])
         self.schedule = build_schedule(self.optimiser, recipe.optimiser, steps)
         self.chronicle = Chronicle(out, say, tick or Seldom(say), self.job, recipe, self.plan)

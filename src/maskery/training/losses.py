@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from maskery.datasets.base import IGNORE
+from maskery.core.labels import IGNORE
 from maskery.training.distributed import across, count, kth_largest
 from maskery.training.recipe import LossSpec
 

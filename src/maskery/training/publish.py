@@ -14,15 +14,15 @@ from maskery.core.card import CARD_NAME, Check, Input, Licence, ModelCard, Netwo
 from maskery.core.labels import PALETTES, Colour
 from maskery.core.settings import load_settings
 from maskery.evaluation.measure import measure
-from maskery.evaluation.options import EvaluationOptions
+from maskery.evaluation.measurement import EvaluationOptions
 from maskery.models.card_toml import card_text
 from maskery.models.importers.torch_onnx import Proof
 from maskery.models.loading import open_model
 from maskery.models.store import Store
 from maskery.training import log
-from maskery.training.export import INPUT, OUTPUT, export_onnx
 from maskery.training.loop import TrainingRun
 from maskery.training.networks.base import Net
+from maskery.training.onnx_export import INPUT, OUTPUT, export_onnx
 from maskery.training.recipe import Recipe
 
 

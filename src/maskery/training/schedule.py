@@ -8,10 +8,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from maskery.core.errors import ConfigError
-from maskery.training.crops import crop_of
+from maskery.training.crops import Stream, crop_of
 from maskery.training.networks.base import Net
 from maskery.training.recipe import OptimiserSpec, Recipe
-from maskery.training.tasks import TrainingTask
 
 VALIDATE_EVERY = 3
 """A validation comes after so many epochs, and after the last."""
@@ -30,12 +29,12 @@ class Epoch:
         return float(self.crops * self.side**2)
 
 
-def plan(recipe: Recipe, job: TrainingTask) -> Sequence[Epoch]:
+def plan(recipe: Recipe, stream: Stream) -> Sequence[Epoch]:
     """All epochs. Raises ``ConfigError`` when not one step is to be made."""
     settings, epochs = recipe.optimiser, []
     for epoch in range(settings.total_epochs):
-        job.stream.start_epoch(epoch)
-        steps = len(job.stream) // settings.batch
+        stream.start_epoch(epoch)
+        steps = len(stream) // settings.batch
         epochs.append(Epoch(steps, steps * settings.batch, crop_of(epoch, settings.epochs, recipe.data)))
     if not any(epoch.steps for epoch in epochs[: settings.epochs]):
         raise ConfigError("The data set is smaller than one batch.", "Lower optimiser.batch, or raise data.passes.")

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from maskery.core.card import Input, Licence
 from maskery.core.errors import ModelError
 from maskery.models.importers.draft import ImportSource, SourceFacts, draft
-from maskery.models.importers.onnx_file import export
-from maskery.models.importers.run import bring
+from maskery.models.importers.onnx_file import bring, export
 
 FREE = Input(tensor="image", layout="NCHW", resize="longest-side", side=64, multiple=32)
 FIXED = Input(tensor="image", layout="NCHW", resize="stretch", size=(96, 64))

@@ -22,7 +22,7 @@ from maskery.core.picture.decode import open_picture
 from maskery.inference.pipeline import load_model
 from maskery.models.importers import torchvision
 from maskery.models.importers.draft import ImportRequest, ImportSource
-from maskery.models.importers.run import bring
+from maskery.models.importers.onnx_file import bring
 from tests.material import encoded, photo
 from tests.models.importers.vision import Net
 

@@ -12,7 +12,7 @@ from maskery.inference.pipeline import load_model
 from maskery.models.importers import hf
 from maskery.models.importers.draft import ImportRequest
 from maskery.models.importers.hub import snapshot
-from maskery.models.importers.run import bring
+from maskery.models.importers.onnx_file import bring
 from tests.material import encoded, photo
 from tests.models.importers import folders
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from maskery.core.card import CARD_NAME, Check, Input, Licence, ModelCard, Output, Task
+from maskery.core.card import CARD_NAME, Check, Input, Licence, ModelCard, Network, Output, Task
 from maskery.models.card_toml import card_text
 from maskery.models.download import sha256_of
 from maskery.models.store import Located
@@ -89,15 +89,15 @@ def _halved(tensors: list[onnx.TensorProto]) -> tuple[list[onnx.TensorProto], li
 def model(folder: Path, kind: str = "logits", **options: object) -> Located:
     """A model folder with a network of ``options``, whose answer is logits or a class map."""
     file = network(_new(folder), last=kind, **options)  # type: ignore[arg-type]
-    layout = "HW" if kind == "class-map" else "CHW"
-    output = Output(tensor="y", kind=kind, layout=layout)  # type: ignore[arg-type]
+    scores = Output(tensor="y", role="scores", layout="CHW")
+    output = Output(tensor="y", role="class-map", layout="HW") if kind == "class-map" else scores
     return _written(file, "semantic", output, {"background": 0.5})
 
 
 def classifier(folder: Path) -> Located:
     """The same, of the whole picture."""
     file = network(_new(folder), last="scores")
-    return _written(file, "classification", Output(tensor="y", kind="logits", layout="C"), {"red": 1.0})
+    return _written(file, "classification", Output(tensor="y", role="scores", layout="C"), {"red": 1.0})
 
 
 def _new(folder: Path) -> Path:
@@ -111,14 +111,11 @@ def _written(file: Path, task: Task, output: Output, shares: dict[str, float]) -
         version="1",
         task=task,
         description="Red and blue squares.",
-        file=file.name,
-        sha256=sha256_of(file),
-        bytes=file.stat().st_size,
-        url="",
+        networks=[Network(file=file.name, sha256=sha256_of(file), bytes=file.stat().st_size)],
         licence=Licence(name="MIT", commercial_use=True),
         labels=LABELS,
-        input=Input(tensor="x", layout="NCHW", resize="multiple", multiple=16, max_side=64, min_side=16),
-        output=output,
+        inputs=[Input(tensor="x", layout="NCHW", resize="multiple", multiple=16, max_side=64, min_side=16)],
+        outputs=[output],
         check=Check(shares=shares, tolerance=1.0),
         training={"pictures": 0},
     )

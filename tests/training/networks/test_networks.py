@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from maskery.core.errors import ConfigError, TrainingError
-from maskery.training.export import INPUT, OUTPUT, export_onnx
 from maskery.training.networks.base import Backbone, Net
 from maskery.training.networks.build import build_network, imagenet_weights
 from maskery.training.networks.efficientnet_lite import EfficientNetLite0
 from maskery.training.networks.resnet import ResNet
+from maskery.training.onnx_export import INPUT, OUTPUT, export_onnx
 from maskery.training.recipe import BackboneName, NetworkName, NetworkSpec
 
 CLASSES = 5

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from maskery.evaluation.compare import Comparison
-from maskery.evaluation.confusion import IGNORE, SegmentationScores
+from maskery.core.labels import IGNORE
+from maskery.evaluation.confusion import SegmentationScores
 from maskery.evaluation.matching import BACKGROUND
+from maskery.evaluation.measurement import Comparison
 from maskery.evaluation.report import html, thumbnails
 from maskery.evaluation.segmentation import class_map, open_picture
 from maskery.inference.pipeline import Model, RunOptions

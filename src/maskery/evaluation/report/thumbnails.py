@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from maskery.core.arrays import Pixels
+from maskery.core.labels import IGNORE
 from maskery.core.picture.data_url import jpeg_url
 from maskery.core.result.types import Colour
-from maskery.evaluation.confusion import IGNORE
 
 WIDTH = 420
 WRONG: Colour = (214, 40, 57)

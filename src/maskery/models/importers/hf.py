@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from maskery.core.card import Input, Licence
 from maskery.core.errors import ConfigError, LicenceError, MissingExtra, ModelError, nearest
+from maskery.models.catalog import licence_of
 from maskery.models.download import sha256_of
 from maskery.models.importers.draft import ImportRequest, ImportSource, SourceFacts, distinct, draft, plain_name
 from maskery.models.importers.hf_input import Room, inputs_of
 from maskery.models.importers.hub import Snapshot, licence_said
-from maskery.models.licences import licence_of
 
 if TYPE_CHECKING:
     from torch import nn

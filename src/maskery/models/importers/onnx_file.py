@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import onnxruntime as ort
 from torch import nn
 
-from maskery.core.card import Input
+from maskery.core.card import Input, ModelCard
 from maskery.core.errors import ModelError
-from maskery.models.importers.draft import INPUT, OUTPUT
+from maskery.models.download import sha256_of
+from maskery.models.importers.draft import INPUT, OUTPUT, ImportSource
 from maskery.models.importers.torch_onnx import Proof, both, free_sides, session_of, traced
 from maskery.models.quantisation.float16 import store_half
 
@@ -19,6 +21,38 @@ MOST_BYTES = 1_900_000_000
 EXAMPLE_HW = (96, 128)
 OTHER_HW = ((128, 224), (192, 96))
 LONGEST_SIDE = 8192
+
+
+def bring(found: ImportSource, folder: Path, half: bool = False) -> tuple[ModelCard, tuple[str, ...]]:
+    """Export into ``folder``, which is there: its card, complete, and notes on what did not go as hoped.
+
+    The card's file lies in ``folder``; the card itself is not written. Raises ``ModelError`` where no way to give
+    pictures to the network can be exported and proven.
+    """
+    net = found.load()
+    path = folder / found.card.file
+    notes: list[str] = []
+    for spec in found.inputs:
+        try:
+            proof = export(net, path, spec, half)
+        except ModelError as error:
+            if spec is found.inputs[-1]:
+                raise
+            notes.append(f"the size is fixed: with any size, it is so: {error.message}")
+            continue
+        return _complete(found.card, spec, path, proof, half), tuple(notes)
+    raise AssertionError("found.inputs is empty")
+
+
+def _complete(card: ModelCard, spec: Input, path: Path, proof: Proof, half: bool) -> ModelCard:
+    facts: dict[str, str | int | float] = {"parity_torch_onnx": proof.exact}
+    if half:
+        facts |= {
+            "parity_after_half_storage": proof.stored,
+            "classes_changed_by_half_storage": proof.changed,
+        }
+    exported = card.with_file(card.file, sha256_of(path), path.stat().st_size)
+    return msgspec.structs.replace(exported, inputs=[spec], training=dict(card.training) | facts)
 
 
 def export(net: nn.Module, path: Path, spec: Input, half: bool) -> Proof:

@@ -24,9 +24,9 @@ from maskery.core.errors import (
     nearest,
 )
 from maskery.core.labels import VOC
+from maskery.models.catalog import licence_of
 from maskery.models.download import sha256_of
 from maskery.models.importers.draft import INPUT, ImportRequest, ImportSource, SourceFacts, draft, plain_name
-from maskery.models.licences import licence_of
 from maskery.models.propose_card import IMAGENET_MEAN, IMAGENET_STD, usual_labels
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from maskery.core.arrays import Tensor
 from maskery.core.errors import ModelError
-from maskery.models.quantisation.request import Calibration
+from maskery.models.quantisation.quantise_request import Calibration
 
 METHODS: dict[Calibration, tuple[CalibrationMethod, dict[str, float]]] = {
     "percentile": (CalibrationMethod.Percentile, {"percentile": 99.99}),

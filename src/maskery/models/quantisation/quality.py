@@ -4,15 +4,11 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from maskery.core import card
 from maskery.core.arrays import Array
-from maskery.evaluation.confusion import ClassificationScores, Scores
-from maskery.evaluation.measure import measure
-from maskery.evaluation.options import EvaluationOptions, Progress
-from maskery.inference.pipeline import Model
+from maskery.evaluation.confusion import Scores
 from maskery.inference.runtimes.base import Session
 
 DIGITS = 5
@@ -31,15 +27,6 @@ class Score:
     by_class: Scores
     images: dict[str, int]
     quality: card.Quality
-
-
-def score_model(model: Model, root: Path, split: str, format: str, progress: Progress) -> Score:
-    """Measure through the serving road. Raises what ``evaluation.measure`` raises."""
-    found = measure(model, root, split, EvaluationOptions(format, boundary=0), progress)
-    scores, quality = found.scores, found.for_card(root.resolve().name)
-    if isinstance(scores, ClassificationScores):
-        return Score("top-1", scores.top1, scores.accuracy, scores.images, quality)
-    return Score("mIoU", scores.miou, scores.iou, scores.images, quality)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from maskery.core.result.types import ClassificationResult, ForegroundResult
 from maskery.inference.pipeline import Model
 from maskery.inference.runtimes.registry import usable_cores
 from maskery.models.download import sha256_of
-from maskery.models.quantisation.pictures import CalibrationPictures
+from maskery.models.quantisation.calibration import CalibrationPictures
 from maskery.models.quantisation.quality import ScoreLoss, Timing
-from maskery.models.quantisation.request import AUTO, QuantiseRequest
+from maskery.models.quantisation.quantise_request import AUTO, QuantiseRequest
 from maskery.models.store import CHECK_PICTURE
 
 METHODS = {

@@ -6,7 +6,7 @@ import pytest
 from maskery.core.card import ModelCard
 from maskery.core.errors import DataError
 from maskery.inference.pipeline import load_model
-from maskery.models.quantisation.pictures import AT_LEAST, choose
+from maskery.models.quantisation.calibration import AT_LEAST, choose
 from tests.models.quantisation import squares
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 from maskery.core.errors import BadRequest
-from maskery.models.quantisation.pictures import AT_LEAST
 from maskery.models.store import NAME
 
 Target = Literal["int8", "fp16"]
 Calibration = Literal["percentile", "minmax", "entropy"]
+
+AT_LEAST = 8
+"""Fewer pictures say too little of the values that a network sees."""
 
 FIRST, LAST, NONE, AUTO = "first", "last", "none", "auto"
 """Words of ``keep_float`` beside the names of nodes and operators."""

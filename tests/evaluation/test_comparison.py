@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from maskery.core.errors import BadRequest, DataError, ModelError
-from maskery.evaluation.compare import compare_on_data, compare_pictures
+from maskery.evaluation.comparison import compare_on_data, compare_pictures
 from maskery.evaluation.confusion import SegmentationScores
-from maskery.evaluation.options import EvaluationOptions
+from maskery.evaluation.measurement import EvaluationOptions
 from maskery.evaluation.report.comparison_page import sheet
 from maskery.models.memory_use import measure_memory
 from tests.toys import add, reds

@@ -2,76 +2,19 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import msgspec
-
 from maskery.core.arrays import Integers
-from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest
 from maskery.core.result.types import Result
-from maskery.datasets.base import same_name
-from maskery.evaluation.confusion import Confusion, Scores, quality
+from maskery.evaluation.confusion import Confusion, quality
 from maskery.evaluation.dataset import open_masks
-from maskery.evaluation.matching import ClassMatching, pair, same_classes
-from maskery.evaluation.measurement import Measurement, MemoryUse
-from maskery.evaluation.options import EvaluationOptions, Progress, silent
+from maskery.evaluation.matching import pair, same_classes
+from maskery.evaluation.measurement import Comparison, EvaluationOptions, Measurement, Progress, silent
 from maskery.evaluation.segmentation import EvaluatedPicture, Tally, class_map, open_picture
 from maskery.inference.pipeline import Model, RunOptions
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """``a`` and ``b``: the cards. ``agreement``: share of the pixels in which both say the same class, of those whose
-    class both know; ``iou``: of a's and b's mask, by class. ``shares``: the agreement of each picture.
-
-    ``median_ms``: of a and b, from the opened picture to its mask. ``qualities``: with data, both beside the truth.
-    """
-
-    a: ModelCard
-    b: ModelCard
-    pictures: tuple[Path, ...]
-    pairing: ClassMatching
-    agreement: float
-    iou: Scores
-    shares: tuple[float, ...]
-    median_ms: tuple[float, float]
-    qualities: tuple[Measurement, Measurement] | None = None
-    weights: tuple[MemoryUse, MemoryUse] | None = None
-
-    @property
-    def speed(self) -> float:
-        """How many times as long a takes as b."""
-        return self.median_ms[0] / self.median_ms[1] if self.median_ms[1] else 0.0
-
-    def differences(self) -> list[tuple[str, float | None, float | None]]:
-        """Class, IoU of a and IoU of b beside the truth, for the classes that both were judged on."""
-        if self.qualities is None:
-            return []
-        of_a, of_b = (msgspec.to_builtins(found.scores)["iou"] for found in self.qualities)
-        partners = {same_name(name): value for name, value in of_b.items()}
-        return [(name, value, partners[same_name(name)]) for name, value in of_a.items() if same_name(name) in partners]
-
-    def plain(self) -> dict[str, Any]:
-        """As data for JSON."""
-        sides = {}
-        for i, (side, card) in enumerate((("a", self.a), ("b", self.b))):
-            facts: dict[str, Any] = {"model": card.name, "version": card.version, "sha256": card.sha256}
-            facts["median_ms"] = round(self.median_ms[i], 3)
-            facts |= {"memory_bytes": msgspec.to_builtins(self.weights[i])} if self.weights else {}
-            facts |= {"quality": msgspec.to_builtins(self.qualities[i].scores)} if self.qualities else {}
-            sides[side] = facts
-        return {
-            **sides,
-            "pictures": len(self.pictures),
-            "agreement": self.agreement,
-            "iou": self.iou,
-            "label_map": list(self.pairing.told),
-            "time_ratio": round(self.speed, 4),
-        }
 
 
 def compare_pictures(

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from maskery.core.errors import BadRequest
-from maskery.models.quantisation.request import QuantiseRequest
+from maskery.models.quantisation.quantise_request import QuantiseRequest
 
 PLAIN: dict[str, Any] = {"folder": Path("f"), "name": "n", "validate": Path("d"), "calibrate": Path("d")}
 

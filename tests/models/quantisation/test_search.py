@@ -14,8 +14,8 @@ from maskery.core.settings import load_settings
 from maskery.evaluation.measure import measure
 from maskery.inference.pipeline import load_model
 from maskery.models.card_toml import load_card
-from maskery.models.quantisation.quantise import quantise
-from maskery.models.quantisation.request import QuantiseRequest, Reporter
+from maskery.models.quantisation.quantise_request import QuantiseRequest, Reporter
+from maskery.models.quantisation.search import quantise
 from maskery.models.store import CHECK_PICTURE, Located, Store
 from tests.material import shared
 from tests.models.quantisation import squares

@@ -10,11 +10,10 @@ from maskery.core.errors import DataError
 from maskery.core.picture import decode
 from maskery.datasets.pictures import IMAGE_SUFFIXES, files_in
 from maskery.evaluation.dataset import open_folders, open_masks
-from maskery.evaluation.options import EvaluationOptions
+from maskery.evaluation.measurement import EvaluationOptions
 from maskery.inference.pipeline import Model
+from maskery.models.quantisation.quantise_request import AT_LEAST
 
-AT_LEAST = 8
-"""Fewer pictures say too little of the values that a network sees."""
 NO_LIMIT = 1 << 40
 
 

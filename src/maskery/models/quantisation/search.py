@@ -11,14 +11,17 @@ import onnx
 
 from maskery.core.card import CARD_NAME, ModelCard
 from maskery.core.errors import ConfigError, ModelError
+from maskery.evaluation.confusion import ClassificationScores
+from maskery.evaluation.measure import measure
+from maskery.evaluation.measurement import EvaluationOptions, Progress
 from maskery.inference.pipeline import Model
 from maskery.models.card_toml import card_text
 from maskery.models.loading import open_model
+from maskery.models.quantisation.calibration import CalibrationPictures, choose
 from maskery.models.quantisation.candidates import Candidate, fp16_candidates, int8_candidates
 from maskery.models.quantisation.graph import plain_graph
-from maskery.models.quantisation.pictures import CalibrationPictures, choose
-from maskery.models.quantisation.quality import Score, ScoreLoss, compare_speed, score_model
-from maskery.models.quantisation.request import QuantiseRequest, Reporter
+from maskery.models.quantisation.quality import Score, ScoreLoss, compare_speed
+from maskery.models.quantisation.quantise_request import QuantiseRequest, Reporter
 from maskery.models.quantisation.summary import MeasuredCandidate, new_card, refusal, report_of, shrunk_card
 from maskery.models.store import Located
 
@@ -102,6 +105,15 @@ class _Trial:
         order = self.order
         progress = partial(self.watch.progress, f"measuring {what}")
         return score_model(model, order.validate, order.split, order.format, progress)
+
+
+def score_model(model: Model, root: Path, split: str, format: str, progress: Progress) -> Score:
+    """Measure through the serving road. Raises what ``evaluation.measure`` raises."""
+    found = measure(model, root, split, EvaluationOptions(format, boundary=0), progress)
+    scores, quality = found.scores, found.for_card(root.resolve().name)
+    if isinstance(scores, ClassificationScores):
+        return Score("top-1", scores.top1, scores.accuracy, scores.images, quality)
+    return Score("mIoU", scores.miou, scores.iou, scores.images, quality)
 
 
 @contextlib.contextmanager
