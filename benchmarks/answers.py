@@ -23,7 +23,7 @@ from maskery.core.result.types import SemanticResult
 from maskery.encode.json import encode_summary
 from maskery.encode.nested import encode_map
 from maskery.inference.pipeline import PLAIN, RunOptions
-from maskery.serving.protocols.native.segment_endpoint import of_summary
+from maskery.serving.protocols.native.segment_answer import of_summary
 
 TITLE = "What the answers cost"
 MAP_WH = (513, 256)

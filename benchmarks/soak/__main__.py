@@ -22,7 +22,7 @@ from benchmarks.soak.material import material
 from benchmarks.soak.traffic import Kind, Shot, served
 from benchmarks.soak.verdict import Outcome, judged, report
 from benchmarks.soak.watch import Calm, Watch, calm, growth
-from maskery.serving.protocols.registry import APIS
+from maskery.serving.protocols.registry import PROTOCOLS
 
 ROOT = Path(__file__).resolve().parents[2]
 DRAIN_SECONDS = 35.0
@@ -33,7 +33,7 @@ SETTINGS = {
     "MASKERY_CONCURRENCY": "2",
     "MASKERY_MAX_QUEUE": "8",
     "MASKERY_TIMEOUT": "6",
-    "MASKERY_PROTOCOLS": ",".join(APIS),
+    "MASKERY_PROTOCOLS": ",".join(PROTOCOLS),
     "MASKERY_LOG_FORMAT": "json",
 }
 """An operator's: every protocol, a short queue, little patience."""

@@ -55,7 +55,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Starlette]:
 
 
 def limit_of(app: Starlette) -> MemoryLimit:
-    limit: MemoryLimit = app.state.service.service.memory_limit
+    limit: MemoryLimit = app.state.service.memory_limit
     return limit
 
 

@@ -35,7 +35,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         log.info("the allocator is not glibc's and keeps its defaults")
     app = create_app(settings)
     # Here, so that errors are the caller's and not uvicorn's; the application's own start then finds them loaded.
-    app.state.service.service.load_all(memory_limit(settings.memory, container_limit()))
+    app.state.service.load_all(memory_limit(settings.memory, container_limit()))
     config = uvicorn.Config(
         app,
         http=connection_class(settings.max_connections),

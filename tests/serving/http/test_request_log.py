@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from maskery.serving.http.request_log import HEADER, SANE, RequestIds, request_id
+from maskery.serving.http.request_log import HEADER, SANE, RequestIds, own_path, request_id
 
 
 async def in_a_thread(_: Request) -> Response:
@@ -58,3 +58,23 @@ def test_a_crash_has_id_and_headers_too(client: TestClient, monkeypatch: pytest.
     assert response.json()["code"] == "internal-error"
     assert response.headers[HEADER] == "mine"
     assert response.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("root_path", "path", "own"),
+    [
+        ("", "/livez", "/livez"),
+        ("/seg", "/seg/livez", "/livez"),
+        ("/seg", "/seg/", "/"),
+        ("/seg", "/seg", ""),
+        ("/seg", "/segment", "/segment"),
+        ("/seg", "/livez", "/livez"),
+        ("/a/b", "/a/b/a/b/x", "/a/b/x"),
+    ],
+)
+def test_the_path_below_a_prefix(root_path: str, path: str, own: str) -> None:
+    assert own_path({"path": path, "root_path": root_path}) == own
+
+
+def test_a_scope_without_a_prefix() -> None:
+    assert own_path({"path": "/livez"}) == "/livez"

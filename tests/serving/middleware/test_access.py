@@ -1,4 +1,4 @@
-"""Keys, rate and CORS at the door of the whole application."""
+"""Keys and rates around the whole application."""
 
 import logging
 from typing import Any
@@ -13,12 +13,11 @@ from starlette.types import ASGIApp, Message
 from maskery.core.errors import ConfigError
 from maskery.core.settings import Settings
 from maskery.serving.app import create_app
-from maskery.serving.middleware.access import OPEN, Access, address_of
-from maskery.serving.protocols.registry import APIS
+from maskery.serving.middleware.access import MOST_BUCKETS, OPEN, Access, Buckets, address_of
+from maskery.serving.protocols.registry import PROTOCOLS
 
 KEY = "a-key-for-the-tests-0123456789"
 BEARER = {"Authorization": f"Bearer {KEY}"}
-PAGE = "https://app.example.org"
 
 
 def client(**settings: Any) -> TestClient:
@@ -58,7 +57,7 @@ def test_a_key_lets_in() -> None:
 
 
 def test_all_but_the_open_paths_ask_for_a_key() -> None:
-    inside = client(api_keys=(KEY,), protocols=tuple(APIS))
+    inside = client(api_keys=(KEY,), protocols=tuple(PROTOCOLS))
     app = inside.app
     assert isinstance(app, Starlette)
     for route in app.routes:
@@ -220,60 +219,66 @@ def test_behind_a_proxy(forwarded: list[str], name: str) -> None:
     assert address_of(scope(("10.0.0.1", 1), *forwarded), trust_proxy=False) == "10.0.0.1"
 
 
-# ---------------------------------------------------------------- CORS
+# ---------------------------------------------------------------- buckets
 
 
-def preflight(inside: TestClient, origin: str) -> Any:
-    asked = {
-        "Origin": origin,
-        "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "authorization",
-    }
-    return inside.options("/v1/segment", headers=asked)
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
-def test_other_pages_are_kept_out_by_default() -> None:
-    inside = client()
-    assert "access-control-allow-origin" not in preflight(inside, PAGE).headers
-    assert "access-control-allow-origin" not in inside.get("/v1/models", headers={"Origin": PAGE}).headers
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
-def test_pages_of_named_origins_may_call_also_with_a_key() -> None:
-    inside = client(cors=(PAGE,), api_keys=(KEY,))
-    asked = preflight(inside, PAGE)
-    assert asked.status_code == 200
-    assert asked.headers["access-control-allow-origin"] == PAGE
-    assert "authorization" in asked.headers["access-control-allow-headers"]
-    assert asked.headers["x-request-id"]
-    refused = inside.get("/v1/models", headers={"Origin": PAGE})
-    assert refused.status_code == 401
-    assert refused.headers["access-control-allow-origin"] == PAGE
-    assert "X-Request-ID" in refused.headers["access-control-expose-headers"]
-    assert refused.headers["vary"] == "Origin"
-    for origin in ("https://evil.example.org", "http://app.example.org", f"{PAGE}.evil.example", "null"):
-        assert preflight(inside, origin).status_code == 400
-        assert "access-control-allow-origin" not in inside.get("/livez", headers={"Origin": origin}).headers
+def test_a_full_bucket_and_then_its_rate(clock: Clock) -> None:
+    buckets = Buckets("3/s", clock)
+    assert [buckets.take("a") for _ in range(4)] == [0, 0, 0, 1]
+    clock.now += 0.34
+    assert [buckets.take("a") for _ in range(2)] == [0, 1]
+    clock.now += 100
+    assert [buckets.take("a") for _ in range(4)] == [0, 0, 0, 1]
 
 
-def test_a_star_never_comes_with_credentials() -> None:
-    inside = client(cors=("*",))
-    for response in (preflight(inside, PAGE), inside.get("/livez", headers={"Origin": PAGE, "Cookie": "a=b"})):
-        assert response.headers["access-control-allow-origin"] == "*"
-        assert "access-control-allow-credentials" not in response.headers
+@pytest.mark.parametrize(("limit", "seconds"), [("1/s", 1), ("1/m", 60), ("2/m", 30), ("1/h", 3600), ("7/m", 9)])
+def test_the_wait_is_long_enough_and_not_longer(clock: Clock, limit: str, seconds: int) -> None:
+    buckets = Buckets(limit, clock)
+    while not (wait := buckets.take("a")):
+        pass
+    assert wait == seconds
+    clock.now += wait - 1
+    assert buckets.take("a") == 1
+    clock.now += 1
+    assert buckets.take("a") == 0
+
+
+def test_each_has_a_bucket(clock: Clock) -> None:
+    buckets = Buckets("1/h", clock)
+    assert [buckets.take(name) for name in ("a", "b", "a", "b")] == [0, 0, 3600, 3600]
+
+
+def test_memory_is_bounded_and_the_last_seen_are_remembered(clock: Clock) -> None:
+    buckets = Buckets("1/h", clock)
+    for n in range(MOST_BUCKETS + 500):
+        buckets.take("often")
+        buckets.take(f"once {n}")
+    assert len(buckets) == MOST_BUCKETS
+    assert buckets.take("often") == 3600
+    assert buckets.take("once 0") == 0
+
+
+def test_a_clock_that_stands_still_or_starts_at_zero(clock: Clock) -> None:
+    clock.now = 0.0
+    buckets = Buckets("1/s", clock)
+    assert [buckets.take("a"), buckets.take("a")] == [0, 1]
 
 
 @pytest.mark.parametrize(
-    "origin", ["app.example.org", f"{PAGE}/", f"{PAGE}/x", "https://*.example.org", "https://App.org"]
+    "limit", ["", "10", "10/", "/s", "0/s", "-1/s", "1.5/s", "10/d", "10 / s", "1000000/s", "\uff11/s"]
 )
-def test_what_is_no_origin_is_an_error(origin: str) -> None:
-    with pytest.raises(ConfigError, match="cors"):
-        client(cors=(origin,))
-
-
-# ---------------------------------------------------------------- headers
-
-
-def test_answers_are_not_kept_by_caches_of_many() -> None:
-    inside = client()
-    assert inside.get("/v1/models").headers["cache-control"] == "private, no-cache"
-    assert inside.get("/").headers["cache-control"] == "no-cache"
+def test_other_forms_are_errors(limit: str) -> None:
+    with pytest.raises(ConfigError, match="rate_limit"):
+        Buckets(limit)

@@ -63,7 +63,7 @@ def _post_base64(path: str) -> Send:
 
 def _get_by_url(path: str) -> Send:
     def send(client: TestClient, data: bytes) -> httpx2.Response:
-        service = client.app.state.service.service  # type: ignore[attr-defined]
+        service = client.app.state.service  # type: ignore[attr-defined]
 
         async def fetched(_: str) -> bytes:
             return data

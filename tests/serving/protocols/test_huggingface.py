@@ -139,7 +139,7 @@ def test_verbs_and_paths(client: TestClient) -> None:
 
 
 def test_a_busy_server_says_when_to_come_back() -> None:
-    response = envelope(Failure(503, "busy", "Later.", headers={"Retry-After": "3"}))
+    response = envelope(Failure(status=503, code="busy", message="Later.", headers={"Retry-After": "3"}))
     assert (response.status_code, response.body, response.headers["retry-after"]) == (503, b'{"error":"Later."}', "3")
 
 

@@ -19,13 +19,13 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import maskery
-from maskery.core.errors import ConfigError, NotPulled
+from maskery.core.errors import BadRequest, ConfigError, NotPulled
 from maskery.core.labels import VOC
 from maskery.core.picture import decode
 from maskery.core.settings import Settings, load_settings, max_variables
 from maskery.inference.pipeline import RunOptions
 from maskery.serving.app import create_app
-from maskery.serving.protocols.max import map_size
+from maskery.serving.protocols.max import map_size, masked
 from tests.material import ROOT, encoded, photo, shared
 from tests.recipes import block, python, shell
 from tests.serving.live import Server
@@ -289,3 +289,43 @@ def test_the_page_as_it_stands(drop_in: Server, tmp_path: Path) -> None:
     assert '{"id":15,"name":"person"}' in printed
     assert printed.endswith('{"id":"max-image-segmenter","name":"MAX Image Segmenter"}')
     assert python(block(page, "python", "seg_map"), tmp_path) == "ok class in the middle: 15\n"
+
+
+FIELDS = {"id": 1, "name": "n", "type": "t"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, FIELDS),
+        ("", FIELDS),
+        ("  ", FIELDS),
+        ("{id,name}", {"id": 1, "name": "n"}),
+        ("name,id", {"name": "n", "id": 1}),
+        ("{ name }", {"name": "n"}),
+        ("*", FIELDS),
+        ("{type,*}", {"type": "t", "id": 1, "name": "n"}),
+        ("{id,nothing}", {"id": 1}),
+        ("id,", {"id": 1}),
+        ("{}", {}),
+    ],
+)
+def test_fields_are_chosen(text: str | None, expected: dict[str, object]) -> None:
+    chosen = masked(FIELDS, text)
+    assert chosen == expected
+    assert list(chosen) == list(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{id", "Mask parse error: Missing closing bracket"),
+        (",id", "Mask parse error: Unexpected comma"),
+        ("id,,name", "Mask parse error: Unexpected comma"),
+        ("{id{x}}", "Mask error: Mask is inconsistent with model"),
+        ("id}", "Mask error"),
+    ],
+)
+def test_broken_masks_are_errors(text: str, says: str) -> None:
+    with pytest.raises(BadRequest, match=says):
+        masked(FIELDS, text)

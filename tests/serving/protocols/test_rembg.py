@@ -243,7 +243,7 @@ def test_every_attack_is_refused(client: TestClient) -> None:
     async def connect(*_: object) -> Any:
         raise AssertionError("nothing may be connected to")
 
-    service = client.app.state.service.service  # type: ignore[attr-defined]
+    service = client.app.state.service  # type: ignore[attr-defined]
     before, service.fetcher = service.fetcher, Fetcher(Settings(), resolve, connect).fetch
     try:
         for url in filter(None, [*FORMS, *NAMES]):

@@ -486,4 +486,4 @@ def test_fetched_bytes_count_as_sent_ones(serve: Callable[..., RawServer]) -> No
     response = TestClient(app).get(f"/v1/segment?url=http://127.0.0.1:{server.port}/cat.jpg")
     assert response.status_code == 413, response.text
     assert response.json()["detail"] == "The request has more than 1,000,000 bytes, all that may wait here together."
-    assert app.state.service.body_quota.held == 0
+    assert app.state.body_quota.held == 0

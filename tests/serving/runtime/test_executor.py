@@ -21,8 +21,8 @@ from maskery.core.result.types import Result
 from maskery.core.settings import Settings
 from maskery.inference.pipeline import Model
 from maskery.serving.app import create_app
-from maskery.serving.protocols.native.segment_endpoint import EncodedAnswer
-from maskery.serving.protocols.registry import APIS, WRITERS
+from maskery.serving.protocols.native.segment_answer import EncodedAnswer
+from maskery.serving.protocols.registry import PROTOCOLS, WRITERS
 from maskery.serving.runtime.executor import ThreadExecutor, run_group
 from maskery.serving.runtime.request import AnswerSpec, InferenceJob, Writer, writers_by_name
 from maskery.serving.runtime.scheduler import JobResult
@@ -62,7 +62,7 @@ def client() -> Iterator[TestClient]:
 
 @pytest.fixture(scope="module")
 def service(client: TestClient) -> InferenceService:
-    found: InferenceService = client.app.state.service.service  # type: ignore[attr-defined]
+    found: InferenceService = client.app.state.service  # type: ignore[attr-defined]
     return found
 
 
@@ -88,6 +88,8 @@ def plain(value: Any) -> Any:
         return value.dtype, value.shape, value.tobytes()
     if isinstance(value, list):
         return [plain(one) for one in value]
+    if isinstance(value, msgspec.Struct):
+        return plain(msgspec.structs.asdict(value))
     if isinstance(value, dict):
         return {name: bytes(one) if isinstance(one, msgspec.Raw) else one for name, one in value.items()}
     return value
@@ -105,7 +107,7 @@ REQUESTS: dict[str, Callable[[TestClient], Any]] = {
 
 def test_every_protocol_has_a_writer_and_a_request_here() -> None:
     assert set(REQUESTS) == set(WRITERS)
-    assert {name.partition(":")[0] for name in WRITERS} == {"native", *APIS}
+    assert {name.partition(":")[0] for name in WRITERS} == set(PROTOCOLS)
 
 
 @pytest.mark.parametrize("writer", REQUESTS)

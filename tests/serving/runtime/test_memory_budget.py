@@ -30,7 +30,7 @@ def served(memory: str, **others: object) -> TestClient:
 def tight() -> Iterator[TestClient]:
     """140 MiB for requests, whatever this process holds: 54 megapixels do not fit as a whole."""
     with served("1TB") as client:
-        client.app.state.service.service.scheduler.budget = 140 * MIB  # type: ignore[attr-defined]
+        client.app.state.service.scheduler.budget = 140 * MIB  # type: ignore[attr-defined]
         yield client
 
 
@@ -145,7 +145,7 @@ def test_a_container_that_is_too_small_is_the_same_error_with_one_more_cure() ->
 def test_the_limit_of_the_container_is_said_in_the_status_and_the_log(caplog: pytest.LogCaptureFixture) -> None:
     app = create_app(Settings())
     with caplog.at_level("INFO", "maskery"):
-        app.state.service.service.load_all(MemoryLimit(1 << 40, "container"))
+        app.state.service.load_all(MemoryLimit(1 << 40, "container"))
     assert "memory: 1048576 MiB (the container's limit; --memory none switches it off)" in caplog.text
     with TestClient(app) as client:
         status = client.get("/v1/status").json()

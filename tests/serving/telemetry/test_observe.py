@@ -22,7 +22,7 @@ from maskery.serving.telemetry.observe import Observe
 async def work(request: Request) -> Response:
     await request.body()
     known = request_log.current()
-    known.model = "everyday"
+    known.protocol, known.model = "native", "everyday"
     known.worked({"run": 3.0})
     known.problem = "none"
     return PlainTextResponse("done")
@@ -44,7 +44,7 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def client(metrics: Metrics) -> TestClient:
-    app = Observe(Starlette(routes=ROUTES), metrics, {"/work/{name}": "native"})
+    app = Observe(Starlette(routes=ROUTES), metrics)
     return TestClient(app, raise_server_exceptions=False)
 
 
@@ -80,9 +80,14 @@ def test_a_path_that_is_not_there(client: TestClient, metrics: Metrics, answered
     assert count(metrics, "other", "", "404") == 1
 
 
-def test_a_wrong_verb_belongs_to_the_protocol(client: TestClient, metrics: Metrics) -> None:
-    client.get("/work/a")
-    assert count(metrics, "native", "", "405") == 1
+@pytest.mark.parametrize(("root_path", "path"), [("", "/livez"), ("/seg", "/seg/livez")])
+def test_health_is_logged_for_those_who_debug(
+    metrics: Metrics, caplog: pytest.LogCaptureFixture, root_path: str, path: str
+) -> None:
+    caplog.set_level(logging.DEBUG, "maskery.access")
+    TestClient(Observe(Starlette(), metrics), root_path=root_path).get(path)
+    (entry,) = (entry for entry in caplog.records if isinstance(entry.msg, Answered))
+    assert entry.levelno == logging.DEBUG
 
 
 def test_a_crash_is_a_500(client: TestClient, metrics: Metrics, answered: Callable[[], Answered]) -> None:
@@ -104,7 +109,7 @@ def test_a_caller_who_leaves_before_the_answer(metrics: Metrics, answered: Calla
     async def leave() -> None:
         scope = {"type": "http", "method": "POST", "path": "/work/a", "client": ("10.0.0.7", 1)}
         with anyio.move_on_after(0.01):
-            await Observe(waits, metrics, {})(scope, nothing, ignore)
+            await Observe(waits, metrics)(scope, nothing, ignore)
 
     anyio.run(leave)
     assert answered().status == 499
@@ -120,5 +125,5 @@ def test_what_is_no_request_passes(metrics: Metrics) -> None:
     async def never(*_: Any) -> Any:
         raise AssertionError
 
-    anyio.run(Observe(app, metrics, {}), {"type": "lifespan"}, never, never)
+    anyio.run(Observe(app, metrics), {"type": "lifespan"}, never, never)
     assert seen == ["lifespan"]

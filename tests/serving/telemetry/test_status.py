@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from maskery.core.settings import Settings
 from maskery.inference.pipeline import Model
-from maskery.serving.app import Service
+from maskery.serving.runtime.service import InferenceService
 from maskery.serving.telemetry.access_log import Answered
 from maskery.serving.telemetry.status import KEPT_RUNS, LIMITS, RunClock, RunTimes, limits, memory_now
 from tests.material import encoded, photo
@@ -21,8 +21,8 @@ MODEL = "everyday@1.0.0"
 PICTURE = encoded(photo("chelsea"), "JPEG", (90, 60))
 
 
-def service_of(client: TestClient) -> Service:
-    service: Service = client.app.state.service  # type: ignore[attr-defined]
+def service_of(client: TestClient) -> InferenceService:
+    service: InferenceService = client.app.state.service  # type: ignore[attr-defined]
     return service
 
 
@@ -137,7 +137,7 @@ def test_fetching_a_picture_is_a_stage(client: TestClient, monkeypatch: pytest.M
         await anyio.sleep(0.05)
         return PICTURE
 
-    monkeypatch.setattr(service_of(client).service, "fetcher", fetch)
+    monkeypatch.setattr(service_of(client), "fetcher", fetch)
     before = numbers(client)
     assert client.get("/v1/segment", params={"url": "http://pictures.example/cat.jpg"}).status_code == 200
     assert moved(client, before, "maskery_stage_seconds_sum", model=MODEL, stage="fetch") > 0.04
@@ -159,7 +159,7 @@ def test_chosen_classes_do_not_count_for_drift(client: TestClient) -> None:
 
 
 def test_waiting_requests_have_place_age_and_deadline(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    slots = service_of(client).service.settings.concurrency
+    slots = service_of(client).settings.concurrency
     hold, answers = threading.Event(), []
     infer = Model.infer
 

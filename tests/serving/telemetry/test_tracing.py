@@ -31,7 +31,7 @@ TIMINGS = {"decode": 4.0, "queue": 0.5, "run": 30.0}
 
 async def work(_: Request) -> Response:
     known = request_log.current()
-    known.model = "everyday@1.0.0"
+    known.protocol, known.model = "native", "everyday@1.0.0"
     known.worked(TIMINGS)
     return PlainTextResponse("done")
 
@@ -53,7 +53,7 @@ def client(exporter: Any) -> TestClient:
 
     routes = [Route("/work/{name}", work), Route("/crash", crash), Route("/livez", work)]
     tracing = Tracing(sdk.SimpleSpanProcessor(exporter))
-    app = Observe(Starlette(routes=routes), Metrics(), {"/work/{name}": "native"}, tracing)
+    app = Observe(Starlette(routes=routes), Metrics(), tracing)
     return TestClient(RequestIds(app), raise_server_exceptions=False)
 
 

@@ -1,10 +1,12 @@
-"""JSON that callers send, and pictures in it as base64 text."""
+"""JSON that callers send, with pictures in it as base64 text, and JSON that they are answered."""
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
+from starlette.responses import Response
 
 from maskery.core import toml
 from maskery.core.errors import BadRequest, ConfigError, TooLarge
@@ -17,6 +19,13 @@ OBJECTS_AT_MOST = 1 << 16
 MEMBERS_AT_MOST = 1 << 20  # of JSON that is mostly skipped
 # Characters of base64 for a byte.
 BASE64 = 4 / 3
+
+
+def json_response(
+    value: object, status: int = 200, headers: Mapping[str, str] | None = None, media_type: str = "application/json"
+) -> Response:
+    """``value``, a Struct as a rule, as the body of an answer."""
+    return Response(msgspec.json.encode(value), status, headers, media_type=media_type)
 
 
 def looks_like_json(data: bytes) -> bool:

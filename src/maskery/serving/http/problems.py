@@ -1,15 +1,13 @@
 """Errors -> RFC 9457 problem bodies: the one table from error to status."""
 
-import http
 from collections.abc import Mapping
 
 import msgspec
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 
 from maskery.core import errors
 from maskery.serving.http import request_log
+from maskery.serving.http.json_body import json_response
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -72,7 +70,7 @@ def problem(
     """A response with a problem body; the request's record takes the code."""
     request_log.current().problem = code
     body = _problem(status, code, detail, cure, error)
-    return Response(msgspec.json.encode(body), status, headers, media_type=MEDIA_TYPE)
+    return json_response(body, status, headers, MEDIA_TYPE)
 
 
 def headers_of(error: errors.MaskeryError) -> dict[str, str]:
@@ -90,27 +88,3 @@ def headers_of(error: errors.MaskeryError) -> dict[str, str]:
 def refusal(error: errors.MaskeryError) -> Response:
     """The response before any protocol: ``error`` for the clients of all."""
     return problem(status_of(error), error.code, error.message, error.cure, headers_of(error), str(error))
-
-
-async def on_maskery_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, errors.MaskeryError)
-    return problem(status_of(error), error.code, error.message, error.cure, headers_of(error))
-
-
-async def on_http_exception(request: Request, error: Exception) -> Response:
-    """What the router raises: no such path, wrong verb."""
-    assert isinstance(error, HTTPException)
-    code = http.HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-    detail = f"{request.method} {request.url.path}: {error.detail}."
-    return problem(error.status_code, code, detail, "See /docs for the paths and verbs.", error.headers)
-
-
-async def on_disconnect(_: Request, __: Exception) -> Response:
-    """The caller left; nobody reads this answer, the log and the metrics have its status."""
-    return Response(status_code=CALLER_LEFT)
-
-
-async def on_crash(_: Request, __: Exception) -> Response:
-    return problem(
-        500, "internal-error", "The server failed on this request.", "Its log has the cause; please report it."
-    )

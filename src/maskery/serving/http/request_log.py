@@ -41,6 +41,17 @@ class RequestIds:
         await self.app(scope, receive, send_with_id)
 
 
+def own_path(scope: Scope) -> str:
+    """The path below the prefix at which the application is mounted, as the router compares it.
+
+    To be asked before the router: a mount below moves the prefix.
+    """
+    path: str = scope["path"]
+    prefix: str = scope.get("root_path", "")
+    inside = path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/")
+    return path[len(prefix) :] if inside else path
+
+
 @dataclass(frozen=True, slots=True)
 class PictureTimings:
     """One picture of a request: milliseconds by stage in the order in which they ran, and when the last one ended."""

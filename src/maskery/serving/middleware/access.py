@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from maskery.core.errors import ConfigError, MaskeryError, RateLimited, Unauthorized
 from maskery.core.settings import Settings
 from maskery.serving.http.problems import refusal
+from maskery.serving.http.request_log import own_path
 from maskery.serving.middleware.keys import given, load_keys
 
 MOST_BUCKETS = 10_000
@@ -105,7 +106,7 @@ class Access:
 
 def is_open(scope: Scope) -> bool:
     """Whether the path is for everybody. Compared as it is routed: nothing is decoded or shortened in between."""
-    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    path = own_path(scope)
     return path in OPEN or path.startswith(OPEN_BELOW)
 
 

@@ -6,6 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from maskery.core.errors import ConfigError
 from maskery.core.settings import Settings
+from maskery.serving.http.request_log import own_path
 from maskery.serving.remote.url import is_origin
 
 HEADERS = {
@@ -33,11 +34,13 @@ class SecurityHeaders:
             await self.app(scope, receive, send)
             return
 
+        path = own_path(scope)
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
-                if scope["path"] in PAGES or scope["path"].startswith("/static/"):
+                if path in PAGES or path.startswith("/static/"):
                     # Asked again each time (ETag): after an upgrade no old module meets a new one.
                     headers["Cache-Control"] = "no-cache"
                 else:

@@ -1,94 +1,107 @@
-"""What each protocol's endpoints share: errors in the protocol's own words, and nothing past them."""
+"""Errors in a protocol's own words, and nothing past them: the one way from what was raised to an answer."""
 
+import http
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from maskery.core.errors import MaskeryError
 from maskery.serving.http import request_log
-from maskery.serving.http.problems import headers_of, status_of
+from maskery.serving.http.problems import CALLER_LEFT, headers_of, problem, status_of
 
 log = logging.getLogger("maskery")
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Failure:
-    """An error as a protocol's envelope is given it. ``code`` is for programs, ``text`` message and cure for people."""
+    """An error as a protocol's envelope is given it.
+
+    Attributes:
+        status: The HTTP status.
+        code: For programs.
+        message: For people.
+        cure: What helps, as a sentence.
+        headers: Of the answer.
+        request: Verb and path, where one of them is what is wrong; empty otherwise.
+    """
 
     status: int
     code: str
     message: str
     cure: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    request: str = ""
 
     @property
     def text(self) -> str:
+        """Message and cure."""
         return f"{self.message} {self.cure}".strip()
 
 
 Envelope = Callable[[Failure], Response]
 
 
-def with_errors(handler: Handler, envelope: Envelope) -> Handler:
-    """``handler`` with every error answered by ``envelope``."""
-
-    def refuse(failure: Failure) -> Response:
-        request_log.current().problem = failure.code
-        return envelope(failure)
+def with_errors(handler: Handler, envelope: Envelope, protocol: str) -> Handler:
+    """``handler`` with every error answered by ``envelope``; logs and metrics call its requests ``protocol``."""
 
     async def answer(request: Request) -> Response:
+        request_log.current().protocol = protocol
         try:
             return await handler(request)
         except ClientDisconnect:
-            raise
-        except MaskeryError as error:
-            return refuse(failure_of(error))
-        except HTTPException as error:
-            return refuse(Failure(error.status_code, "http", str(error.detail), headers=dict(error.headers or {})))
-        except Exception:
-            log.exception("%s %s failed", request.method, request.url.path)
-            return refuse(Failure(500, "internal-error", "The server failed on this request.", "Please report it."))
+            return Response(status_code=CALLER_LEFT)  # nobody reads it; the log and the metrics have its status
+        except Exception as error:
+            return refuse(error, request, envelope)
 
     return answer
 
 
-def route(path: str, handlers: Mapping[str, Handler], envelope: Envelope) -> Route:
-    """One path of a protocol; ``handlers`` by verb.
-
-    HEAD is answered as GET, OPTIONS by the verbs that there are; for any other verb ``envelope`` has the 405.
-    """
-    verbs = [*handlers, *(["HEAD"] if "GET" in handlers else []), "OPTIONS"]
-    allow = {"Allow": ", ".join(verbs)}
-
-    async def answer(request: Request) -> Response:
-        handler = handlers.get("GET" if request.method == "HEAD" else request.method)
-        if handler is not None:
-            return await handler(request)
-        if request.method == "OPTIONS":
-            return Response(headers=allow)
-        raise HTTPException(405, "The method is not allowed for the requested URL.", allow)
-
-    return Route(path, with_errors(answer, envelope), methods=VERBS)
+def refuse(error: Exception, request: Request, envelope: Envelope) -> Response:
+    """The answer to ``error``, whose code the request's log takes; what is no error of ours is logged whole."""
+    failure = failure_of(error, request)
+    if not isinstance(error, MaskeryError | HTTPException):
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    request_log.current().problem = failure.code
+    return envelope(failure)
 
 
-def elsewhere(prefix: str, envelope: Envelope) -> Route:
-    """Every other path below ``prefix``, as the last of a protocol's routes: its clients read only their own 404."""
+def failure_of(error: Exception, request: Request) -> Failure:
+    """Status, code, words and headers of ``error``."""
+    if isinstance(error, MaskeryError):
+        return Failure(
+            status=status_of(error),
+            code=error.code,
+            message=error.message,
+            cure=error.cure,
+            headers=headers_of(error),
+        )
+    if isinstance(error, HTTPException):
+        return Failure(
+            status=error.status_code,
+            code=_phrase(error.status_code).lower().replace(" ", "-"),
+            message=str(error.detail),
+            headers=dict(error.headers or {}),
+            request=f"{request.method} {request.url.path}",
+        )
+    cure = "Its log has the cause; please report it."
+    return Failure(status=500, code="internal-error", message="The server failed on this request.", cure=cure)
 
-    async def answer(request: Request) -> Response:
-        raise HTTPException(404, f"There is nothing at {request.url.path}.")
 
-    return Route(prefix + "/{path:path}", with_errors(answer, envelope), methods=VERBS, include_in_schema=False)
+def problem_envelope(failure: Failure) -> Response:
+    """RFC 9457: the envelope of the native API and of every path that belongs to no protocol."""
+    if failure.request:
+        detail = f"{failure.request}: {_phrase(failure.status)}."
+        cure = "See /docs for the paths and verbs."
+    else:
+        detail, cure = failure.message, failure.cure
+    return problem(failure.status, failure.code, detail, cure, failure.headers)
 
 
-def failure_of(error: MaskeryError) -> Failure:
-    """Status, code, message, cure and headers of ``error``."""
-    return Failure(status_of(error), error.code, error.message, error.cure, headers_of(error))
+def _phrase(status: int) -> str:
+    return http.HTTPStatus(status).phrase

@@ -1,29 +1,27 @@
 """Hugging Face's image-segmentation task (docs/protocols/hugging-face.md), as ``huggingface_hub`` asks for it."""
 
 from base64 import b64encode
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import anyio.to_thread
 import msgspec
 from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, UnknownModel
 from maskery.core.result.types import ClassificationResult
-from maskery.core.settings import Settings
 from maskery.encode.raster.mask import class_masks
 from maskery.inference.planning.memory_plan import Demand
-from maskery.serving.http import schema
 from maskery.serving.http.body import ENVELOPE_BYTES, read_body
-from maskery.serving.http.json_body import BASE64, from_base64, looks_like_json, parse_json, too_large
-from maskery.serving.protocols.envelope import Failure, route
-from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer
+from maskery.serving.http.json_body import BASE64, from_base64, json_response, looks_like_json, parse_json, too_large
+from maskery.serving.protocols.base import JSON, Operation, Protocol, binary, json_answer
+from maskery.serving.protocols.envelope import Failure
+from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer, writers_by_name
 from maskery.serving.runtime.service import InferenceService
 
-TAG = "Hugging Face"
+NAME, TAG = "hugging-face", "Hugging Face"
 HELD_BYTES = 4.0
 """A pixel, while the mask of each class is written."""
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -35,22 +33,50 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Both say something of soft masks only; ``overlap_mask_area_threshold`` of instances only, which none here has.
     """
 
-    mask_threshold: Share | None = None
-    overlap_mask_area_threshold: Share | None = None
-    subtask: Literal["instance", "panoptic", "semantic"] | None = None
-    threshold: Share | None = None
+    mask_threshold: Annotated[
+        Share | None, Meta(description="Of a soft mask: probability from which a pixel belongs, 0.5.")
+    ] = None
+    overlap_mask_area_threshold: Annotated[Share | None, Meta(description="Accepted; says nothing of classes.")] = None
+    subtask: Annotated[
+        Literal["instance", "panoptic", "semantic"] | None, Meta(description="Only semantic is served.")
+    ] = None
+    threshold: Annotated[Share | None, Meta(description="Of a soft mask: the least score, 0.")] = None
 
 
 class HuggingFaceBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The JSON body. ``inputs``: the picture as base64 text."""
 
-    inputs: str
+    inputs: Annotated[str, Meta(description="base64")]
     parameters: Parameters | None = None
 
 
-def routes(service: InferenceService) -> list[Route]:
-    """What is served."""
-    return [route("/hf/{model:path}", {"POST": HuggingFace(service).segment}, envelope)]
+class ClassMaskDocument(msgspec.Struct, frozen=True):
+    """One mask of the answer. ``score``: null where the model has none."""
+
+    label: str
+    mask: Annotated[str, Meta(description="PNG, base64")]
+    score: float | None
+
+
+class HuggingFaceError(msgspec.Struct, frozen=True):
+    """What the client shows."""
+
+    error: str
+
+
+def protocol(service: InferenceService) -> Protocol:
+    """One path for every model."""
+    picture = binary("image/*", service.settings.max_bytes)
+    segment = Operation(
+        verb="POST",
+        path="/hf/{model:path}",
+        handler=HuggingFace(service).segment,
+        summary="One mask for each class that occurs, in the pixels of the upright picture.",
+        answers=json_answer(list[ClassMaskDocument], "The masks."),
+        problems=(400, 404, 408, 409, 413, 415, 503),
+        body={"image/*": picture, JSON: HuggingFaceBody},
+    )
+    return Protocol(name=NAME, tag=TAG, operations=(segment,), envelope=envelope, problem=HuggingFaceError)
 
 
 class HuggingFace:
@@ -72,7 +98,7 @@ class HuggingFace:
             format="masks",
         )
         body = await self.service.segment(segment_request, request)
-        return Response(body, media_type=schema.JSON)
+        return Response(body, media_type=JSON)
 
     async def _read(self, request: Request) -> tuple[bytes, Parameters]:
         """The picture's bytes and the parameters. What it is, the body itself says: clients need not send its type."""
@@ -106,50 +132,18 @@ def encode(served: Outcome, parameters: Parameters) -> bytes:
     assert not isinstance(served.result, ClassificationResult), "expect_fitting has seen to it"
     least = parameters.threshold or 0.0
     by_default = 0.5 if parameters.mask_threshold is None else parameters.mask_threshold
-    found: list[dict[str, Any]] = [
-        {"label": mask.label, "mask": b64encode(mask.png).decode("ascii"), "score": mask.score}
+    found = [
+        ClassMaskDocument(mask.label, b64encode(mask.png).decode("ascii"), mask.score)
         for mask in class_masks(served.result, by_default)
         if mask.score is None or mask.score >= least
     ]
     return msgspec.json.encode(found)
 
 
-MASKS = Writer("hugging-face:masks", encode)
+MASKS = Writer(f"{NAME}:masks", encode)
+WRITERS = writers_by_name(MASKS)
 
 
 def envelope(failure: Failure) -> Response:
-    """``{"error": text}``, which the client shows."""
-    return Response(
-        msgspec.json.encode({"error": failure.text}), failure.status, failure.headers, media_type=schema.JSON
-    )
-
-
-def paths(settings: Settings) -> schema.Json:
-    """Path items of the routes."""
-    share = schema.NUMBER | {"minimum": 0, "maximum": 1}
-    parameters = schema.record(
-        {
-            "mask_threshold": schema.described(share, "Of a soft mask: probability from which a pixel belongs, 0.5."),
-            "overlap_mask_area_threshold": schema.described(share, "Accepted; says nothing of classes."),
-            "subtask": {"enum": ["semantic", "panoptic", "instance"], "description": "Only semantic is served."},
-            "threshold": schema.described(share, "Of a soft mask: the least score, 0."),
-        },
-        [],
-    )
-    picture = schema.raw("image/*", settings.max_bytes)
-    call = schema.record({"inputs": schema.described(schema.TEXT, "base64"), "parameters": parameters}, ["inputs"])
-    mask = {
-        "label": schema.TEXT,
-        "mask": schema.described(schema.TEXT, "PNG, base64"),
-        "score": {"type": ["number", "null"]},
-    }
-    problems = {400: "Not a picture, or not such a parameter.", 404: "No such model.", 413: "Too much.", 503: "Busy."}
-    operation = schema.operation(
-        TAG,
-        "One mask for each class that occurs, in the pixels of the upright picture.",
-        schema.answer("The masks.", schema.array(schema.record(mask))),
-        schema.errors(schema.record({"error": schema.TEXT}), problems),
-        [{"name": "model", "in": "path", "required": True, "schema": schema.TEXT | {"example": settings.model[0]}}],
-        {"required": True, "content": {"image/*": {"schema": picture}, schema.JSON: {"schema": call}}},
-    )
-    return {"/hf/{model}": {"post": operation}}
+    """``{"error": text}``"""
+    return json_response(HuggingFaceError(failure.text), failure.status, failure.headers)

@@ -1,13 +1,12 @@
 """The API of rembg's server (docs/protocols/rembg.md): a picture in, the same without its background out."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from maskery.core.errors import (
     BadRequest,
@@ -21,16 +20,17 @@ from maskery.core.errors import (
     nearest,
 )
 from maskery.core.result.types import ClassificationResult
-from maskery.core.settings import Settings
 from maskery.encode.raster.cutout import Look, Rgba, encode_removed, encode_removed_mask
 from maskery.encode.registry import find
 from maskery.inference.pipeline import RunOptions
 from maskery.inference.planning.memory_plan import Demand
-from maskery.serving.http import request_log, schema
+from maskery.serving.http import request_log
 from maskery.serving.http.body import read_form
-from maskery.serving.protocols.envelope import Failure, route
+from maskery.serving.http.json_body import json_response
+from maskery.serving.protocols.base import FormSpec, Operation, ParameterSpec, Protocol, ResponseSpec, binary, get
+from maskery.serving.protocols.envelope import Failure
 from maskery.serving.protocols.values import Fault, Values
-from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer
+from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer, writers_by_name
 from maskery.serving.runtime.service import InferenceService
 
 # Of a POST these are fields of the form, of a GET they stand in the query like the others.
@@ -105,51 +105,9 @@ def _classes(query: Values) -> tuple[str, ...]:
     return tuple(name.strip() for name in names if name.strip())
 
 
-TAG = "rembg"
-
-
-def paths(settings: Settings) -> schema.Json:
-    """Path items of the routes."""
-    byte = schema.INTEGER | {"minimum": 0, "maximum": 255}
-    form: dict[str, Any] = {
-        "model": schema.described(schema.TEXT, f"A name of /v1/models; {STANDARD}, as without: the default model."),
-        "a": schema.described(schema.BOOLEAN, "Alpha matting: not available, true is refused."),
-        "af": byte,
-        "ab": byte,
-        "ae": schema.INTEGER | {"minimum": 0},
-        "om": schema.described(schema.BOOLEAN, "Only the mask, as a grey PNG."),
-        "ppm": schema.described(schema.BOOLEAN, "Post-process the mask: specks go, edges become smooth."),
-    }
-    query = [
-        schema.query("bgc", schema.TEXT, "Colour of the background: `255,255,255,255`."),
-        schema.query("extras", schema.TEXT, 'JSON object; `{"classes": "person,dog"}` keeps only these.'),
-    ]
-    url = schema.query(URL, schema.TEXT, "Address of the picture, http or https; docs/security.md.", required=True)
-    picture = schema.form({FILE: schema.raw("image/*", settings.max_bytes)} | form, [FILE])
-    in_query = [schema.query(name, kind, kind.get("description", "For alpha matting.")) for name, kind in form.items()]
-    return {
-        "/api/remove": {
-            "get": _operation("The picture at an address without its background.", [url, *in_query, *query]),
-            "post": _operation("The picture without its background.", query, picture),
-        }
-    }
-
-
-def _operation(summary: str, parameters: list[schema.Json], body: schema.Json | None = None) -> schema.Json:
-    detail = schema.record({"detail": {"anyOf": [schema.TEXT, schema.array({"type": "object"})]}})
-    problems = {
-        400: "Not a picture, or one that cannot be fetched.",
-        404: "No such model.",
-        413: "Too many bytes or pixels.",
-        415: "No picture of a known kind.",
-        422: "Parameters that mean nothing.",
-        503: "Busy.",
-    }
-    ok = schema.answer("RGBA, or grey with om.", schema.raw("image/png"), "image/png")
-    return schema.operation(TAG, summary, ok, schema.errors(detail, problems), parameters, body)
-
-
+NAME = "rembg"
 FILE, URL = "file", "url"
+PROBLEMS = (400, 404, 408, 409, 413, 415, 422, 503)
 ANSWERED_BY = "X-Maskery-Model"
 CUT_OUT_BYTES, MASK_BYTES, SMOOTH_BYTES = 4.0, 1.0, 4.0
 """A pixel, while the answer is written: a cut-out, a mask, and besides while the mask is smoothed."""
@@ -165,10 +123,62 @@ WORDS = (
 )
 
 
-def routes(service: InferenceService) -> list[Route]:
-    """What is served."""
-    api = Rembg(service)
-    return [route("/api/remove", {"GET": api.by_url, "POST": api.by_file}, envelope)]
+class Detail(msgspec.Struct, frozen=True):
+    """One thing that is wrong with a parameter, in FastAPI's words. ``loc``: query or body, then the name."""
+
+    loc: tuple[str, ...]
+    msg: str
+    type: str
+
+
+class RembgError(msgspec.Struct, frozen=True):
+    """An error as text, or everything that is wrong with the parameters."""
+
+    detail: str | list[Detail]
+
+
+def protocol(service: InferenceService) -> Protocol:
+    """One path; a POST with the picture, a GET with its address."""
+    api, fields = Rembg(service), _fields()
+    query = (
+        ParameterSpec("bgc", "Colour of the background: `255,255,255,255`."),
+        ParameterSpec("extras", 'JSON object; `{"classes": "person,dog"}` keeps only these.'),
+    )
+    url = ParameterSpec(URL, "Address of the picture, http or https; docs/security.md.", required=True)
+    png = {200: ResponseSpec("RGBA, or grey with om.", {"image/png": binary("image/png")})}
+    by_url = get(
+        "/api/remove",
+        api.by_url,
+        "The picture at an address without its background.",
+        png,
+        (url, *fields, *query),
+        (*PROBLEMS, 424),
+    )
+    by_file = Operation(
+        verb="POST",
+        path="/api/remove",
+        handler=api.by_file,
+        summary="The picture without its background.",
+        answers=png,
+        problems=PROBLEMS,
+        parameters=query,
+        body={"multipart/form-data": FormSpec(FILE, fields)},
+    )
+    return Protocol(name=NAME, tag=NAME, operations=(by_url, by_file), envelope=envelope, problem=RembgError)
+
+
+def _fields() -> tuple[ParameterSpec, ...]:
+    """The table of ``FORM``, as OpenAPI has it."""
+    matting, byte, size = "For alpha matting.", Annotated[int, Meta(ge=0, le=255)], Annotated[int, Meta(ge=0)]
+    return (
+        ParameterSpec("model", f"A name of /v1/models; {STANDARD}, as without: the default model."),
+        ParameterSpec("a", "Alpha matting: not available, true is refused.", bool),
+        ParameterSpec("af", matting, byte),
+        ParameterSpec("ab", matting, byte),
+        ParameterSpec("ae", matting, size),
+        ParameterSpec("om", "Only the mask, as a grey PNG.", bool),
+        ParameterSpec("ppm", "Post-process the mask: specks go, edges become smooth.", bool),
+    )
 
 
 class Rembg:
@@ -242,8 +252,8 @@ class Rembg:
         try:
             return await self.service.fetch(url)
         except (BadUrl, UrlNotFetched, TooLarge) as error:
-            said = next((words for kind, words in WORDS if isinstance(error, kind)), None)
-            raise (BadRequest(said) if said else BadRequest(error.message, error.cure)) from error
+            words = next((words for kind, words in WORDS if isinstance(error, kind)), None)
+            raise (BadRequest(words) if words else BadRequest(error.message, error.cure)) from error
 
 
 def encode(served: Outcome, ask: RembgRequest) -> bytes:
@@ -261,19 +271,16 @@ def write_png(outcome: Outcome, ask: RembgRequest) -> tuple[bytes, str]:
     return encode(outcome, ask), outcome.card.name
 
 
-PNG = Writer("rembg:png", write_png)
+PNG = Writer(f"{NAME}:png", write_png)
+WRITERS = writers_by_name(PNG)
 
 
 def invalid(faults: list[Fault]) -> Response:
     """Parameters that mean nothing: 422 with all of them, in FastAPI's shape."""
     request_log.current().problem = BadRequest.code
-    return _json({"detail": [fault.plain for fault in faults]}, 422)
+    return json_response(RembgError([Detail(fault.place, fault.message, fault.kind) for fault in faults]), 422)
 
 
 def envelope(failure: Failure) -> Response:
     """``{"detail": text}``."""
-    return _json({"detail": failure.text}, failure.status, failure.headers)
-
-
-def _json(value: object, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(value), status, headers, media_type=schema.JSON)
+    return json_response(RembgError(failure.text), failure.status, failure.headers)

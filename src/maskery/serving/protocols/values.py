@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from maskery.core.errors import nearest
 
@@ -18,15 +17,10 @@ class Fault:
     message: str
     kind: str
 
-    @property
-    def plain(self) -> dict[str, Any]:
-        """As an item of FastAPI's ``detail``."""
-        return {"loc": list(self.place), "msg": self.message, "type": self.kind}
-
 
 @dataclass
 class Values:
-    """``where``: "query" or "body". Reading collects ``faults`` and goes on with the default, so that all are told."""
+    """``where``: "query" or "body". Reading collects ``faults`` and goes on with the default, to report all."""
 
     where: str
     pairs: list[tuple[str, str]]

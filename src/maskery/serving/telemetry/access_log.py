@@ -50,9 +50,9 @@ class Answered(msgspec.Struct, frozen=True):
         )
 
 
-def write(scope: Mapping[str, Any], record: RequestLog, seconds: float) -> None:
-    """Log one request; those of ``QUIET`` at level debug."""
-    level = logging.DEBUG if scope["path"] in QUIET else logging.INFO
+def write(scope: Mapping[str, Any], record: RequestLog, seconds: float, quiet: bool = False) -> None:
+    """Log one request; a ``quiet`` one at level debug."""
+    level = logging.DEBUG if quiet else logging.INFO
     if not access.isEnabledFor(level):
         return
     client = scope.get("client")

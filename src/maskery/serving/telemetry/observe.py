@@ -1,7 +1,6 @@
 """Around the whole application: each request is measured, logged and traced, once, when its answer is out."""
 
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -9,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from maskery.core.errors import MissingExtra
 from maskery.serving.http import request_log
 from maskery.serving.http.problems import CALLER_LEFT
+from maskery.serving.http.request_log import own_path
 from maskery.serving.telemetry import access_log
 from maskery.serving.telemetry.metrics import Metrics
 
@@ -21,19 +21,18 @@ OTHER = "other"
 
 
 class Observe:
-    """Pure ASGI. Reads what others wrote into the request's record. ``protocols``: route path -> protocol."""
+    """Pure ASGI. Reads what others wrote into the request's record."""
 
-    def __init__(
-        self, app: ASGIApp, metrics: Metrics, protocols: Mapping[str, str], tracing: "Tracing | None" = None
-    ) -> None:
-        self.app, self.metrics, self.protocols, self.tracing = app, metrics, protocols, tracing
+    def __init__(self, app: ASGIApp, metrics: Metrics, tracing: "Tracing | None" = None) -> None:
+        self.app, self.metrics, self.tracing = app, metrics, tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         started, known = time.perf_counter(), request_log.begin()
-        tracing = None if scope["path"] in access_log.QUIET else self.tracing
+        quiet = own_path(scope) in access_log.QUIET
+        tracing = None if quiet else self.tracing
         span = tracing.begin(scope) if tracing else None
 
         async def counted_receive() -> Message:
@@ -54,11 +53,10 @@ class Observe:
             raise
         finally:
             known.status = known.status or CALLER_LEFT
-            path = getattr(scope.get("route"), "path", "")
-            known.protocol = known.protocol or self.protocols.get(path, OTHER)
+            known.protocol = known.protocol or OTHER
             seconds = time.perf_counter() - started
             self.metrics.answered(known.protocol, known.model, known.status, seconds)
-            access_log.write(scope, known, seconds)
+            access_log.write(scope, known, seconds, quiet)
             if tracing and span:
                 tracing.finish(span, scope, known)
 

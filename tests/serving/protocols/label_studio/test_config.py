@@ -8,8 +8,7 @@ from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest
 from maskery.core.labels import VOC
 from maskery.models.card_toml import parse_card
-from maskery.serving.protocols.label_studio.config import Label, read_config
-from maskery.serving.protocols.label_studio.match import plan_of
+from maskery.serving.protocols.label_studio.config import Label, plan_of, read_config
 from tests.serving.protocols.label_studio.requests import BRUSH, config
 
 

@@ -133,56 +133,13 @@ def test_interactive_requests_get_the_whole_picture(client: TestClient, cat: byt
     assert results(predict(client, BRUSH, task, context=context)) == results(predict(client, BRUSH, task))
 
 
-def test_other_endpoints(client: TestClient) -> None:
-    for path in ("", "/", "/health", "/models/everyday", "/models/everyday/health"):
-        assert client.get("/label-studio" + path).json() == {"status": "UP", "model_class": "everyday"}
-    assert client.get("/label-studio/metrics").json() == {}
-    assert client.post("/label-studio/setup", json={"project": "1.2"}).json() == {"model_version": "everyday:1.0.0"}
-    for action in ("ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATION_DELETED"):
-        response = client.post("/label-studio/webhook", json={"action": action, "project": {"id": 1}})
-        assert (response.status_code, response.json()) == (201, {"result": None, "status": "ok"})
-    training = client.post("/label-studio/webhook", json={"action": "START_TRAINING"})
-    assert training.status_code == 201
-    assert "maskery train" in training.json()["result"]
-    unknown = client.post("/label-studio/webhook", json={"action": "TASK_CREATED"})
-    assert (unknown.status_code, unknown.json()) == (200, {"status": "Unknown event"})
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "status", "says"),
-    [
-        ("/predict", b"nonsense", 400, "not a prediction request"),
-        ("/predict", b"{}", 400, "missing required field"),
-        ("/predict", json.dumps({"tasks": [], "label_config": None}).encode(), 400, "label_config"),
-        ("/predict", json.dumps({"tasks": {}, "label_config": BRUSH}).encode(), 400, "tasks"),
-        ("/predict", json.dumps({"tasks": [{}] * 1001, "label_config": BRUSH}).encode(), 400, "at most 1,000"),
-        ("/predict", json.dumps({"tasks": [], "label_config": "<!DOCTYPE a><a/>"}).encode(), 400, "DOCTYPE"),
-        ("/predict", b'{"tasks": [' + b"{}," * 1_100_000 + b'{}], "label_config": ""}', 400, "are read"),
-        ("/predict", bytes(6_000_000), 413, "limit is 4,000,000"),
-        ("/setup", b'{"schema": "<View/>"}', 400, "BrushLabels"),
-        ("/setup", b'{"schema": 5}', 400, "schema"),
-        ("/webhook", b"[]", 400, "not a webhook"),
-        ("/models/nothing/setup", b"{}", 404, "nothing"),
-        ("/train", b"{}", 404, "/label-studio/train"),
-    ],
-)
-def test_wrong_requests(client: TestClient, path: str, body: bytes, status: int, says: str) -> None:
-    response = client.post("/label-studio" + path, content=body)
-    assert response.status_code == status, response.text
-    answer = response.json()
-    assert set(answer) == {"status", "detail"}
-    assert answer["status"] == status
-    assert says in answer["detail"]
-    assert "Traceback" not in response.text
-
-
 def test_no_tasks(client: TestClient) -> None:
     assert results(predict(client, BRUSH)) == []
     assert client.get("/label-studio/predict").status_code == 405
 
 
 def test_a_busy_server_makes_no_empty_predictions(client: TestClient) -> None:
-    service = client.app.state.service.service  # type: ignore[attr-defined]
+    service = client.app.state.service  # type: ignore[attr-defined]
     before = service.fetcher
 
     async def busy(_: str) -> bytes:
@@ -208,8 +165,8 @@ def test_many_tasks_hold_one_picture_each(tmp_path: Path, cat: bytes) -> None:
         return padded
 
     with TestClient(create_app(settings)) as client:
-        client.app.state.service.service.fetcher = fetch  # type: ignore[attr-defined]
+        client.app.state.service.fetcher = fetch  # type: ignore[attr-defined]
         tasks = [{"image": "https://photos.example/cat.jpg"}] * 30
         found = results(predict(client, BRUSH, *tasks))
         assert all(prediction["result"] for prediction in found)
-        assert client.app.state.service.body_quota.held == 0  # type: ignore[attr-defined]
+        assert client.app.state.body_quota.held == 0  # type: ignore[attr-defined]

@@ -41,7 +41,7 @@ def bucket() -> Iterator[RawServer]:
 
 def read(cache: Path, value: str, **settings: Any) -> bytes:
     service = InferenceService(Settings(cache=str(cache), label_studio_token="abc123", **settings), {})
-    return anyio.run(TaskPictures(service).read, value)
+    return anyio.run(TaskPictures(service.settings, service.fetch).read, value)
 
 
 @pytest.mark.parametrize(

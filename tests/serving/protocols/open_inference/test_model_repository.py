@@ -3,20 +3,10 @@
 from starlette.testclient import TestClient
 
 from maskery.core.labels import VOC
-from maskery.core.version import __version__
-from maskery.models.catalog import builtin
 from tests.material import encoded, photo
 from tests.serving.protocols.open_inference.wire import infer_bytes
 
 CHANGE = "/v2/repository/models/everyday"
-
-
-def test_server_and_health(client: TestClient) -> None:
-    extensions = ["binary_tensor_data", "model_repository"]
-    assert client.get("/v2").json() == {"name": "maskery", "version": __version__, "extensions": extensions}
-    assert client.get("/v2/health/live").json() == {"live": True}
-    assert client.get("/v2/health/ready").json() == {"ready": True}
-    assert sorted(client.get("/v2/models").json()["models"]) == list(builtin())
 
 
 def test_a_model(client: TestClient) -> None:
@@ -95,12 +85,3 @@ def test_a_model_that_is_wrong_is_not_ready(client: TestClient) -> None:
         assert (state["state"], state["reason"]) == ("UNAVAILABLE", "wrong: person covers 0.1, expected 0.5")
     finally:
         pooled.state, pooled.reason = before
-
-
-def test_wrong_verbs(client: TestClient) -> None:
-    assert client.head("/v2/health/live").status_code == 200
-    for verb, path in (("POST", "/v2"), ("GET", "/v2/repository/index"), ("DELETE", "/v2/models/everyday")):
-        response = client.request(verb, path)
-        assert response.status_code == 405
-        assert "Allow" in response.headers
-        assert set(response.json()) == {"error"}

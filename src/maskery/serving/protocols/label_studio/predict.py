@@ -1,26 +1,23 @@
-"""POST .../predict: a prediction for every task, in order; a task whose picture fails, fails alone."""
+"""POST .../predict: what is read of a request, and the predictions that answer it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
-import anyio.to_thread
 import msgspec
-from starlette.requests import Request
+from msgspec import UNSET, Meta, UnsetType
 
 from maskery.core.card import ModelCard
-from maskery.core.errors import BadRequest, InputError
+from maskery.core.errors import BadRequest
 from maskery.inference.planning.memory_plan import Demand
-from maskery.serving.http.body import read_unpacked
-from maskery.serving.http.body_quota import apart
 from maskery.serving.http.json_body import parsed
-from maskery.serving.protocols.label_studio.config import read_config
-from maskery.serving.protocols.label_studio.match import DrawingPlan, Part, plan_of
-from maskery.serving.protocols.label_studio.regions import Drawn, draw, wish_of
-from maskery.serving.protocols.label_studio.task_pictures import TaskPictures
+from maskery.serving.protocols.label_studio.config import Part, plan_of, read_config
+from maskery.serving.protocols.label_studio.regions import Drawn, draw, run_options_of
 from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer
-from maskery.serving.runtime.service import InferenceService
 
+PROTOCOL = "label-studio"
 TASKS_AT_MOST = 1000
+IGNORED = "What of the labelling configuration is not used."
 HELD_BYTES = 6.0
 """A pixel, while brush strokes and outlines are written."""
 
@@ -28,7 +25,9 @@ HELD_BYTES = 6.0
 class Task(msgspec.Struct, frozen=True):
     """What is read of a task; ``data``: JSON by name."""
 
-    data: dict[str, msgspec.Raw] = {}
+    data: Annotated[
+        dict[str, msgspec.Raw], Meta(description="Pictures by name: address, data URL or /data/... path.")
+    ] = {}
 
 
 class PredictBody(msgspec.Struct, frozen=True):
@@ -47,45 +46,26 @@ class PredictRequest:
     ignored: tuple[str, ...]
 
 
+class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a task is answered with. ``score``: null where there are no regions, or no scores."""
+
+    result: list[Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]]
+    score: float | None
+    model_version: str
+    error: Annotated[str, Meta(description="Why a task has no regions.")] | UnsetType = UNSET
+
+
+class Predictions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer, a prediction for each task in order."""
+
+    results: list[Prediction]
+    model_version: str
+    ignored: Annotated[tuple[str, ...], Meta(description=IGNORED)] | UnsetType = UNSET
+
+
 def version_of(card: ModelCard) -> str:
     """How a model is called towards Label Studio."""
     return f"{card.name}:{card.version}"
-
-
-def write_regions(outcome: Outcome, parts: tuple[Part, ...]) -> Drawn:
-    """The regions of all parts."""
-    return draw(outcome.result, parts)
-
-
-REGIONS = Writer("label-studio:regions", write_regions)
-
-
-async def predict(service: InferenceService, pictures: TaskPictures, card: ModelCard, request: Request) -> bytes:
-    """The answer's JSON. Raises ``BadRequest`` where no task could be answered, ``Busy``."""
-    body = await read_unpacked(request, service.settings)
-    work = await anyio.to_thread.run_sync(understand, body, card)
-
-    async def one(task: Task) -> msgspec.Raw:
-        with apart():
-            try:
-                return _prediction([await drawn(key, task) for key in work.by_key], card)
-            except InputError as error:
-                return _failed(str(error), card)
-
-    async def drawn(key: str, task: Task) -> Drawn:
-        picture = await pictures.read(_value(task, key))
-        segment_request = SegmentRequest(
-            source=picture,
-            answer=REGIONS.with_options(tuple(work.by_key[key])),
-            model=f"{card.name}@{card.version}",
-            run_options=wish_of(card),
-            demand=Demand(held=HELD_BYTES),
-            format="regions",
-        )
-        return await service.segment(segment_request, request)
-
-    answer: dict[str, Any] = {"results": await service.each(one, work.tasks), "model_version": version_of(card)}
-    return msgspec.json.encode(answer | ({"ignored": work.ignored} if work.ignored else {}))
 
 
 def understand(body: bytes, card: ModelCard) -> PredictRequest:
@@ -93,14 +73,35 @@ def understand(body: bytes, card: ModelCard) -> PredictRequest:
     ask = parsed(body, PredictBody, "a prediction request of Label Studio")
     if len(ask.tasks) > TASKS_AT_MOST:
         raise BadRequest(f"{len(ask.tasks):,} tasks in one request.", f"Send at most {TASKS_AT_MOST:,}.")
-    plan: DrawingPlan = plan_of(read_config(ask.label_config), card)
+    plan = plan_of(read_config(ask.label_config), card)
     by_key: dict[str, list[Part]] = {}
     for part in plan.parts:
         by_key.setdefault(part.control.key, []).append(part)
     return PredictRequest(ask.tasks, by_key, plan.ignored)
 
 
-def _value(task: Task, key: str) -> str:
+def write_regions(outcome: Outcome, parts: tuple[Part, ...]) -> Drawn:
+    """The regions of all parts."""
+    return draw(outcome.result, parts)
+
+
+REGIONS = Writer(f"{PROTOCOL}:regions", write_regions)
+
+
+def request_of(picture: bytes, parts: Sequence[Part], card: ModelCard) -> SegmentRequest[Drawn]:
+    """One picture and the regions that are drawn on it."""
+    return SegmentRequest(
+        source=picture,
+        answer=REGIONS.with_options(tuple(parts)),
+        model=f"{card.name}@{card.version}",
+        run_options=run_options_of(card),
+        demand=Demand(held=HELD_BYTES),
+        format="regions",
+    )
+
+
+def value_of(task: Task, key: str) -> str:
+    """The text that a task's data has under ``key``. Raises ``BadRequest``."""
     if key not in task.data:
         raise BadRequest(f"The task's data has no {key!r}.", "The Image tag's value names the column of the pictures.")
     try:
@@ -109,17 +110,13 @@ def _value(task: Task, key: str) -> str:
         raise BadRequest(f"The task's {key!r} is no text: {error}.", "Give an address or a data URL.") from error
 
 
-def _prediction(found: list[Drawn], card: ModelCard) -> msgspec.Raw:
-    """``score``: the mean over all pixels of regions; null where there are none, or no scores."""
+def prediction(found: list[Drawn], card: ModelCard) -> Prediction:
+    """Of one task. ``score``: the mean over all pixels of regions."""
     total, pixels = (sum(values) for values in zip(*(one.scored for one in found), strict=True))
     items = [msgspec.Raw(item) for one in found for item in one.items]
-    score = total / pixels if pixels else None
-    return _encoded({"result": items, "score": score, "model_version": version_of(card)})
+    return Prediction(items, total / pixels if pixels else None, version_of(card))
 
 
-def _failed(text: str, card: ModelCard) -> msgspec.Raw:
-    return _encoded({"result": [], "score": 0.0, "model_version": version_of(card), "error": text})
-
-
-def _encoded(value: dict[str, Any]) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(value))
+def failed(text: str, card: ModelCard) -> Prediction:
+    """Of a task without an answer."""
+    return Prediction([], 0.0, version_of(card), text)

@@ -14,7 +14,7 @@ from maskery.core.result.types import ClassificationResult, ForegroundResult, Re
 from maskery.encode.annotations.label_studio import regions
 from maskery.encode.raster.mask import as_semantic
 from maskery.inference.pipeline import RunOptions
-from maskery.serving.protocols.label_studio.match import Part
+from maskery.serving.protocols.label_studio.config import Part
 
 BAND_PIXELS = 1 << 20
 
@@ -27,7 +27,7 @@ class Drawn:
     scored: tuple[float, int]
 
 
-def wish_of(card: ModelCard) -> RunOptions:
+def run_options_of(card: ModelCard) -> RunOptions:
     """With a confidence map where the model has scores."""
     scores = card.task == "semantic" and card.output.role != "class-map"
     return RunOptions(maps=("confidence",)) if scores else RunOptions()

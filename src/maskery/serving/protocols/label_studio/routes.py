@@ -1,22 +1,44 @@
-"""The endpoints and their paths."""
+"""The endpoints, their paths and what the OpenAPI document says of them."""
 
 import logging
+from dataclasses import replace
+from typing import Annotated
 
+import anyio.to_thread
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from maskery.core.card import ModelCard
+from maskery.core.errors import InputError
 from maskery.serving.http.body import read_unpacked
-from maskery.serving.http.json_body import parsed
-from maskery.serving.protocols.envelope import Failure, elsewhere, route, with_errors
-from maskery.serving.protocols.label_studio.config import read_config
-from maskery.serving.protocols.label_studio.match import plan_of
-from maskery.serving.protocols.label_studio.predict import predict, version_of
+from maskery.serving.http.body_quota import apart
+from maskery.serving.http.json_body import json_response, parsed
+from maskery.serving.protocols.base import JSON, Operation, Protocol, get, json_answer
+from maskery.serving.protocols.envelope import Failure
+from maskery.serving.protocols.label_studio.config import plan_of, read_config
+from maskery.serving.protocols.label_studio.predict import (
+    IGNORED,
+    PROTOCOL,
+    REGIONS,
+    PredictBody,
+    Prediction,
+    Predictions,
+    Task,
+    failed,
+    prediction,
+    request_of,
+    understand,
+    value_of,
+    version_of,
+)
+from maskery.serving.protocols.label_studio.regions import Drawn
 from maskery.serving.protocols.label_studio.task_pictures import TaskPictures
+from maskery.serving.runtime.request import writers_by_name
 from maskery.serving.runtime.service import InferenceService
 
+WRITERS = writers_by_name(REGIONS)
 log = logging.getLogger("maskery")
 
 ROOT = "/label-studio"
@@ -28,76 +50,160 @@ NO_TRAINING = (
 )
 
 
-class SetupAsk(msgspec.Struct, frozen=True):
+class SetupBody(msgspec.Struct, frozen=True):
     """What is read of a setup request; its token is not kept."""
 
-    schema: str | None = None
+    schema: Annotated[str | None, Meta(description="The labelling configuration, XML.")] = None
 
 
-class EventAsk(msgspec.Struct, frozen=True):
+class SetupAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which model it is."""
+
+    model_version: str
+    ignored: Annotated[tuple[str, ...], Meta(description=IGNORED)] | UnsetType = UNSET
+
+
+class EventBody(msgspec.Struct, frozen=True):
     """What is read of a webhook."""
 
     action: str
 
 
-def routes(service: InferenceService) -> list[Route]:
-    """All paths of the protocol, for the default model and for each by name."""
+class EventAnswer(msgspec.Struct, frozen=True):
+    """A known event; nothing is done."""
+
+    result: str | None
+    status: str
+
+
+class UnknownEvent(msgspec.Struct, frozen=True):
+    """An event that is not known."""
+
+    status: str
+
+
+class BackendHealth(msgspec.Struct, frozen=True):
+    """The backend answers."""
+
+    status: str
+    model_class: str
+
+
+class LabelStudioError(msgspec.Struct, frozen=True):
+    """As the original, but without its traceback."""
+
+    status: int
+    detail: str
+
+
+def protocol(service: InferenceService) -> Protocol:
+    """All paths, for the default model and for each by name."""
     ends = LabelStudioEndpoints(service)
-    found = []
-    for prefix in (ROOT, OF_MODEL):
-        found += [
-            route(prefix, {"GET": ends.health}, envelope),
-            route(prefix + "/health", {"GET": ends.health}, envelope),
-            route(prefix + "/setup", {"POST": ends.setup}, envelope),
-            route(prefix + "/predict", {"POST": ends.predict}, envelope),
-            route(prefix + "/webhook", {"POST": ends.webhook}, envelope),
-            route(prefix + "/metrics", {"GET": ends.metrics}, envelope),
-        ]
-    with_slash = Route(ROOT + "/", with_errors(ends.health, envelope), include_in_schema=False)
-    return [*found, with_slash, elsewhere(ROOT, envelope)]
+    operations = [operation for prefix in (ROOT, OF_MODEL) for operation in _below(prefix, ends)]
+    with_slash = get(ROOT + "/", ends.health, "The backend answers.", json_answer(BackendHealth))
+    return Protocol(
+        name=PROTOCOL,
+        tag=PROTOCOL,
+        operations=(*operations, replace(with_slash, hidden=True)),
+        envelope=envelope,
+        problem=LabelStudioError,
+        prefix=ROOT,
+    )
 
 
 def envelope(failure: Failure) -> Response:
-    """{"status": number, "detail": text}, as the original but without its traceback."""
-    return _json({"status": failure.status, "detail": failure.text}, failure.status, failure.headers)
+    """``{"status": number, "detail": text}``"""
+    return json_response(LabelStudioError(failure.status, failure.text), failure.status, failure.headers)
 
 
 class LabelStudioEndpoints:
     """What answers each path. Nothing of a project is kept: each request has all that it needs."""
 
     def __init__(self, service: InferenceService) -> None:
-        self.service, self.pictures = service, TaskPictures(service)
+        self.service, self.pictures = service, TaskPictures(service.settings, service.fetch)
 
     async def health(self, request: Request) -> Response:
-        return _json({"status": "UP", "model_class": (await self._card(request)).name})
+        return json_response(BackendHealth("UP", (await self._card(request)).name))
 
     async def setup(self, request: Request) -> Response:
         """Checks the labelling configuration, so that a project learns at once what does not fit."""
         card = await self._card(request)
-        ask = parsed(await read_unpacked(request, self.service.settings), SetupAsk, "a setup request of Label Studio")
+        ask = parsed(await read_unpacked(request, self.service.settings), SetupBody, "a setup request of Label Studio")
         ignored = plan_of(read_config(ask.schema), card).ignored if ask.schema else ()
         if ignored:
             log.info(
                 "Label Studio: %d things of a configuration are not used: %.300s", len(ignored), "; ".join(ignored)
             )
-        return _json({"model_version": version_of(card)} | ({"ignored": ignored} if ignored else {}))
+        return json_response(SetupAnswer(version_of(card), ignored or UNSET))
 
     async def predict(self, request: Request) -> Response:
-        card = await self._card(request)
-        return Response(await predict(self.service, self.pictures, card, request), media_type="application/json")
+        """A prediction for every task, in order; a task whose picture fails, fails alone."""
+        card, service = await self._card(request), self.service
+        work = await anyio.to_thread.run_sync(understand, await read_unpacked(request, service.settings), card)
+
+        async def one(task: Task) -> Prediction:
+            with apart():
+                try:
+                    return prediction([await drawn(key, task) for key in work.by_key], card)
+                except InputError as error:
+                    return failed(str(error), card)
+
+        async def drawn(key: str, task: Task) -> Drawn:
+            picture = await self.pictures.read(value_of(task, key))
+            return await service.segment(request_of(picture, work.by_key[key], card), request)
+
+        results = await service.each(one, work.tasks)
+        return json_response(Predictions(results, version_of(card), work.ignored or UNSET))
 
     async def webhook(self, request: Request) -> Response:
-        ask = parsed(await read_unpacked(request, self.service.settings), EventAsk, "a webhook of Label Studio")
+        ask = parsed(await read_unpacked(request, self.service.settings), EventBody, "a webhook of Label Studio")
         if ask.action not in EVENTS:
-            return _json({"status": "Unknown event"})
-        return _json({"result": NO_TRAINING if ask.action == "START_TRAINING" else None, "status": "ok"}, 201)
+            return json_response(UnknownEvent("Unknown event"))
+        return json_response(EventAnswer(NO_TRAINING if ask.action == "START_TRAINING" else None, "ok"), 201)
 
     async def metrics(self, _: Request) -> Response:
-        return _json({})
+        return json_response({})
 
     async def _card(self, request: Request) -> ModelCard:
         return await self.service.card(request.path_params.get("model"))
 
 
-def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(value), status, headers, media_type="application/json")
+def _below(prefix: str, ends: LabelStudioEndpoints) -> tuple[Operation, ...]:
+    unknown = () if prefix == ROOT else (404, 409)
+    setup = Operation(
+        verb="POST",
+        path=prefix + "/setup",
+        handler=ends.setup,
+        summary="Check a project's labelling configuration.",
+        answers=json_answer(SetupAnswer),
+        problems=(400, 408, 413, 503, *unknown),
+        body={JSON: SetupBody},
+    )
+    predict = Operation(
+        verb="POST",
+        path=prefix + "/predict",
+        handler=ends.predict,
+        summary="Regions for the pictures of tasks.",
+        answers=json_answer(Predictions),
+        problems=(400, 404, 408, 409, 413, 503),
+        body={JSON: PredictBody},
+    )
+    known = json_answer(EventAnswer, f"Heard: {', '.join(EVENTS)}. Nothing is done.", 201)
+    webhook = Operation(
+        verb="POST",
+        path=prefix + "/webhook",
+        handler=ends.webhook,
+        summary="Events of a project.",
+        answers=json_answer(UnknownEvent, "An event that is not known.") | known,
+        problems=(400, 408, 413, 503),
+        body={JSON: EventBody},
+    )
+    health = json_answer(BackendHealth)
+    return (
+        get(prefix, ends.health, "The backend answers.", health, (), unknown),
+        get(prefix + "/health", ends.health, "The backend answers.", health, (), unknown),
+        setup,
+        predict,
+        webhook,
+        get(prefix + "/metrics", ends.metrics, "Nothing; metrics are at /metrics.", json_answer(dict[str, str])),
+    )

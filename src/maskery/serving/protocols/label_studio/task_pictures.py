@@ -1,6 +1,8 @@
-"""What a task says of its picture -> the picture's bytes."""
+"""A task's value for its picture -> the picture's bytes."""
 
 import re
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 from urllib.parse import unquote
 
 import anyio.to_thread
@@ -11,21 +13,29 @@ from maskery.core.settings import Settings
 from maskery.serving.http.json_body import from_base64
 from maskery.serving.remote import url
 from maskery.serving.remote.fetch import Fetcher
-from maskery.serving.runtime.service import Fetch, InferenceService
 
 # Where Label Studio keeps pictures, or leads to them. Nothing else is asked of it with its token.
 OWN_PATHS = re.compile(r"/(data|storage-data)/.+|/(tasks|projects)/\d+/(resolve|presign)/?\?.+")
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
-class TaskPictures:
-    """Made once per server. ``fetch`` gets Label Studio's own pictures; None = over the network."""
+Fetch = Callable[[str], Awaitable[bytes]]
 
-    def __init__(self, service: InferenceService, fetch: Fetch | None = None) -> None:
+
+class FetchWith(Protocol):
+    """``InferenceService.fetch``: gets a picture by its address, with the service's own fetcher or another one."""
+
+    async def __call__(self, url: str, fetcher: Fetch | None = None, /) -> bytes: ...
+
+
+class TaskPictures:
+    """Made once per server. ``own_fetch`` gets Label Studio's own pictures; None = over the network."""
+
+    def __init__(self, settings: Settings, fetch: FetchWith, own_fetch: Fetch | None = None) -> None:
         """Raises ``ConfigError`` for a ``label_studio_url`` that is none."""
-        self._desk, settings = service, service.settings
+        self._max_bytes, self._fetch = settings.max_bytes, fetch
         self._home = _home(settings)
-        self._fetch = fetch or (_fetcher(settings, self._home).fetch if self._home else None)
+        self._own_fetch = own_fetch or (_fetcher(settings, self._home).fetch if self._home else None)
 
     async def read(self, value: str) -> bytes:
         """The bytes behind ``value``: a data URL, an address, or a path on the Label Studio of the settings.
@@ -33,7 +43,7 @@ class TaskPictures:
         Raises ``BadRequest`` for anything else, and as ``InferenceService.fetch``.
         """
         if value.startswith("data:"):
-            return await anyio.to_thread.run_sync(from_base64, value, self._desk.settings.max_bytes)
+            return await anyio.to_thread.run_sync(from_base64, value, self._max_bytes)
         if value.startswith("/"):
             return await self._own(value)
         scheme = SCHEME.match(value)
@@ -44,7 +54,7 @@ class TaskPictures:
         target = url.parse(value)
         if self._home and target.origin == self._home.origin:
             return await self._own(target.url.removeprefix(self._home.url.rstrip("/")))
-        return await self._desk.fetch(value)
+        return await self._fetch(value)
 
     async def _own(self, path: str) -> bytes:
         if self._home is None:
@@ -56,7 +66,7 @@ class TaskPictures:
             raise BadUrl(
                 f"{path[:80]!r} is no place of Label Studio's pictures.", "Use /data/..., or a public address."
             )
-        return await self._desk.fetch(self._home.url.rstrip("/") + path.replace(" ", "%20"), self._fetch)
+        return await self._fetch(self._home.url.rstrip("/") + path.replace(" ", "%20"), self._own_fetch)
 
 
 def _home(settings: Settings) -> url.Target | None:

@@ -1,16 +1,46 @@
-"""GET /v1/models, /v1/models/{name}; POST /v1/models/{name}/load and /unload."""
+"""What the native API says of models: their cards, and what loading or unloading changed."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
+from msgspec import UNSET, UnsetType
 
-from maskery.core.card import ModelCard, OutputLayout
-from maskery.core.errors import BadRequest
-from maskery.serving.http.body import read_body
+from maskery.core.card import Detector, Licence, ModelCard, OutputLayout, Quality, Resize
 from maskery.serving.runtime.model_pool import PooledModel
-from maskery.serving.runtime.service import InferenceService
+
+
+class PictureInput(msgspec.Struct, frozen=True, kw_only=True):
+    """The input that takes the picture; the keys are those of a card's ``[[inputs]]`` (docs/models.md).
+
+    Attributes:
+        tensor: Its name in the file.
+        layout: Its axes.
+        resize: Policy of the picture.
+        channels: Their order.
+        dtype: Type of an element.
+        mean: Subtracted from each channel, 0..255.
+        std: Each channel is divided by it.
+        size: [width, height], where they are fixed.
+        side: Pixels of one side, where the policy has it.
+        multiple: Both sides are multiples of it.
+        min_side: The least ``max_side`` of a request.
+        max_side: The largest one.
+        pad_value: Grey beside the picture, 0..255.
+    """
+
+    tensor: str
+    layout: Literal["NCHW", "NHWC"]
+    resize: Resize
+    channels: Literal["RGB", "BGR"]
+    dtype: Literal["float32", "uint8"]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    size: tuple[int, int] | None
+    side: int | None
+    multiple: int
+    min_side: int
+    max_side: int
+    pad_value: int
 
 
 class AnswerOutput(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,14 +63,112 @@ class AnswerOutput(msgspec.Struct, frozen=True, kw_only=True):
     anchors: list[tuple[int, int]] = []
 
 
-def public(card: ModelCard) -> dict[str, Any]:
-    """The card as plain data; palette as "#rrggbb", one a label."""
-    plain: dict[str, Any] = msgspec.to_builtins(card)
-    plain["palette"] = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in card.colours]
-    plain |= {"sha256": card.sha256, "bytes": card.bytes, "url": card.url, "finder": plain["detector"]}
-    plain["input"] = {key: value for key, value in msgspec.to_builtins(card.input).items() if key != "role"}
-    plain["output"] = msgspec.to_builtins(_output(card))
-    return {key: plain[key] for key in SHOWN if plain[key] is not None}
+class ModelDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A card, for everybody to read.
+
+    Attributes:
+        name: What requests name.
+        version: Of the weights.
+        task: What it does: semantic, foreground, classification or detector.
+        description: One sentence.
+        labels: The names of the classes, by id.
+        palette: Their colours, #rrggbb, by id.
+        licence: Terms of the weights.
+        input: The input tensor, and the way from a picture to it.
+        output: The output tensor.
+        finder: What finds the faces that it looks at; absent for a model that looks at whole pictures.
+        quality: What was measured; absent where nothing was.
+        sha256: Of its file.
+        bytes: Of its file.
+        url: Where it is pulled from; empty for one that comes with the package.
+        training: How it was made.
+    """
+
+    name: str
+    version: str
+    task: str
+    description: str
+    labels: list[str]
+    palette: list[str]
+    licence: Licence
+    input: PictureInput
+    output: AnswerOutput
+    finder: Detector | UnsetType = UNSET
+    quality: Quality | UnsetType = UNSET
+    sha256: str
+    bytes: int
+    url: str
+    training: dict[str, str | int | float]
+
+
+class ModelList(msgspec.Struct, frozen=True):
+    """The models that can answer, the default first."""
+
+    default: str
+    models: list[ModelDocument]
+
+
+class BatchLimit(msgspec.Struct, frozen=True):
+    """``most``: pictures that run together. ``measured_ms_a_picture``: by the number of pictures in a batch."""
+
+    most: int
+    measured_ms_a_picture: dict[int, float]
+
+
+class MemoryChange(msgspec.Struct, frozen=True):
+    """One load or unload: seconds, and the resident bytes of the process before and after it."""
+
+    what: Literal["loaded", "unloaded"]
+    reason: str
+    seconds: float
+    rss_before: int
+    rss_after: int
+
+
+class ModelChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A model's state after a request to load or unload it, and the proof that memory was taken or given back.
+
+    Attributes:
+        name: Of the model.
+        version: Of the model.
+        state: Loaded or not: unloaded, loading, ready, wrong, failed.
+        reason: Why it is in its state.
+        batch: How many pictures go together.
+        last_change: The last load or unload; absent where there was none.
+    """
+
+    name: str
+    version: str
+    state: str
+    reason: str
+    batch: BatchLimit
+    last_change: MemoryChange | UnsetType = UNSET
+
+
+def document_of(card: ModelCard) -> ModelDocument:
+    """The card as everybody may read it; palette as "#rrggbb", one a label."""
+    return ModelDocument(
+        name=card.name,
+        version=card.version,
+        task=card.task,
+        description=card.description,
+        labels=card.labels,
+        palette=["#{:02x}{:02x}{:02x}".format(*colour) for colour in card.colours],
+        licence=card.licence,
+        input=_input(card),
+        output=_output(card),
+        finder=card.detector or UNSET,
+        quality=card.quality or UNSET,
+        sha256=card.sha256,
+        bytes=card.bytes,
+        url=card.url,
+        training=card.training,
+    )
+
+
+def _input(card: ModelCard) -> PictureInput:
+    plain: dict[str, Any] = msgspec.structs.asdict(card.input)
+    return msgspec.convert(plain, PictureInput)
 
 
 def _output(card: ModelCard) -> AnswerOutput:
@@ -53,63 +181,17 @@ def _output(card: ModelCard) -> AnswerOutput:
     return AnswerOutput(tensor=output.tensor, kind=kind, layout=output.layout, foreground_channel=output.channel)
 
 
-SHOWN = (
-    "name", "version", "task", "description", "labels", "palette", "licence", "input", "output", "finder", "quality",
-    "sha256", "bytes", "url", "training",
-)  # fmt: skip
-
-
-class ModelsEndpoint:
-    """The endpoints."""
-
-    def __init__(self, service: InferenceService) -> None:
-        self.service, self.pool = service, service.pool
-
-    async def listed(self, _: Request) -> Response:
-        """The cards of all models that can answer, the default first."""
-        cards = await self.service.cards()
-        return _json({"default": self.pool.default, "models": [public(card) for card in cards]})
-
-    async def one(self, request: Request) -> Response:
-        """One card."""
-        return _json(public(await self.service.card(request.path_params["name"])))
-
-    async def load(self, request: Request) -> Response:
-        """Load a model; of no effect where it is loaded."""
-        await _expect_no_body(request, self.service)
-        return _json(_changed(await self.pool.load(request.path_params["name"])))
-
-    async def unload(self, request: Request) -> Response:
-        """Unload a model once no request holds it; of no effect where it is not loaded."""
-        await _expect_no_body(request, self.service)
-        return _json(_changed(await self.pool.unload(request.path_params["name"])))
-
-
-async def _expect_no_body(request: Request, service: InferenceService) -> None:
-    if (await read_body(request, 1024, service.settings.timeout)).strip() not in (b"", b"{}"):
-        raise BadRequest("Loading and unloading take no body.", "Send the request without one.")
-
-
-def _changed(pooled: PooledModel) -> dict[str, Any]:
-    """State, and the proof that memory was taken or given back: resident bytes of the process before and after."""
-    answer: dict[str, Any] = {
-        "name": pooled.card.name,
-        "version": pooled.card.version,
-        "state": pooled.state,
-        "reason": pooled.reason,
-        "batch": {"most": pooled.batch, "measured_ms_a_picture": pooled.batch_ms},
-    }
-    if pooled.changes:
-        last = pooled.changes[-1]
-        answer["last_change"] = {
-            "what": last.what,
-            "reason": last.reason,
-            "seconds": round(last.seconds, 3),
-            "rss_before": last.rss_before,
-            "rss_after": last.rss_after,
-        }
-    return answer
-
-
-def _json(value: object) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")
+def change_of(pooled: PooledModel) -> ModelChange:
+    """What became of ``pooled``."""
+    changes = [
+        MemoryChange(last.what, last.reason, round(last.seconds, 3), last.rss_before, last.rss_after)
+        for last in pooled.changes[-1:]
+    ]
+    return ModelChange(
+        name=pooled.card.name,
+        version=pooled.card.version,
+        state=pooled.state,
+        reason=pooled.reason,
+        batch=BatchLimit(pooled.batch, pooled.batch_ms),
+        last_change=changes[0] if changes else UNSET,
+    )

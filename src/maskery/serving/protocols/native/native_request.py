@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -197,8 +196,3 @@ def _integer(name: str, text: str | None) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise BadRequest(f"{name} is {text!r}.", f"Give a whole number of pixels, {name}=512 say.")
     return int(text)
-
-
-def known_fields() -> dict[str, Any]:
-    """The JSON schemas of ``SegmentBody`` and ``PictureSource``."""
-    return msgspec.json.schema_components([SegmentBody, PictureSource], ref_template="#/components/schemas/{name}")[1]

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 from starlette.responses import Response, StreamingResponse
 
@@ -13,20 +14,37 @@ from maskery.core.card import ModelCard
 from maskery.core.errors import TooLarge
 from maskery.encode.nested import encode_map
 from maskery.serving.protocols.open_inference.message import HEADER
-from maskery.serving.protocols.open_inference.outputs import OutputTensor, RequestedOutput, Value
+from maskery.serving.protocols.open_inference.outputs import RequestedOutput, Value
 
 # Numbers in JSON take up to twenty times their binary size; above this many of them an answer must be binary.
 JSON_NUMBERS_AT_MOST = 1 << 24
 PIECE = 1 << 16
 
-Json = dict[str, Any]
+
+class OutputDocument(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One of the answer's outputs. ``data``: its elements, flat and row-major; absent where they follow the JSON."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    data: list[Any] | UnsetType = UNSET
+    parameters: dict[str, str | int] | UnsetType = UNSET
+
+
+class InferAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer's JSON. ``id``: the request's."""
+
+    model_name: str
+    model_version: str
+    id: str | UnsetType = UNSET
+    outputs: list[OutputDocument]
 
 
 def answer(
     card: ModelCard, id: str | None, asked: Sequence[RequestedOutput], columns: Sequence[Sequence[Value]]
 ) -> Response:
     """``columns``: for each output that was asked for, its value for every picture, in order."""
-    head: Json = {"model_name": card.name, "model_version": card.version} | ({} if id is None else {"id": id})
+    head = InferAnswer(model_name=card.name, model_version=card.version, id=UNSET if id is None else id, outputs=[])
     json = _json(head, asked, columns)
     tail = [_binary(value) for one, values in zip(asked, columns, strict=True) if one.binary for value in values]
     if tail:
@@ -48,18 +66,12 @@ def check_json_size(asked: Iterable[RequestedOutput], pixels: int) -> None:
         )
 
 
-def _json(head: Json, asked: Sequence[RequestedOutput], columns: Sequence[Sequence[Value]]) -> Iterator[bytes]:
+def _json(head: InferAnswer, asked: Sequence[RequestedOutput], columns: Sequence[Sequence[Value]]) -> Iterator[bytes]:
     """The JSON object, piece by piece."""
-    yield msgspec.json.encode(head)[:-1] + b',"outputs":['
+    yield msgspec.json.encode(head).removesuffix(b"]}")
     for i, (one, values) in enumerate(zip(asked, columns, strict=True)):
-        output = one.output
-        tensor: Json = {"name": output.name, "datatype": output.datatype, "shape": _shape(values)}
-        if one.binary:
-            tensor["parameters"] = {"binary_data_size": sum(_size(value) for value in values)}
-        elif output.datatype == "BYTES":
-            tensor |= _texts(output, values)
-        yield b"," * (i > 0) + msgspec.json.encode(tensor)[:-1]
-        if not one.binary and output.datatype != "BYTES":
+        yield b"," * (i > 0) + msgspec.json.encode(_document(one, values))[:-1]
+        if not one.binary and one.output.datatype != "BYTES":
             yield b',"data":['
             yield from _numbers(values)
             yield b"]"
@@ -84,13 +96,20 @@ def _binary(value: Value) -> bytes:
     return value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
-def _texts(output: OutputTensor, values: Sequence[Value]) -> Json:
-    """The ``data`` of BYTES: text as it is, other bytes as base64."""
+def _document(one: RequestedOutput, values: Sequence[Value]) -> OutputDocument:
+    """All but numbers, which are written in pieces. BYTES in JSON: text as it is, other bytes as base64."""
+    output, shape = one.output, _shape(values)
+    if one.binary:
+        size = sum(_size(value) for value in values)
+        return OutputDocument(output.name, output.datatype, shape, parameters={"binary_data_size": size})
+    if output.datatype != "BYTES":
+        return OutputDocument(output.name, output.datatype, shape)
     elements = [value for value in values if isinstance(value, bytes)]
     if output.content_type == "application/json":
-        return {"data": [element.decode() for element in elements]}
+        return OutputDocument(output.name, output.datatype, shape, [element.decode() for element in elements])
     encoded = [b64encode(element).decode("ascii") for element in elements]
-    return {"data": encoded, "parameters": {"content_type": f"{output.content_type};base64"}}
+    content_type: dict[str, str | int] = {"content_type": f"{output.content_type};base64"}
+    return OutputDocument(output.name, output.datatype, shape, encoded, content_type)
 
 
 def _numbers(values: Sequence[Value]) -> Iterator[bytes]:

@@ -27,7 +27,7 @@ def pictures(message: Message, at_most: int) -> list[Picture]:
 
     Raises ``BadRequest`` for a tensor that holds no pictures, ``TooLarge`` for too many.
     """
-    tensor = _the_only(message.envelope.inputs)
+    tensor = _the_only(message.body.inputs)
     count = _count(tensor)
     if count > at_most:
         raise TooLarge(f"{count} pictures in one request.", f"Send at most {at_most}.")

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Meta, Raw, UnsetType
 
 from maskery.core.errors import BadRequest, nearest
 from maskery.serving.http.json_body import parsed
@@ -20,7 +21,7 @@ class InputTensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shape: list[int]
     datatype: str
     parameters: dict[str, Value] = {}
-    data: Raw | UnsetType = UNSET
+    data: Annotated[Raw, Meta(extra_json_schema={"type": "array"})] | UnsetType = UNSET
 
 
 class OutputRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,13 +31,25 @@ class OutputRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parameters: dict[str, Value] = {}
 
 
-class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class InferParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The ``parameters`` of a request that mean something here."""
+
+    max_side: Annotated[int, Meta(ge=1, description="Longest side, in pixels, of what the model sees.")] = 0
+    classes: Annotated[str, Meta(description="Keep only these classes, separated by commas.")] = ""
+    binary_data_output: Annotated[bool, Meta(description="Outputs as binary data, unless one says otherwise.")] = False
+
+
+PARAMETERS = InferParameters.__struct_fields__
+_PARAMETERS = msgspec.json.schema_components([InferParameters])[1]["InferParameters"]
+
+
+class InferBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The JSON object. ``model_name`` and ``model_version`` are in the path and only compared."""
 
     inputs: list[InputTensor]
     outputs: list[OutputRequest] | None = None
     id: str | None = None
-    parameters: dict[str, Value] = {}
+    parameters: Annotated[dict[str, Value], Meta(extra_json_schema=_PARAMETERS)] = {}
     model_name: str | None = None
     model_version: str | None = None
 
@@ -45,7 +58,7 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Message:
     """``binary``: what follows the JSON. ``raw``: the body is one encoded picture without any JSON."""
 
-    envelope: Envelope
+    body: InferBody
     binary: memoryview
     raw: bool = False
 
@@ -57,9 +70,9 @@ def split(body: bytes, header: str | None) -> Message:
     if header is not None and length == 0:
         size = len(body)
         picture = InputTensor("image", [1], "BYTES", {"binary_data_size": size})
-        return Message(Envelope([picture], parameters={"binary_data_output": True}), view, raw=True)
-    envelope = parsed(body[:length], Envelope, "an inference request")
-    return Message(envelope, view[length:])
+        return Message(InferBody([picture], parameters={"binary_data_output": True}), view, raw=True)
+    parsed_body = parsed(body[:length], InferBody, "an inference request")
+    return Message(parsed_body, view[length:])
 
 
 def _length(text: str, size: int) -> int:

@@ -11,7 +11,7 @@ from maskery.core.errors import BadRequest, nearest
 from maskery.core.result.types import MAPS, ClassificationResult, ForegroundResult, Result, SemanticResult
 from maskery.encode.json import encode_summary
 from maskery.encode.raster.mask import as_semantic, encode_mask
-from maskery.serving.protocols.open_inference.message import Envelope, OutputRequest, flag, only
+from maskery.serving.protocols.open_inference.message import InferBody, OutputRequest, flag, only
 
 Value = bytes | NDArray[np.generic]
 PER_PIXEL = [-1, -1, -1]  # (N, H, W)
@@ -58,11 +58,11 @@ def outputs_of(card: ModelCard) -> dict[str, OutputTensor]:
     return {output.name: output for output in found}
 
 
-def asked_of(envelope: Envelope, card: ModelCard) -> list[RequestedOutput]:
+def asked_of(body: InferBody, card: ModelCard) -> list[RequestedOutput]:
     """The outputs that a request names, or the first one. Raises ``BadRequest`` for one that the model lacks."""
     known = outputs_of(card)
-    binary = flag(envelope.parameters, "binary_data_output", default=False)
-    wanted = [OutputRequest(next(iter(known)))] if envelope.outputs is None else envelope.outputs
+    binary = flag(body.parameters, "binary_data_output", default=False)
+    wanted = [OutputRequest(next(iter(known)))] if body.outputs is None else body.outputs
     names = [one.name for one in wanted]
     if not names or len(set(names)) != len(names):
         raise BadRequest(f"The outputs are {names[:8]}.", "Name each that you want once, or leave 'outputs' out.")

@@ -24,7 +24,7 @@ def _site(client: TestClient) -> None:
             raise BadRequest("Not reachable.", "Check it.")
         return SITE[url]
 
-    client.app.state.service.service.fetcher = fetch  # type: ignore[attr-defined]
+    client.app.state.service.fetcher = fetch  # type: ignore[attr-defined]
 
 
 def text(data: bytes) -> str:
@@ -136,7 +136,7 @@ def test_other_wrong_bodies(client: TestClient) -> None:
 
 
 def test_addresses_that_are_not_public_are_refused(client: TestClient) -> None:
-    service = client.app.state.service.service  # type: ignore[attr-defined]
+    service = client.app.state.service  # type: ignore[attr-defined]
     service.fetcher = Fetcher(service.settings).fetch
     response = client.get("/v1/segment?url=http://127.0.0.1:8000/cat.jpg")
     assert response.status_code == 400
