@@ -3,24 +3,41 @@
 import maskery
 result = maskery.load("everyday").segment("photo.jpg")
 result.save("mask.png")
+
+The public names are imported when they are first used, so that ``import maskery`` costs nothing.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from maskery.core.version import __version__
 
 if TYPE_CHECKING:
-    from maskery.models.segmenter import Segmenter
+    from maskery.core import errors
+    from maskery.encode.options import Options
+    from maskery.models.segmenter import Segmentation, Segmenter, load
 
-__all__ = ["__version__", "load"]
+__all__ = ["Options", "Segmentation", "Segmenter", "__version__", "errors", "load"]
+
+# public name -> the module that has it; the module itself where the name is its own
+_HOMES = {
+    "Options": "maskery.encode.options",
+    "Segmentation": "maskery.models.segmenter",
+    "Segmenter": "maskery.models.segmenter",
+    "errors": "maskery.core.errors",
+    "load": "maskery.models.segmenter",
+}
 
 
-def load(name: str = "everyday", *, device: str | None = None, threads: int | None = None) -> "Segmenter":
-    """Load the model ``name``: built-in, pulled, added, or the path of a folder with a ``model.toml``.
+def __getattr__(name: str) -> object:
+    """A public name, by PEP 562. Raises ``AttributeError`` for any other one."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = import_module(_HOMES[name])
+    value: object = home if _HOMES[name].endswith(f".{name}") else getattr(home, name)
+    globals()[name] = value
+    return value
 
-    ``device``: "cpu", "cuda" or "auto"; ``threads``: 0 = all usable cores; None takes the setting. Raises
-    ``UnknownModel``, ``DeviceError``, ``ModelError``. Thread-safe once loaded.
-    """
-    from maskery.models.segmenter import load as load_segmenter
 
-    return load_segmenter(name, device, threads)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -117,8 +117,12 @@ class Segmenter:
         return encode(found, format, photo_of(picture, plan), options)
 
 
-def load(name: str, device: str | None = None, threads: int | None = None) -> Segmenter:
-    """See ``maskery.load``."""
+def load(name: str = "everyday", *, device: str | None = None, threads: int | None = None) -> Segmenter:
+    """Load the model ``name``: built-in, pulled, added, or the path of a folder with a ``model.toml``.
+
+    ``device``: "cpu", "cuda" or "auto"; ``threads``: 0 = all usable cores; None takes the setting. Raises
+    ``UnknownModel``, ``DeviceError``, ``ModelError``. Thread-safe once loaded.
+    """
     return open_segmenter(name, load_settings({"device": device, "threads": threads}))
 
 
