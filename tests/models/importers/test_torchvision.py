@@ -46,7 +46,7 @@ def test_served_mask_is_the_network_s_own(name: str, tmp_path: Path) -> None:
     card, notes = bring(what, tmp_path)
     assert notes == ()
     assert card.training["parity_torch_onnx"] < 1e-4  # type: ignore[operator]
-    own_size = msgspec.structs.replace(card, input=msgspec.structs.replace(card.input, resize="multiple"))
+    own_size = msgspec.structs.replace(card, inputs=[msgspec.structs.replace(card.input, resize="multiple")])
     picture = encoded(photo("astronaut"), "PNG", SIZE_WH)
     served = (
         load_model(own_size, tmp_path / card.file)
