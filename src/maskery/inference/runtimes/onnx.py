@@ -83,10 +83,15 @@ class OnnxSession:
 
 
 def usual_pixels(spec: Input) -> int:
-    """Working pixels up to which runs may keep their memory: those of one picture, of the card's own size."""
+    """The most working pixels of one picture without a wish for another size: runs of up to these keep their memory.
+
+    Sides are rounded to the card's ``multiple``, so a square picture can have more than ``side`` squared.
+    """
     if spec.size:
         return spec.size[0] * spec.size[1]
-    side = spec.side or NATIVE_SIDE
+    multiple = spec.multiple
+    side = (spec.side or NATIVE_SIDE) + multiple // 2
+    side = max(multiple, side // multiple * multiple)
     return 2 * side**2 if spec.resize == "shortest-side" else side**2
 
 
