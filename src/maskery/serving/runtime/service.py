@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest
 from maskery.core.picture import decode
+from maskery.core.picture.headers import is_brief
 from maskery.core.process_memory import give_back, resident_bytes
 from maskery.core.settings import Settings
 from maskery.inference.pipeline import Model, RunOptions
@@ -83,7 +84,10 @@ class InferenceService:
         log.protocol, log.format = request.protocol, request.format
         async with self.pool.lease(request.model) as model:
             log.model = model.key
-            job = await anyio.to_thread.run_sync(self._planned, request, model, limiter=self._headers)
+            if isinstance(request.source, bytes) and is_brief(request.source):
+                job = self._planned(request, model)  # quicker than a change of threads
+            else:
+                job = await anyio.to_thread.run_sync(self._planned, request, model, limiter=self._headers)
             self.metrics.picture(job.picture.size_wh[0] * job.picture.size_wh[1], request.bytes)
             terms = QueueTerms(
                 queue=request.queue or model.key,
