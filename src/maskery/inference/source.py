@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from maskery.core.errors import PictureError
 from maskery.core.picture import stream
 from maskery.core.picture.decode import Picture
 from maskery.core.picture.orientation import turned, turned_wh
-from maskery.core.picture.resize import resized_bands
+from maskery.core.picture.resize import resized_bands, resized_whole
 from maskery.core.plan import Plan
-from maskery.inference.planning.memory_plan import REDUCE_TO
+from maskery.inference.planning.memory_plan import NARROW_BYTES, REDUCE_TO, held_narrow
 from maskery.inference.tiles.grid import TileGrid
 
 
@@ -37,9 +38,26 @@ Photo = NDArray[np.uint8] | PhotoRows
 def in_one_piece(picture: Picture, content_wh: tuple[int, int], plan: Plan) -> NDArray[np.uint8] | Image.Image:
     """The upright picture, at ``content_wh`` or larger. Raises ``PictureError``, ``MissingExtra``."""
     if plan.decode != "bands":
-        return picture.pixels(at_least_wh=(REDUCE_TO * content_wh[0], REDUCE_TO * content_wh[1]))
-    bands = _shrunk(picture, plan, turned_wh(content_wh, picture.orientation))
-    return np.ascontiguousarray(turned(np.concatenate(list(bands)), picture.orientation))
+        return _whole(picture, content_wh)
+    try:
+        small = _in_bands(picture, turned_wh(content_wh, picture.orientation), plan)
+    except PictureError:
+        if plan.budget_bytes is not None or picture.format != "PNG":
+            raise
+        return _whole(picture, content_wh)  # Pillow passes over a wrong checksum, libvips does not
+    return np.ascontiguousarray(turned(small, picture.orientation))
+
+
+def _in_bands(picture: Picture, content_wh: tuple[int, int], plan: Plan) -> NDArray[np.uint8]:
+    """The picture as it is stored, at ``content_wh``."""
+    width, height = (side // plan.reduce for side in stream.stored_wh(picture))
+    if held_narrow((width, height), content_wh) > NARROW_BYTES:
+        return np.concatenate(list(_shrunk(picture, plan, content_wh)))
+    return resized_whole(stream.rows(picture, plan.reduce), (width, height), content_wh)
+
+
+def _whole(picture: Picture, content_wh: tuple[int, int]) -> NDArray[np.uint8] | Image.Image:
+    return picture.pixels(at_least_wh=(REDUCE_TO * content_wh[0], REDUCE_TO * content_wh[1]))
 
 
 def for_tiles(picture: Picture, plan: Plan, grid: TileGrid) -> Iterator[NDArray[np.uint8]]:

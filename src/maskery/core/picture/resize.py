@@ -6,7 +6,9 @@ rows, but in 32-bit floats, and the result would differ here and there.) Where P
 than twice as high as wide or shrunk far more down than across, the values differ by at most 1.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +19,8 @@ from maskery.core.picture.rows import RowBuffer, steps
 
 # Rows of the answer that are made at once.
 BAND_ROWS = 16
+# Bands that wait to be resized while the next one is decoded.
+BANDS_IN_FLIGHT = 2
 
 _ONE = 1 << 22  # the weight 1
 
@@ -40,6 +44,39 @@ def resized_bands(
         source = rows.rows(first, last)
         sums = weights.matrix(top, bottom) @ source.reshape(last - first, -1).astype(np.float64)
         yield ((sums.astype(np.int64) + _ONE // 2) // _ONE).astype(np.uint8).reshape(bottom - top, width, 3)
+
+
+def resized_whole(
+    bands: Iterable[NDArray[np.uint8]], source_wh: tuple[int, int], size_wh: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """As ``resized_bands``, in one piece (H, W, 3), with a second thread: one makes the bands, one resizes them across.
+
+    Holds a picture as wide as the answer and as high as the source. The pixels are Pillow's where ``across_first``.
+    """
+    narrow = np.empty((source_wh[1], size_wh[0], 3), np.uint8)
+    top = 0
+    for band in _across_beside(bands, size_wh[0]):
+        narrow[top : top + len(band)] = band
+        top += len(band)
+    return np.asarray(Image.fromarray(narrow).resize(size_wh, Image.Resampling.BILINEAR))
+
+
+def across_first(source_wh: tuple[int, int], size_wh: tuple[int, int]) -> bool:
+    """Whether Pillow certainly resizes across before it resizes down, so that bands give the same pixels."""
+    (width, height), (new_width, new_height) = source_wh, size_wh
+    return height <= 2 * width and new_width * height <= 1.5 * new_height * width
+
+
+def _across_beside(bands: Iterable[NDArray[np.uint8]], width: int) -> Iterator[NDArray[np.uint8]]:
+    """The bands at ``width``, resized in another thread while this one asks for the next."""
+    waiting: deque[Future[NDArray[np.uint8]]] = deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="maskery-resize") as other:
+        for band in bands:
+            if len(waiting) == BANDS_IN_FLIGHT:
+                yield waiting.popleft().result()
+            waiting.append(other.submit(_across, band, width))
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _across(band: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:

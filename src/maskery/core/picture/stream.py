@@ -35,6 +35,14 @@ def stored_wh(picture: Picture) -> tuple[int, int]:
     return turned_wh(picture.size_wh, picture.orientation)
 
 
+def is_plain_png(picture: Picture) -> bool:
+    """Whether it is a PNG of 8 bits a channel, not interlaced, not turned."""
+    source = picture.source
+    if picture.format != "PNG" or picture.orientation != 1 or not isinstance(source, bytes):
+        return False
+    return source[24] == 8 and source[28] == 0
+
+
 def available() -> bool:
     """Whether the extra ``huge`` is installed."""
     try:

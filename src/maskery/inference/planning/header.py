@@ -20,6 +20,7 @@ class PictureFacts:
     """``size_wh``: upright. ``source_bytes``: of the file. ``always_bytes``: what a decoder holds of the whole picture
     however it is read. ``pillow``, ``beside``: bytes a pixel of Pillow's image and beside it. ``copied``: whether an
     upright RGB copy of Pillow's image is made. ``why_whole``: why it cannot be read row by row, or empty.
+    ``plain_png``: as ``stream.is_plain_png`` says.
     """
 
     size_wh: tuple[int, int]
@@ -31,6 +32,7 @@ class PictureFacts:
     beside: float
     copied: bool
     why_whole: str
+    plain_png: bool = False
 
     @property
     def pixels(self) -> int:
@@ -83,4 +85,5 @@ def facts_of(picture: Picture) -> PictureFacts:
         beside=_BESIDE.get(picture.format, 0.0),
         copied=picture.header.mode != "RGB" or orientation != 1 or picture.header.transparent,
         why_whole=picture.header.why_whole,
+        plain_png=stream.is_plain_png(picture),
     )

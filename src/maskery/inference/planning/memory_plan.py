@@ -13,7 +13,8 @@ from maskery.core.card import ModelCard
 from maskery.core.errors import TooLarge
 from maskery.core.picture import stream
 from maskery.core.picture.orientation import turned_wh
-from maskery.core.picture.resize import BAND_ROWS
+from maskery.core.picture.resize import BAND_ROWS, across_first
+from maskery.core.picture.stream import BAND_BYTES
 from maskery.core.plan import Decode, Plan, Tiles, mib
 from maskery.inference import preprocess
 from maskery.inference.planning.header import PictureFacts
@@ -25,6 +26,10 @@ HUGE_PIXELS = 100_000_000
 # A large JPEG is decoded at not less than this many times the working size. The mask then differs from a full
 # decode's in about 1 % of the pixels, along borders (docs/benchmarks-engine.md); at 1 it would be 4 ms faster.
 REDUCE_TO = 2
+# A PNG of more pixels is read in bands also where memory is plenty: with two threads, by the quicker decoder.
+QUICK_PIXELS = 1 << 20
+# At most this is held of a picture in bands as wide as the model sees it and as high as it is; else fewer rows are.
+NARROW_BYTES = 1 << 25
 # Bytes a working pixel that a run takes where it was not measured: three times what the built-in models take.
 RUN_BYTES = 500.0
 # Working copies of bands, small objects, and what the allocator rounds up.
@@ -145,7 +150,8 @@ def in_one_or_tiles(wanted: PlanRequest) -> Iterator[Plan]:
                 break
             side = 2 * grid.side
     for max_side in sides(wanted):
-        for decode in decodes(wanted, streamed_first=wanted.facts.pixels > HUGE_PIXELS):
+        bands_first = wanted.facts.pixels > HUGE_PIXELS or quick_in_bands(wanted, max_side)
+        for decode in decodes(wanted, bands_first):
             yield from _in_one(wanted, max_side, decode)
 
 
@@ -157,6 +163,20 @@ def decodes(wanted: PlanRequest, streamed_first: bool) -> list[Decode]:
 
 def streamed(wanted: PlanRequest) -> bool:
     return not wanted.facts.why_whole and stream.available()
+
+
+def quick_in_bands(wanted: PlanRequest, max_side: int | None) -> bool:
+    """Whether reading in bands takes less time than decoding as a whole, and gives the same pixels."""
+    facts = wanted.facts
+    if not facts.plain_png or facts.pixels < QUICK_PIXELS:
+        return False
+    content = preprocess.place(facts.size_wh, wanted.card.input, max_side).content_wh
+    return across_first(facts.stored_wh, content) and held_narrow(facts.stored_wh, content) <= NARROW_BYTES
+
+
+def held_narrow(stored_wh: tuple[int, int], content_wh: tuple[int, int]) -> int:
+    """Bytes of a picture of ``stored_wh`` brought to the width of ``content_wh``, in our form and in Pillow's."""
+    return 7 * content_wh[0] * stored_wh[1]
 
 
 def sides(wanted: PlanRequest) -> Iterator[int | None]:
@@ -251,7 +271,10 @@ def reading_bytes(wanted: PlanRequest, decode: Decode, reduce: int, content_wh: 
     height = -(-wanted.facts.stored_wh[1] // reduce)
     if decode == "bands":
         window = (BAND_ROWS + 4) * max(1.0, height / content_wh[1]) * content_wh[0] * 3
-        return wanted.facts.streaming_bytes(reduce) + 10 * window
+        narrow = held_narrow((0, height), content_wh)
+        in_flight = 5 * 7 * BAND_BYTES // 3  # made, waiting, at work; each with Pillow's copy
+        held = narrow + in_flight if narrow <= NARROW_BYTES else 10 * window
+        return wanted.facts.streaming_bytes(reduce) + held
     return wanted.facts.decoding_bytes(reduce) + 4 * height * content_wh[0]
 
 
