@@ -73,6 +73,8 @@ def certainty_maps(scores: Floats, placement: Placement, names: Sequence[str], l
 
     ``logits``: whether the scores are logits; else they are probabilities, which are brought to the sum 1.
     """
+    if not names:
+        return {}
     return certainty_at(scores, *resample.axes(placement, (scores.shape[2], scores.shape[1])), names, logits)
 
 

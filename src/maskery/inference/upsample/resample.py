@@ -18,6 +18,8 @@ from maskery.inference.upsample.cells import lerp
 
 # Pixels whose scores are held at once; times classes times 4 bytes bounds the memory of a decision.
 BAND_PIXELS = 1 << 16
+# Up to how many scores a pixel of a coarse grid all of them are compared.
+FEW_TIMES = 4
 
 
 def axes(placement: Placement, scores_wh: tuple[int, int]) -> tuple[Axis, Axis]:
@@ -69,11 +71,16 @@ def is_coarser(scores: Scores, placement: Placement) -> bool:
 
 def sampled_map(scores: Scores, placement: Placement) -> ClassMap:
     """Best class at the score nearest to each pixel, looking at no other scores: for grids coarser than the scores."""
-    x, y = axes(placement, (scores.shape[2], scores.shape[1]))
+    classes, height, width = scores.shape
+    x, y = axes(placement, (width, height))
     rows, columns = _nearest(y), _nearest(x)
+    if height * width <= FEW_TIMES * rows.size * columns.size:  # cheaper than to pick scores of every class
+        return cells.best_class(scores).take(columns, axis=1).take(rows, axis=0)
     if scores.strides[0] == scores.itemsize:  # the view of (h, w, C)
-        return cells.best_class(scores.transpose(1, 2, 0)[rows[:, None], columns].transpose(2, 0, 1))
-    return cells.best_class(scores[:, rows[:, None], columns])
+        places = (rows[:, None] * width + columns).reshape(-1)
+        picked = scores.transpose(1, 2, 0).reshape(-1, classes).take(places, axis=0)
+        return cells.best_class(picked.reshape(len(rows), len(columns), classes).transpose(2, 0, 1))
+    return cells.best_class(np.ascontiguousarray(scores[:, rows[:, None], columns]))
 
 
 def nearest_map(labels: ClassMap, placement: Placement) -> ClassMap:
