@@ -50,6 +50,10 @@ types: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py --mirror "$(MIRROR)" --data "$(DATA)" $(ARGS)
 
+twins: $(VENV)/.test
+	rm -rf src/maskery/models/builtin/everyday/int8
+	$(BIN)/maskery quantise everyday --calibrate "$(DATA)/voc2012-part" -o src/maskery/models/builtin/everyday/int8
+
 fuzz: $(VENV)/.test
 	FUZZ_CASES=10000 $(BIN)/python -m pytest tests/fuzz $(ARGS)
 

@@ -72,7 +72,7 @@ def quantise(
     from maskery.models.quantisation.search import quantise as make
     from maskery.models.store import Store
 
-    settings = load_settings()
+    settings = load_settings({"precision": "float"})
     located = Store(settings).locate(model)
     data = validate or calibrate
     if data is None:

@@ -39,6 +39,7 @@ class FileJob:
 @click.option("--max-side", type=int, metavar="N", help="Longest side, in pixels, of what the model sees.")
 @click.option("--tile", type=int, metavar="N", help="Cut into tiles of N pixels of the picture; 0 = never.")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), help="Where to run.  [default: cpu]")
+@click.option("--precision", type=click.Choice(["float", "int8"]), help="int8: the model's twin.  [default: float]")
 def segment(
     inputs: tuple[str, ...],
     model: str | None,
@@ -49,6 +50,7 @@ def segment(
     max_side: int | None,
     tile: int | None,
     device: str | None,
+    precision: str | None,
 ) -> None:
     """Segment pictures; the mask has the pixels of the upright picture.
 
@@ -69,7 +71,7 @@ def segment(
     from maskery.models.segmenter import open_segmenter
 
     decode.trust_own_pixel_limit()
-    settings = load_settings({"device": device})
+    settings = load_settings({"device": device, "precision": precision})
     segmenter = open_segmenter(model or settings.model[0], settings)
     wanted = tuple(name.strip() for name in classes.split(",") if name.strip())
 

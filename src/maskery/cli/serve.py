@@ -14,6 +14,7 @@ import click
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), help="Where models run.  [default: cpu]")
 @click.option("--threads", type=int, help="Threads of one model run; 0 = all usable cores.  [default: 0]")
+@click.option("--precision", type=click.Choice(["float", "int8"]), help="int8: the models' twins.  [default: float]")
 @click.option(
     "--memory",
     metavar="SIZE",
@@ -27,6 +28,7 @@ def serve(
     model: tuple[str, ...],
     device: str | None,
     threads: int | None,
+    precision: str | None,
     memory: str | None,
     as_max: bool,
     config: Path | None,
@@ -35,7 +37,8 @@ def serve(
     from maskery.core.settings import load_settings, max_variables, service_links
 
     given = {"host": host, "port": port, "model": model or None, "device": device, "threads": threads, "memory": memory}
-    settings = load_settings(given | {"drop_in": "max" if as_max else None}, config=config)
+    given |= {"precision": precision, "drop_in": "max" if as_max else None}
+    settings = load_settings(given, config=config)
     from maskery.serving.server import serve as run
     from maskery.serving.telemetry.access_log import set_up_logging
 

@@ -58,6 +58,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Literal["cpu", "cuda", "auto"], Meta(description="Where models run. `auto` says which it took.")
     ] = "cpu"
     threads: Annotated[int, Meta(ge=0, description="Threads of one model run; 0 = the usable cores.")] = 0
+    precision: Annotated[
+        Literal["float", "int8"],
+        Meta(description="Arithmetic of the models: `int8` takes their int8 twins (docs/quantisation.md)."),
+    ] = "float"
     max_bytes: Annotated[int, Meta(ge=1, description="Largest request body or picture file, in bytes.")] = 33_554_432
     max_pixels: Annotated[int, Meta(ge=1, description="Largest picture, in pixels, read from its header.")] = 80_000_000
     concurrency: Annotated[int, Meta(ge=1, description="Pictures that each process works on at once.")] = 2

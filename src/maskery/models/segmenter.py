@@ -117,13 +117,16 @@ class Segmenter:
         return encode(found, format, photo_of(picture, plan), options)
 
 
-def load(name: str = "everyday", *, device: str | None = None, threads: int | None = None) -> Segmenter:
+def load(
+    name: str = "everyday", *, device: str | None = None, threads: int | None = None, precision: str | None = None
+) -> Segmenter:
     """Load the model ``name``: built-in, pulled, added, or the path of a folder with a ``model.toml``.
 
-    ``device``: "cpu", "cuda" or "auto"; ``threads``: 0 = all usable cores; None takes the setting. Raises
-    ``UnknownModel``, ``DeviceError``, ``ModelError``. Thread-safe once loaded.
+    ``device``: "cpu", "cuda" or "auto"; ``threads``: 0 = all usable cores; ``precision``: "float", or "int8" for the
+    model's int8 twin; None takes the setting. Raises ``UnknownModel``, ``DeviceError``, ``ModelError``; ``ConfigError``
+    where there is no twin. Thread-safe once loaded.
     """
-    return open_segmenter(name, load_settings({"device": device, "threads": threads}))
+    return open_segmenter(name, load_settings({"device": device, "threads": threads, "precision": precision}))
 
 
 def open_segmenter(name: str, settings: Settings) -> Segmenter:

@@ -36,6 +36,8 @@ CHECK_PICTURE = Path(__file__).parent / "check.jpg"
 """What the stored answers of the cards belong to: Eileen Collins, NASA, public domain; 256 x 256 pixels."""
 
 SUFFIXES = (".onnx", ".tflite")
+TWIN = "int8"
+"""The folder, beside a model's card, of its int8 twin."""
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 Origin = Literal["built-in", "pulled", "added", "path"]
@@ -88,11 +90,14 @@ class Store:
     def locate(self, name: str) -> Located:
         """Card and file of the model ``name``, or of a folder or ``model.toml`` given by its path.
 
-        Raises ``UnknownModel``; ``NotPulled`` for a model of the catalogue that is not here, or whose detector is not;
-        ``ConfigError`` for a broken card; ``ChecksumError`` for a file that is missing, of another size or (given by
-        path) another sha256.
+        With the setting ``precision`` int8 it is the model's int8 twin. Raises ``UnknownModel``; ``NotPulled`` for a
+        model of the catalogue that is not here, or whose detector is not; ``ConfigError`` for a broken card, or where
+        there is no twin; ``ChecksumError`` for a file that is missing, of another size or (given by path) another
+        sha256.
         """
         located = self._locate(name)
+        if self._settings.precision == "int8":
+            located = int8_twin(located)
         spec = located.card.detector
         return replace(located, detector=self._detector(name, spec)) if spec else located
 
@@ -259,6 +264,24 @@ def _cache_folder(settings: Settings) -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("maskery", appauthor=False)
+
+
+def int8_twin(located: Located) -> Located:
+    """The model in int8: itself if it is, else what ``maskery quantise`` wrote into ``TWIN`` beside its card.
+
+    Raises ``ConfigError`` where there is none, or one of another file.
+    """
+    card, folder = located.card, located.path.parent / TWIN
+    if card.quantisation and card.quantisation.to == "int8":
+        return located
+    cure = f"Run: maskery quantise {card.name} --calibrate DATA -o {folder}, or take --precision float."
+    if not (folder / CARD_NAME).is_file():
+        raise ConfigError(f"{card.name} has no int8 twin.", cure)
+    twin = _locate_path(folder)
+    report = twin.card.quantisation
+    if report is None or report.to != "int8" or report.of_sha256 != card.sha256:
+        raise ConfigError(f"The int8 twin of {card.name} was made from another file than the one here.", cure)
+    return replace(twin, origin=located.origin)
 
 
 def _locate_path(path: Path) -> Located:
