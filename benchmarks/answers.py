@@ -119,8 +119,7 @@ def _summaries(plan: Plan, models: Sequence[Candidate]) -> tuple[Table, list[Che
         runs, afters = ([[getattr(call, part) for call in calls] for calls in rounds] for part in ("run", "after"))
         share = Spread.of(100 * value for value in _shares(afters, runs))
         rows.append((name, picture, of_rounds(runs).text(1), of_rounds(afters).text(2), share.text(1)))
-        if name == models[0].name:
-            checks.append(Check(f"summary over the bare run, {picture}", share.median, LIMIT_SUMMARY, "%"))
+        checks.append(Check(f"{name}, {picture}: summary over the bare run", share.median, LIMIT_SUMMARY, "%"))
     header = ("model", "picture", "decode to run", "the rest", "the rest, %")
     return Table(header, rows, numbers_from=2), checks
 

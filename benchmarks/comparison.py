@@ -17,14 +17,17 @@ from benchmarks.contenders import BENTOML, FLASK, LITSERVE, MASKERY, Contender, 
 from benchmarks.load import Job, Load, connected, form, post, send
 from benchmarks.models import BUILT_IN, Candidate, candidates
 from benchmarks.naive import Naive
-from benchmarks.pictures import JPEG, SMALL, Sample, samples
+from benchmarks.pictures import JPEG, PNG, SMALL, Sample, samples
 from benchmarks.report import Check, Section, Table
 from benchmarks.rounds import Plan, Spread, interleaved, of_rounds, p95, ratio
 
 TITLE = "Beside its peers"
 SERVERS = (MASKERY, FLASK, LITSERVE, BENTOML)
 PEERS = (FLASK, LITSERVE, BENTOML)
-BARE, OWN = "bare loop", "Maskery in Python"
+BARE, OWN, INT8 = "bare loop", "Maskery in Python", "Maskery in Python, int8"
+SPINNING, SLEEPING = "`session.run` alone, its threads spin", "`session.run` alone, its threads sleep"
+FLOORS = (SPINNING, SLEEPING)
+"""The model on a ready tensor and nothing else, with ONNX Runtime's defaults and with Maskery's: no loop is faster."""
 CLIENTS = (1, 8)
 IDLE_SECONDS = 3.0
 
@@ -61,7 +64,7 @@ def measure(plan: Plan, mirror: str, repository: Path) -> Section:
             pictures = samples() if number == 0 else samples()[:2]
             outcome = _outcome(plan if number == 0 else brief(plan), model, pictures, environment)
             tables += _tables(model.name, pictures, outcome)
-            checks += _checks(outcome.loads) if number == 0 else []
+            checks += _checks(model.name, [sample.name for sample in pictures], outcome.loads)
     how = (
         "Every server runs the same ONNX file and gets the same forms from a load generator in a process of its own: "
         "each client sends its next picture when it has the last answer. The peers' apps are in benchmarks/peers, each "
@@ -73,11 +76,13 @@ def measure(plan: Plan, mirror: str, repository: Path) -> Section:
     )
     found = ", ".join(f"{name} {version}" for name, version in peer_environment.versions(repository))
     missing = [] if len(models) > 1 else [f"Only {BUILT_IN} was measured: no mirror has the catalogue's model."]
+    if not any(model.int8 for model in models):
+        missing.append("No model has an int8 twin here: `make twins` makes the built-in one's.")
     return Section(TITLE, how, tables, checks, [f"The peers' environment: {found}.", *missing])
 
 
 def brief(plan: Plan) -> Plan:
-    """For a model that is shown, but that no limit is for."""
+    """For the second model."""
     return replace(plan, rounds=min(plan.rounds, 3))
 
 
@@ -106,11 +111,17 @@ def _in_process(plan: Plan, sample: Sample, naive: Naive, model: Candidate) -> d
     def own() -> bytes:
         return model.segmenter.segment(sample.data).encode("mask")
 
-    ways: dict[str, Callable[[], bytes]] = {BARE: partial(naive.stairs, sample.data), OWN: own}
+    ways: dict[str, Callable[[], object]] = {BARE: partial(naive.stairs, sample.data), OWN: own}
+    if int8 := model.int8:
+        ways[INT8] = lambda: int8.segment(sample.data).encode("mask")
+    if sample.name == SMALL:
+        prepared = model.segmenter.model.prepare(model.open_picture(sample.data))
+        ways[SPINNING] = partial(naive.plain.session.run, None, {naive.plain.spec.tensor: prepared.tensor})
+        ways[SLEEPING] = partial(model.segmenter.model.infer, [prepared])
     return {Variant(sample.name, 1, way): partial(_called, action, plan.window) for way, action in ways.items()}
 
 
-def _called(action: Callable[[], bytes], seconds: float) -> Load:
+def _called(action: Callable[[], object], seconds: float) -> Load:
     """The closed loop of one client in this process; one call before it that is not counted, as ``load`` has it."""
     action()
     began, times = time.perf_counter(), []
@@ -177,6 +188,7 @@ def _tables(model: str, pictures: Sequence[Sample], outcome: Outcome) -> list[tu
     differing = ", ".join(f"{share:.2%} ({name})" for name, share in outcome.differing.items())
     return [
         (f"`{model}`, one client, ms:", _one_client(names, outcome.loads)),
+        (f"`{model}`, {SMALL}, one client: how near to the least that is possible.", _floor(outcome.loads)),
         (f"`{model}`, {CLIENTS[1]} clients at once:", _many_clients(names, outcome.loads)),
         (
             f"`{model}`, the servers. Peak: of all processes of the server, in this part. Idle: processor time while "
@@ -191,10 +203,20 @@ def _one_client(names: Sequence[str], loads: Loads) -> Table:
     rows = []
     for name in names:
         bare = _ms(loads, name, 1, BARE)
-        for way in (BARE, OWN, *SERVERS):
+        for way in (BARE, OWN, *([INT8] if Variant(name, 1, INT8) in loads else []), *SERVERS):
             times = _ms(loads, name, 1, way)
             rows.append((name, way, of_rounds(times).text(), f"{p95(times):,.0f}", ratio(times, bare).text(2)))
     return Table(("picture", "way", "p50", "p95", "/ bare loop"), rows, numbers_from=2)
+
+
+def _floor(loads: Loads) -> Table:
+    """The floor: of the ways to run the model alone, the one with the lower median."""
+    alone = min((_ms(loads, SMALL, 1, way) for way in FLOORS), key=lambda times: of_rounds(times).median)
+    rows = []
+    for way in (*FLOORS, OWN, MASKERY, BARE):
+        times = _ms(loads, SMALL, 1, way)
+        rows.append((way, of_rounds(times).text(1), ratio(times, alone).text(2)))
+    return Table(("way", "ms", "/ floor"), rows)
 
 
 def _many_clients(names: Sequence[str], loads: Loads) -> Table:
@@ -224,18 +246,26 @@ def _servers(outcome: Outcome) -> Table:
     return Table(("server", "start, s", "idle", "peak, MB", "Maskery / this one"), rows)
 
 
-def _checks(loads: Loads) -> list[Check]:
+BARE_LIMITS = {SMALL: 1.0, JPEG: 0.30, PNG: 0.7}
+PEER_LIMITS = {SMALL: 1.25, JPEG: 3.5, PNG: 1.6}
+OWN_LIMIT, INT8_LIMIT = 1.08, 0.7
+
+
+def _checks(model: str, pictures: Sequence[str], loads: Loads) -> list[Check]:
     checks = []
-    for picture, limit in ((SMALL, 0.8), (JPEG, 0.4)):
-        ours = _ms(loads, picture, 1, MASKERY)
-        against = ratio(ours, _ms(loads, picture, 1, BARE)).median
-        checks.append(Check(f"PNG answer, 1 client, {picture}: / bare loop", against, limit, "x"))
-        road = ratio(ours, _ms(loads, picture, 1, OWN)).median
-        checks.append(Check(f"PNG answer, 1 client, {picture}: / our road in Python", road, 1.15, "x"))
-    for picture, limit in ((SMALL, 1.3), (JPEG, 2.5)):
+    for picture in pictures:
+        bare, ours = _ms(loads, picture, 1, BARE), _ms(loads, picture, 1, MASKERY)
+        what = f"{model}, {picture}"
+        checks.append(Check(f"{what}, 1 client: / bare loop", ratio(ours, bare).median, BARE_LIMITS[picture], "x"))
+        if picture == SMALL:
+            python = ratio(ours, _ms(loads, picture, 1, OWN)).median
+            checks.append(Check(f"{what}, 1 client: / our own Python call", python, OWN_LIMIT, "x"))
+        if picture == SMALL and Variant(picture, 1, INT8) in loads:
+            int8 = ratio(_ms(loads, picture, 1, INT8), bare).median
+            checks.append(Check(f"{what}, int8 in Python: / float bare loop", int8, INT8_LIMIT, "x"))
         best = min(_ahead(loads, picture, peer).median for peer in PEERS)
-        what = f"answers a second, {CLIENTS[1]} clients, {picture}: / the best peer's"
-        checks.append(Check(what, best, limit, "x", at_least=True))
+        many = f"{what}, answers a second, {CLIENTS[1]} clients: / the best peer's"
+        checks.append(Check(many, best, PEER_LIMITS[picture], "x", at_least=True))
     return checks
 
 

@@ -51,7 +51,7 @@ def measure(plan: Plan, mirror: str, repository: Path) -> Section:
     growth = (medians[-1] / medians[-2] - 1) * 100
     ratios = {clients: held[MASKERY, clients].peak_mb / held[FLASK, clients].peak_mb for clients in CLIENTS}
     checks = [
-        Check(f"peak memory, pictures of every size, {CLIENTS[1]} clients: / Flask's", ratios[CLIENTS[1]], 0.5, "x"),
+        Check(f"peak memory, pictures of every size, {CLIENTS[1]} clients: / Flask's", ratios[CLIENTS[1]], 0.3, "x"),
         Check(f"growth in the last of {BATCHES} batches, {CLIENTS[1]} clients", growth, LIMIT_GROWTH, "%"),
     ]
     how = (

@@ -33,7 +33,7 @@ def measure(plan: Plan) -> Section:
     rows = [
         ("`import maskery`, less a bare Python", Spread.of(a - b for a, b in zip(loaded, bare, strict=True)), 150.0),
         ("`maskery --help`, the whole process", of_rounds(times[HELP]), 300.0),
-        ("`maskery serve` until /readyz says 200", of_rounds(times[READY]), 2000.0),
+        ("`maskery serve` until /readyz says 200", of_rounds(times[READY]), 600.0),
     ]
     checks = [Check(what, spread.median, limit, "ms") for what, spread, limit in rows]
     cells = [

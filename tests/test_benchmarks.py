@@ -138,7 +138,7 @@ def test_the_smooth_naive_way_gives_the_mask_that_maskery_gives() -> None:
     settings = load_settings()
     located, segmenter = Store(settings).locate("everyday"), open_segmenter("everyday", settings)
     naive, file = Naive.load(located.card, located.path), io.BytesIO()
-    pixels = np.asarray(Image.open(ROOT / "src" / "maskery" / "zoo" / "check.jpg").convert("RGB"))
+    pixels = np.asarray(Image.open(ROOT / "src" / "maskery" / "models" / "check.jpg").convert("RGB"))
     Image.fromarray(pixels).resize((301, 207)).save(file, "PNG")
     ours, theirs, stairs = (
         np.asarray(Image.open(io.BytesIO(png)))

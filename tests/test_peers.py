@@ -21,6 +21,7 @@ from benchmarks.load import Job, Load, connected, form, post, send
 from benchmarks.models import BUILT_IN, candidates
 from benchmarks.naive import spec_of
 from benchmarks.peers.plain import Plain
+from benchmarks.pictures import JPEG, PNG, SMALL
 from benchmarks.report import Check
 from maskery.core.settings import load_settings
 from maskery.inference import preprocess
@@ -134,25 +135,46 @@ def test_without_a_mirror_the_built_in_model_is_compared(tmp_path: Path) -> None
     assert [model.name for model in candidates(str(tmp_path), tmp_path)] == [BUILT_IN]
 
 
-def test_ratios_are_checked_round_by_round_against_the_best_peer() -> None:
+def measured(times: dict[str, float], rates: dict[str, float]) -> comparison.Loads:
+    """Two rounds, of which the second is three times as slow, of every picture."""
+
     def loads(ms: float, a_second: float) -> list[list[Load]]:
         return [[Load([slow * ms] * 10, 10 / a_second * slow)] for slow in (1, 3)]
 
-    rates = {MASKERY: 30.0, FLASK: 20.0, LITSERVE: 10.0, BENTOML: 5.0}
-    times = {MASKERY: 50.0, comparison.BARE: 100.0, comparison.OWN: 40.0}
-    found = {}
-    for picture in ("small JPEG", "12 MP JPEG"):
+    found: dict[comparison.Variant, list[list[Load]]] = {}
+    for picture in (SMALL, JPEG, PNG):
         found |= {comparison.Variant(picture, 8, way): loads(1, rate) for way, rate in rates.items()}
         found |= {comparison.Variant(picture, 1, way): loads(ms, 1) for way, ms in times.items()}
-    checks = comparison._checks(found)
+    return found
+
+
+RATES = {MASKERY: 30.0, FLASK: 20.0, LITSERVE: 10.0, BENTOML: 5.0}
+TIMES = {MASKERY: 50.0, comparison.BARE: 100.0, comparison.OWN: 40.0}
+
+
+def test_ratios_are_checked_round_by_round_against_the_best_peer() -> None:
+    checks = comparison._checks("model", (SMALL, JPEG, PNG), measured(TIMES, RATES))
     assert [(round(c.value, 3), c.limit, c.verdict) for c in checks] == [
-        (0.5, 0.8, "met"),
-        (1.25, 1.15, "**missed**"),
-        (0.5, 0.4, "**missed**"),
-        (1.25, 1.15, "**missed**"),
-        (1.5, 1.3, "met"),
-        (1.5, 2.5, "**missed**"),
+        (0.5, 1.0, "met"),
+        (1.25, 1.08, "**missed**"),
+        (1.5, 1.25, "met"),
+        (0.5, 0.3, "**missed**"),
+        (1.5, 3.5, "**missed**"),
+        (0.5, 0.7, "met"),
+        (1.5, 1.6, "**missed**"),
     ]
+
+
+def test_int8_is_checked_where_there_is_a_twin() -> None:
+    checks = comparison._checks("model", (SMALL,), measured(TIMES | {comparison.INT8: 80.0}, RATES))
+    assert [(c.value, c.limit) for c in checks if "int8" in c.what] == [(0.8, 0.7)]
+
+
+def test_the_floor_is_the_quicker_way_to_run_the_model_alone() -> None:
+    times = TIMES | {comparison.SPINNING: 30.0, comparison.SLEEPING: 25.0}
+    rows = {way: ratio for way, _, ratio in comparison._floor(measured(times, RATES)).rows}
+    assert rows[comparison.SLEEPING].startswith("1.00")
+    assert rows[MASKERY].startswith("2.00")
 
 
 def test_a_limit_may_be_one_to_reach() -> None:
