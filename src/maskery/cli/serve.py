@@ -1,5 +1,6 @@
 """``maskery serve``."""
 
+import gc
 import logging
 from pathlib import Path
 
@@ -34,6 +35,8 @@ def serve(
     config: Path | None,
 ) -> None:
     """Start the server. Every setting also has a variable MASKERY_... and a key in --config: docs/settings.md."""
+    gc.disable()  # nothing of what starts is garbage; the server puts it on again
+    click.get_current_context().call_on_close(gc.enable)
     from maskery.core.settings import load_settings, max_variables, service_links
 
     given = {"host": host, "port": port, "model": model or None, "device": device, "threads": threads, "memory": memory}

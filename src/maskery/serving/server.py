@@ -12,7 +12,7 @@ from maskery.core.process_memory import container_limit
 from maskery.core.settings import Settings
 from maskery.serving.app import create_app
 from maskery.serving.middleware.connection import connection_class
-from maskery.serving.runtime.memory_budget import memory_limit, settle_allocator
+from maskery.serving.runtime.memory_budget import memory_limit, settle_allocator, settle_collector
 
 log = logging.getLogger("maskery")
 
@@ -36,6 +36,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     app = create_app(settings)
     # Here, so that errors are the caller's and not uvicorn's; the application's own start then finds them loaded.
     app.state.service.load_all(memory_limit(settings.memory, container_limit()))
+    settle_collector()
     config = uvicorn.Config(
         app,
         http=connection_class(settings.max_connections),

@@ -33,10 +33,11 @@ def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
 class Timed:
     """A session that takes ``start`` milliseconds a run and ``each`` more a picture."""
 
-    device, runtime = "cpu", "none"
+    runtime = "none"
 
     def __init__(self, start: float, each: float, batches: bool = True) -> None:
         self.start, self.each, self.batches = start, each, batches
+        self.device = "cpu"
         self.sizes: list[int] = []
 
     def run(self, inputs: Mapping[str, Array], keep: bool = True) -> dict[str, Array]:
@@ -80,3 +81,18 @@ def test_a_slow_model_is_run_once_each() -> None:
     session = Timed(300, 1)
     assert measure_batch(session, CARD, 4)[0] == 4
     assert session.sizes == [1, 2, 1], "the last one only gives the memory of the batch back"
+
+
+@pytest.mark.parametrize(("start", "sizes"), [(-5, [1, 1, 1, 2, 2, 2, 1]), (-20, [1, 1, 1, 2, 1])])
+def test_a_batch_without_hope_is_run_once(start: float, sizes: list[int]) -> None:
+    """1.07 and 1.5 times as long as two single runs."""
+    session = Timed(start, 40)
+    assert measure_batch(session, CARD, 4)[0] == 1
+    assert session.sizes == sizes
+
+
+def test_on_an_accelerator_the_first_batch_may_be_slow() -> None:
+    session = Timed(-20, 40)
+    session.device = "cuda"
+    measure_batch(session, CARD, 4)
+    assert session.sizes == [1, 1, 1, 2, 2, 2, 1]

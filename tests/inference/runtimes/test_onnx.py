@@ -19,6 +19,8 @@ from maskery.core.card import CARD_NAME
 from maskery.core.process_memory import give_back, resident_bytes
 from maskery.models.card_toml import load_card
 from maskery.models.catalog import builtin
+from maskery.serving.runtime.memory_budget import settle_allocator
+settle_allocator()
 folder = builtin()["everyday"]
 card = load_card(folder / CARD_NAME)
 session = open_session(card, folder / card.file, "cpu", 1)

@@ -1,6 +1,7 @@
 """A server with little memory: it works as that allows, says so, or refuses with the size that would fit."""
 
 import base64
+import gc
 import re
 from collections.abc import Iterator
 
@@ -12,7 +13,14 @@ from maskery.core.errors import ConfigError
 from maskery.core.process_memory import resident_bytes
 from maskery.core.settings import Settings
 from maskery.serving.app import create_app
-from maskery.serving.runtime.memory_budget import MIN_WAITING_BYTES, MIN_WORK_BYTES, MemoryLimit, memory_limit, share
+from maskery.serving.runtime.memory_budget import (
+    MIN_WAITING_BYTES,
+    MIN_WORK_BYTES,
+    MemoryLimit,
+    memory_limit,
+    settle_collector,
+    share,
+)
 from tests.material import decoded, encoded, photo
 
 MIB = 1 << 20
@@ -47,11 +55,11 @@ def test_a_large_picture_is_read_in_bands_and_the_mask_is_the_same(tight: TestCl
     answer = tight.post("/v1/segment", content=LARGE)
     plan = answer.json()["plan"]
     assert (plan["decode"], plan["working"]["width"]) == ("bands", 416)
-    assert "To fit the memory: read in bands of rows" in plan["changed"]
+    assert plan["changed"] == "To fit the memory: the map is kept compressed."
     assert plan["estimated_mb"] <= plan["budget_mb"]
     with served("") as free:
         unlimited = free.post("/v1/segment", content=LARGE).json()
-    assert unlimited["plan"]["decode"] == "whole"
+    assert (unlimited["plan"]["decode"], unlimited["plan"]["changed"]) == ("bands", "")
     assert unlimited["plan"]["budget_mb"] is None
     assert unlimited["plan"]["estimated_mb"] > plan["budget_mb"]
     masks = [decoded(base64.b64decode(found["mask"]["base64"])) for found in (answer.json(), unlimited)]
@@ -164,3 +172,14 @@ def test_a_body_larger_than_all_that_may_wait_is_refused_for_good() -> None:
         assert answer.status_code == 413
         assert "MASKERY_MAX_WAITING_BYTES" in answer.json()["cure"]
         assert client.post("/v1/segment", content=CAT).status_code == 200
+
+
+def test_what_is_there_at_the_start_is_not_collected_again() -> None:
+    gc.disable()
+    try:
+        settle_collector()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 1000
+    finally:
+        gc.unfreeze()
+        gc.enable()

@@ -43,7 +43,8 @@ def measure_footprint(session: Session, card: ModelCard) -> Footprint:
 
 TRIED = 2  # pictures together: what gains shows with two, and four would need twice the memory at the start
 GAIN = 0.9  # of a single run's time, for a batch to be worth waiting for company
-SLOW_MS = 250.0  # a single run that takes longer is timed only once
+SLOW_MS = 250.0  # a run that takes longer is timed only once
+HOPELESS = 1.2  # of the single runs' time: a batch that took so long on a processor is not run again
 
 
 def measure_batch(session: Session, card: ModelCard, most: int) -> tuple[int, dict[int, float]]:
@@ -60,20 +61,22 @@ def measure_batch(session: Session, card: ModelCard, most: int) -> tuple[int, di
     one = {card.input.tensor: tensor}
     together = {card.input.tensor: np.concatenate([tensor] * size)}
     try:
-        single, batch = _milliseconds(session, one), _milliseconds(session, together) / size
+        single = _milliseconds(session, one, SLOW_MS)
+        hopeless = HOPELESS * size * single if session.device == "cpu" else SLOW_MS
+        batch = _milliseconds(session, together, min(SLOW_MS, hopeless)) / size
         session.run(one, keep=False)
     except ModelError:
         return 1, {}  # its batch axis is dynamic in name only
     return most if batch < GAIN * single else 1, {1: round(single, 2), size: round(batch, 2)}
 
 
-def _milliseconds(session: Session, inputs: Mapping[str, Array]) -> float:
-    """The best of up to three runs."""
+def _milliseconds(session: Session, inputs: Mapping[str, Array], slow_ms: float) -> float:
+    """The best of up to three runs: no further one where the best so far takes longer than ``slow_ms``."""
     best = float("inf")
     for _ in range(3):
         started = time.perf_counter()
         session.run(inputs)
         best = min(best, (time.perf_counter() - started) * 1000)
-        if best > SLOW_MS:
+        if best > slow_ms:
             break
     return best

@@ -5,6 +5,7 @@ By default glibc keeps freed blocks of up to 32 MB in as many arenas as there ar
 they are.
 """
 
+import gc
 import logging
 from dataclasses import dataclass
 
@@ -27,6 +28,12 @@ def settle_allocator() -> bool:
     settings = ((M_ARENA_MAX, 2), (M_MMAP_THRESHOLD, MMAP_FROM_BYTES), (M_TRIM_THRESHOLD, 2 * MMAP_FROM_BYTES))
     accepted = [libc.mallopt(name, value) for name, value in settings]
     return accepted == [1, 1, 1]
+
+
+def settle_collector() -> None:
+    """What is there now, the modules above all, is not looked through by the garbage collector again. For the owner."""
+    gc.freeze()
+    gc.enable()
 
 
 log = logging.getLogger("maskery")
