@@ -8,10 +8,10 @@ import pytest
 from starlette.testclient import TestClient
 
 import maskery
-from maskery.core.card import CARD_NAME, Quantisation, load_card
+from maskery.core.card import CARD_NAME, Quantisation
 from maskery.core.errors import ConfigError
 from maskery.core.settings import Settings
-from maskery.models.card_toml import card_text
+from maskery.models.card_toml import card_text, load_card
 from maskery.models.catalog import builtin
 from maskery.models.store import TWIN, Store
 from maskery.serving.app import create_app
