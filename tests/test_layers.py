@@ -31,6 +31,7 @@ WITHIN = {
     "core": (
         "version.py",
         "errors.py",
+        "files.py",
         "arrays.py",
         "process_memory.py",
         "timing.py",

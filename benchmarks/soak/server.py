@@ -6,14 +6,12 @@ import signal
 from pathlib import Path
 
 from maskery.cli.main import main
+from maskery.core.files import write_whole
 
 
 def count(*_: object) -> None:
     """Signals are handled in the thread of the event loop, between two of its steps."""
-    target = Path(os.environ["SOAK_TASKS"])
-    partial = target.with_suffix(".partial")
-    partial.write_text(str(len(asyncio.all_tasks())))
-    partial.replace(target)
+    write_whole(Path(os.environ["SOAK_TASKS"]), str(len(asyncio.all_tasks())))
 
 
 if __name__ == "__main__":

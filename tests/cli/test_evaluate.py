@@ -57,7 +57,7 @@ def test_words_for_people(data: Path) -> None:
         (("--labels", "voc", "--map", "sofa"), 5, "says no classes"),
         (("--labels", "voc", "--max-side", "5"), 2, "max_side"),
         (("--labels", "nowhere.txt"), 2, "nowhere.txt cannot be read"),
-        (("--report", "/proc/nothing"), 2, "cannot be written"),
+        (("--report", "/proc/nothing"), 2, "could not be written"),
     ],
 )
 def test_wrong_use(data: Path, options: tuple[str, ...], code: int, says: str) -> None:

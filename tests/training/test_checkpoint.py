@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from maskery.core.errors import TrainingError
+from maskery.core.errors import OutputError, TrainingError
 from maskery.training import checkpoint, log
 from maskery.training.checkpoint import open_folder
 from maskery.training.loop import TrainingRun
@@ -17,13 +17,13 @@ def test_a_full_disk_is_one_clear_error_and_the_last_checkpoint_stays(tmp_path: 
     """The system itself says that there is no space: what is written lands in /dev/full."""
     path = tmp_path / "checkpoint.pt"
     checkpoint.save(path, {"weights": torch.ones(3)})
-    (tmp_path / "checkpoint.partial").symlink_to("/dev/full")
-    with pytest.raises(TrainingError, match=r"checkpoint.pt could not be written: No space left on device"):
+    (tmp_path / "checkpoint.pt.partial").symlink_to("/dev/full")
+    with pytest.raises(OutputError, match=r"checkpoint.pt could not be written: No space left on device"):
         checkpoint.save(path, {"weights": torch.zeros(100_000)})
     assert checkpoint.load(path)["weights"].tolist() == [1, 1, 1]
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
     (tmp_path / "log.jsonl").symlink_to("/dev/full")
-    with pytest.raises(TrainingError, match=r"log.jsonl could not be written: No space left on device"):
+    with pytest.raises(OutputError, match=r"log.jsonl could not be written: No space left on device"):
         log.append(tmp_path, {"epoch": 1})
 
 
@@ -34,7 +34,7 @@ def test_a_folder_that_cannot_be_made_stops_the_run_before_it_trains(recipe: Pat
     said: list[str] = []
     run = TrainingRun(settings, Path(settings.data.root), out, said.append, "cpu", said.append)
     for attempt in (run.train, lambda: open_folder(out, recipe)):
-        with pytest.raises(TrainingError, match="could not be written: Not a directory") as caught:
+        with pytest.raises(OutputError, match="could not be written: Not a directory") as caught:
             attempt()
         assert "choose another --out" in caught.value.cure
     assert said == []

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import maskery
 from maskery.cli.main import cli
-from maskery.core.errors import ConfigError, MaskeryError, TrainingError
+from maskery.core.errors import ConfigError, MaskeryError, OutputError, TrainingError
 from maskery.models.card_toml import load_card
 from maskery.training import checkpoint
 from maskery.training.checkpoint import CHECKPOINT_NAME, RECIPE_NAME, open_folder
@@ -21,7 +21,7 @@ from maskery.training.networks.base import Net
 from maskery.training.networks.build import build_network
 from maskery.training.onnx_export import export_onnx
 from maskery.training.recipe import load_recipe
-from maskery.training.run_export import whole_folder
+from maskery.training.run_export import model_folder
 
 
 def export(*words: str | Path) -> str:
@@ -67,7 +67,7 @@ def test_a_model_that_is_there_is_kept_unless_forced(run: Path, exported: Path, 
         export(run)
     assert (exported / "model.toml").read_bytes() == before
     for force, text in ((False, "first"), (True, "second")):
-        with whole_folder(tmp_path / "m", force) as partial:
+        with model_folder(tmp_path / "m", force) as partial:
             (partial / "model.toml").write_text(text)
         assert (tmp_path / "m" / "model.toml").read_text() == text
 
@@ -133,15 +133,15 @@ def write_card(partial: Path) -> None:
 @pytest.mark.parametrize("write", [write_network, write_card])
 def test_a_full_disk_leaves_nothing(tmp_path: Path, write: Callable[[Path], None]) -> None:
     def fill() -> None:
-        with whole_folder(tmp_path / "m", force=False) as partial:
+        with model_folder(tmp_path / "m", force=False) as partial:
             write(partial)
 
-    with pytest.raises(TrainingError, match=r"could not be written.*No space left on device.*Free space"):
+    with pytest.raises(OutputError, match=r"could not be written.*No space left on device.*Free some disk space"):
         fill()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made(run: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(MaskeryError, match=r"could not be written to .*file/m: Not a directory"):
+    with pytest.raises(MaskeryError, match=r"file/m could not be written: Not a directory"):
         export(run, "-o", tmp_path / "file" / "m")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from maskery.cli.output import write
+
 
 @click.group()
 def data() -> None:
@@ -43,7 +45,7 @@ def check(path: Path, data_format: str, labels: str | None, as_json: bool, sheet
         report = check_data(path, data_format, _labels(labels), viewer, progress)
     click.echo(msgspec.json.encode(report) if as_json else text(report))
     if sheet and viewer:
-        _write(sheet, viewer.html(report))
+        write(sheet, viewer.html(report))
     if not report.fine:
         sys.exit(1)
 
@@ -61,13 +63,3 @@ def _labels(given: str | None) -> tuple[str, ...] | None:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{given!r} is no label set and no file of names.", nearest(given, LABEL_SETS)) from error
     return tuple(line.strip() for line in lines if line.strip())
-
-
-def _write(path: Path, page: str) -> None:
-    from maskery.core.errors import DataError
-
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}.", "Choose another file for --sheet.") from error
-    click.echo(f"wrote {path}", err=True)

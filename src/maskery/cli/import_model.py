@@ -11,6 +11,7 @@ import click
 from maskery.cli.own_models import lines, store_of, stored
 from maskery.core.card import CARD_NAME, ModelCard
 from maskery.core.errors import BadRequest, MissingExtra, ModelError, UnknownModel, nearest
+from maskery.core.files import write_whole, writing
 from maskery.core.settings import load_settings
 from maskery.models.card_toml import card_text
 
@@ -127,7 +128,8 @@ def _expect_place(name: str, replace: bool, out: Path | None) -> None:
 
 def _written(found: "ImportSource", folder: Path, half: bool) -> Path:
     card = _exported(found, folder, half)
-    (folder / CARD_NAME).write_text(card_text(card), encoding="utf-8")
+    with writing(folder):
+        write_whole(folder / CARD_NAME, card_text(card))
     return folder
 
 
@@ -140,10 +142,8 @@ def _stored(found: "ImportSource", half: bool, replace: bool) -> Path:
 def _exported(found: "ImportSource", folder: Path, half: bool) -> ModelCard:
     from maskery.models.importers.onnx_file import bring
 
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadRequest(f"{folder} cannot be made: {error.strerror}.", "Choose another folder.") from error
     card, notes = bring(found, folder, half)
     for note in notes:
         click.echo(note, err=True)

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from maskery.core.errors import BadRequest, ConfigError
+from maskery.core.errors import ConfigError
+from maskery.core.files import write_whole, writing
 
 CLEAR = "\r\x1b[K"
 TERMINAL_SECONDS, LOG_SECONDS = 0.2, 30.0
@@ -102,12 +103,10 @@ def json_text(value: Any) -> str:
 
 
 def write(target: Path, text: str) -> None:
-    """Write a file, its folder too. Raises ``BadRequest``."""
-    try:
+    """Write a file, its folder too. Raises ``OutputError``."""
+    with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise BadRequest(f"{target} cannot be written: {error.strerror}.", "Choose another place.") from error
+        write_whole(target, text)
     click.echo(f"wrote {target}", err=True)
 
 

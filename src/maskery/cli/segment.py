@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from maskery.core.errors import BadRequest, MaskeryError
+from maskery.core.files import writing
 
 if TYPE_CHECKING:
     from maskery.encode.options import Options
@@ -187,11 +188,9 @@ def _to_file(target: Path) -> Callable[[FileJob, bytes], None]:
     def write(job: FileJob, data: bytes) -> None:
         if job.source != STDIN and target.exists() and target.samefile(job.source):
             raise BadRequest(f"{target} is the picture itself.", "Choose another -o.")
-        try:
+        with writing(target, "Choose another -o."):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
-        except OSError as error:
-            raise BadRequest(f"{target} cannot be written: {error.strerror}.", "Choose another -o.") from error
 
     return write
 

@@ -47,7 +47,7 @@ def train(
     from maskery.training.precision import choose_device
     from maskery.training.publish import publish
     from maskery.training.recipe import load_recipe
-    from maskery.training.run_export import whole_folder
+    from maskery.training.run_export import model_folder
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if threads:
@@ -70,7 +70,7 @@ def train(
         if no_export:
             click.echo(folder)
             return
-        with whole_folder(folder / "model", force=True) as partial:
+        with model_folder(folder / "model", force=True) as partial:
             card = publish(run, recipe, partial)
         say(f"{folder / 'model'}: {_score(card)}")
         click.echo(folder / "model")

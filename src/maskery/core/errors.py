@@ -18,6 +18,7 @@
     |   +-- Unauthorized            no API key, or an unknown one
     |   +-- RateLimited             more requests than the caller may send
     +-- ConfigError             settings, cards and recipes
+    |   +-- OutputError             a file or folder that cannot be written
     +-- DataError               data sets for training and evaluation
     +-- ModelError              a model that cannot be loaded or does not do what its card says
     |   +-- NotPulled               a model of the catalogue whose file is not here yet
@@ -132,6 +133,10 @@ class ConfigError(MaskeryError):
     code = "bad-config"
 
 
+class OutputError(ConfigError):
+    code = "not-writable"
+
+
 class DataError(MaskeryError):
     code = "bad-data"
 
@@ -186,6 +191,11 @@ class Busy(MaskeryError):
     def __init__(self, message: str, cure: str = "", retry_after: int = 1) -> None:
         super().__init__(message, cure)
         self.retry_after = retry_after
+
+
+def first_line(error: BaseException, longest: int = 300) -> str:
+    """What an error of another library says, for a message of ours: its first line, or else the name of its class."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:longest]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

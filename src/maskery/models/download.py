@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from maskery.core.card import Network
-from maskery.core.errors import ChecksumError, DownloadError
+from maskery.core.errors import ChecksumError, DownloadError, first_line
+from maskery.core.files import partial_of, put_in_place
 from maskery.core.version import __version__
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def fetch(network: Network, target: Path, mirror: str = "", progress: Progress |
     where it is not the card's (nothing stays), ``OSError`` where ``target`` cannot be written.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".partial")
+    partial = partial_of(target)
     receive = _Receiver(network, partial, progress)
     with _removed_when_wrong(partial):
         if mirror and "://" not in mirror:
@@ -45,7 +46,7 @@ def fetch(network: Network, target: Path, mirror: str = "", progress: Progress |
         else:
             _download(_address(network, mirror), receive)
         expect_file(partial, network, "Nothing was kept. Pull again; if it stays so, the source has another file.")
-    partial.replace(target)
+    put_in_place(partial, target)
 
 
 def sha256_of(path: Path) -> str:
@@ -186,5 +187,5 @@ def _pool(url: str) -> "PoolManager":
 
 def _reason(error: Exception) -> str:
     """What lies behind the retries, in one line."""
-    text = str(getattr(error, "reason", None) or error)
-    return (text.splitlines() or [type(error).__name__])[0].rstrip(".")
+    reason = getattr(error, "reason", None)
+    return first_line(reason if isinstance(reason, Exception) else error).rstrip(".")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maskery.core.errors import MissingExtra, ModelError
+from maskery.core.errors import MissingExtra, ModelError, first_line
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,7 @@ def _peek_onnx(path: Path) -> NetworkInfo:
         if "external data" in str(error).lower():
             cure = f"Save it as one file: onnx.save(onnx.load({path.name!r}), 'whole.onnx')"
             raise ModelError(f"{path.name} keeps its weights in another file.", cure) from error
-        raise ModelError(
-            f"ONNX Runtime cannot load {path.name}: {str(error).splitlines()[0][:300]}", "Check the file."
-        ) from error
+        raise ModelError(f"ONNX Runtime cannot load {path.name}: {first_line(error)}", "Check the file.") from error
     return NetworkInfo(
         tuple(_onnx_tensor(t) for t in session.get_inputs()),
         tuple(_onnx_tensor(t) for t in session.get_outputs()),

@@ -4,7 +4,6 @@ A name is never fetched in passing: ``locate`` finds what is here, ``pull`` alon
 """
 
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from maskery.core.errors import (
     UnknownModel,
     nearest,
 )
+from maskery.core.files import whole_file, write_whole
 from maskery.core.settings import Settings
 from maskery.models import download
 from maskery.models.card_toml import card_text, load_card
@@ -208,7 +208,7 @@ class Store:
                 sources = [file, *(file.with_name(network.file) for network in card.networks[1:])]
                 pairs = zip(card.networks, sources, strict=True)
                 networks = [_copied(network, source, place) for network, source in pairs]
-                _write(place / CARD_NAME, card_text(msgspec.structs.replace(card, networks=networks)))
+                write_whole(place / CARD_NAME, card_text(msgspec.structs.replace(card, networks=networks)))
             except OSError:
                 shutil.rmtree(place, ignore_errors=True)
                 raise
@@ -236,7 +236,7 @@ class Store:
             for network in card.networks:
                 if not _is_here(place, network):
                     download.fetch(network, place / network.file, self._settings.mirror, progress)
-            _write(place / CARD_NAME, card_text(card))
+            write_whole(place / CARD_NAME, card_text(card))
         finally:
             with suppress(OSError):  # not empty, or never made
                 place.rmdir()
@@ -328,24 +328,11 @@ def _expect_accepted(card: ModelCard, accepted: bool) -> None:
 
 
 def _copy(source: Path, target: Path) -> tuple[str, int]:
-    """Copy by way of a partial neighbour; returns sha256 and bytes of what was written."""
-    partial = target.with_name(target.name + ".partial")
+    """The sha256 and the bytes of what was written."""
     digest, size = hashlib.sha256(), 0
-    with source.open("rb") as read, partial.open("wb") as write:
+    with source.open("rb") as read, whole_file(target) as write:
         while chunk := read.read(download.CHUNK):
             digest.update(chunk)
             size += len(chunk)
             write.write(chunk)
-        write.flush()
-        os.fsync(write.fileno())
-    partial.replace(target)
     return digest.hexdigest(), size
-
-
-def _write(target: Path, text: str) -> None:
-    partial = target.with_name(target.name + ".partial")
-    with partial.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(target)

@@ -15,9 +15,10 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from maskery.core.files import writing
 from maskery.core.version import __version__
 from maskery.training import distributed
-from maskery.training.checkpoint import CURVES_NAME, LOG_NAME, sheet_path, writing
+from maskery.training.checkpoint import CURE, CURVES_NAME, LOG_NAME, sheet_path
 from maskery.training.networks.base import Net
 from maskery.training.recipe import Recipe
 from maskery.training.schedule import Epoch, validations
@@ -54,7 +55,7 @@ def amount(bytes: int) -> str:
 
 
 def draw_curves(folder: Path, score: str) -> None:
-    """Draw the log of the run in ``folder``. Raises ``TrainingError`` when the disk refuses."""
+    """Draw the log of the run in ``folder``. Raises ``OutputError`` when the disk refuses."""
     entries = epochs(folder)
     figure = Figure(figsize=(7, 7), dpi=100, layout="constrained")
     for plot, key in zip(figure.subplots(3, 1, sharex=True), ("loss", "rate", score), strict=True):
@@ -65,7 +66,7 @@ def draw_curves(folder: Path, score: str) -> None:
     plot.set_xlabel("epoch")
     plot.xaxis.set_major_locator(MaxNLocator(integer=True))
     path = folder / CURVES_NAME
-    with writing(path):
+    with writing(path, CURE):
         figure.savefig(path)
 
 
@@ -73,9 +74,9 @@ Entry = dict[str, Any]
 
 
 def append(folder: Path, entry: Entry) -> None:
-    """Raises ``TrainingError`` when the disk refuses."""
+    """Raises ``OutputError`` when the disk refuses."""
     path = folder / LOG_NAME
-    with writing(path), path.open("a+b") as file:
+    with writing(path, CURE), path.open("a+b") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
         torn = file.read(1) not in (b"", b"\n")  # by a kill while the last line was written
         file.write(b"\n" * torn + json.dumps(entry).encode() + b"\n")
@@ -141,8 +142,8 @@ class Chronicle:
         self.score, self.validation_seconds = "", 0.0
 
     def open(self, facts: Entry) -> None:
-        """Write down under which settings the run starts. Raises ``TrainingError`` when the folder cannot."""
-        with writing(self.folder):
+        """Write down under which settings the run starts. Raises ``OutputError`` when the folder cannot."""
+        with writing(self.folder, CURE):
             self.folder.mkdir(parents=True, exist_ok=True)
         of_job = {"pictures": self.job.pictures, "labels": self.job.labels, "seed": self.recipe.seed}
         settings = versions() | facts | of_job | {"recipe": msgspec.to_builtins(self.recipe)}
@@ -174,7 +175,7 @@ class Chronicle:
             self.validation_seconds = time.monotonic() - started
             self._keep_score(entry)
             path = sheet_path(self.folder, entry["epoch"])
-            with writing(path):
+            with writing(path, CURE):
                 self.job.sheet(net, prepare).save(path)
         numbers = ", ".join(f"{key} {value:.4g}" for key, value in entry.items() if key != "epoch")
         self.say(f"epoch {entry['epoch']}/{len(self.plan)}, {numbers}")

@@ -7,6 +7,7 @@ import onnx
 import torch
 
 from maskery.core.errors import TrainingError
+from maskery.core.files import writing
 from maskery.models.importers.torch_onnx import Proof, both, free_sides, scale_by_constants, session_of, traced
 from maskery.models.quantisation.float16 import store_half
 from maskery.training.networks.base import Net
@@ -44,10 +45,8 @@ def export_onnx(net: Net, path: Path, half: bool = True, tolerance: float = TOLE
     if half:
         store_half(model)
     onnx.checker.check_model(model, full_check=True)
-    try:
+    with writing(path):
         onnx.save(model, str(path))
-    except OSError as error:
-        raise TrainingError(f"{path} could not be written: {error.strerror}.", "Free space, or another -o.") from error
     stored, changed = _compare(net, onnx.load(str(path)))
     return Proof(exact, stored, changed)
 

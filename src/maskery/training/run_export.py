@@ -1,6 +1,5 @@
 """The folder of a run -> the folder of a model: all of it or nothing."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ import msgspec
 
 from maskery.core.card import CARD_NAME, ModelCard
 from maskery.core.errors import ConfigError, TrainingError
+from maskery.core.files import whole_folder, writing
 from maskery.training import log
 from maskery.training.checkpoint import CHECKPOINT_NAME, RECIPE_NAME
 from maskery.training.loop import TrainingRun
@@ -17,15 +17,16 @@ from maskery.training.recipe import load_recipe
 
 
 def export_run(
-    run_folder: Path, model_folder: Path, data: Path | None, half: bool | None, force: bool, say: Callable[[str], None]
+    run_folder: Path, out: Path, data: Path | None, half: bool | None, force: bool, say: Callable[[str], None]
 ) -> ModelCard:
     """Export the averaged weights of the run's last checkpoint, measure them and write the card.
 
     ``data``: the root of the data sets, by default the one that the run used; ``half``: store float16, by default as
     the recipe says; ``force``: replace a model that is there. Raises ``ConfigError`` for a folder that is no run's or
-    is taken, ``TrainingError`` when the run cannot be read, torch and ONNX Runtime disagree, or the disk refuses.
+    is taken, ``TrainingError`` when the run cannot be read or torch and ONNX Runtime disagree, ``OutputError`` when the
+    disk refuses.
     """
-    with whole_folder(model_folder, force) as partial:
+    with model_folder(out, force) as partial:
         run = _open(run_folder, data, half, say)
         return publish(run, run_folder / RECIPE_NAME, partial)
 
@@ -52,29 +53,16 @@ def _open(folder: Path, data: Path | None, half: bool | None, say: Callable[[str
 
 
 @contextmanager
-def whole_folder(folder: Path, force: bool) -> Iterator[Path]:
+def model_folder(folder: Path, force: bool) -> Iterator[Path]:
     """An empty folder beside ``folder`` that takes its place at the end; after an error nothing is left of it.
 
     Raises ``ConfigError`` when ``folder`` holds something already (a model may be replaced by ``force``),
-    ``TrainingError`` when it cannot be written.
+    ``OutputError`` when it cannot be written.
     """
     folder = folder.resolve()
     _refuse_taken(folder, force)
-    partial = folder.with_name(f".{folder.name}.partial")
-    try:
-        if partial.exists():  # left by a kill
-            shutil.rmtree(partial)
-        partial.mkdir(parents=True)
+    with writing(folder, "Free some disk space, or choose another -o."), whole_folder(folder) as partial:
         yield partial
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.replace(folder)
-    except OSError as error:
-        raise TrainingError(
-            f"The model could not be written to {folder}: {error.strerror}.", "Free space, or choose another -o."
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _refuse_taken(folder: Path, force: bool) -> None:

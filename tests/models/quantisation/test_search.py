@@ -159,7 +159,7 @@ def test_a_folder_that_is_taken_and_a_full_disk(data: Path, tmp_path: Path, out:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # no file may grow longer: as a full disk
     try:
-        with pytest.raises((ConfigError, ModelError), match=r"cannot be written|cannot be prepared"):
+        with pytest.raises((ConfigError, ModelError), match=r"could not be written|cannot be prepared"):
             made(located, order(out, data, folder=out / "other"))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

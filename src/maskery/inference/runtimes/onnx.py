@@ -9,7 +9,7 @@ import onnxruntime as ort
 
 from maskery.core.arrays import Array
 from maskery.core.card import Input, ModelCard, Network
-from maskery.core.errors import DeviceError, ModelError
+from maskery.core.errors import DeviceError, ModelError, first_line
 from maskery.inference.runtimes.base import expect_tensors, log, refused
 
 CUDA = "CUDAExecutionProvider"
@@ -53,9 +53,7 @@ class OnnxSession:
         try:
             self._session = ort.InferenceSession(path, options, providers=providers)
         except Exception as error:  # its exceptions share no base class
-            raise ModelError(
-                f"ONNX Runtime cannot load {path.name}: {_first_line(error)}", "Check the file."
-            ) from error
+            raise ModelError(f"ONNX Runtime cannot load {path.name}: {first_line(error)}", "Check the file.") from error
         self.device = "cuda" if self._session.get_providers()[0] == CUDA else "cpu"
         if device == "cuda" and self.device != "cuda":
             raise DeviceError("ONNX Runtime fell back to the CPU.", "Check driver and CUDA libraries, or use cpu.")
@@ -78,7 +76,7 @@ class OnnxSession:
         try:
             results: list[Array] = self._session.run(self._outputs, dict(inputs), options)
         except Exception as error:  # as above
-            raise refused(inputs, _first_line(error)) from error
+            raise refused(inputs, first_line(error)) from error
         return dict(zip(self._outputs, results, strict=True))
 
 
@@ -103,7 +101,3 @@ def _providers(device: str) -> list[Any]:
             "Use --device cpu, or install onnxruntime-gpu in place of onnxruntime.",
         )
     return [CUDA, CPU] if device in ("cuda", "auto") and CUDA in present else [CPU]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]

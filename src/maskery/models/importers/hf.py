@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from maskery.core.card import Input, Licence
-from maskery.core.errors import ConfigError, LicenceError, MissingExtra, ModelError, nearest
+from maskery.core.errors import ConfigError, LicenceError, MissingExtra, ModelError, first_line, nearest
 from maskery.models.catalog import licence_of
 from maskery.models.download import sha256_of
 from maskery.models.importers.draft import ImportRequest, ImportSource, SourceFacts, distinct, draft, plain_name
@@ -175,7 +175,7 @@ def _processor(folder: Path) -> dict[str, Any]:
             folder, backend="pil", local_files_only=True, trust_remote_code=False
         )
     except Exception as error:  # transformers' exceptions share no base class
-        raise ModelError(f"{present[0]} is not understood: {_first_line(error)}", "Correct it.") from error
+        raise ModelError(f"{present[0]} is not understood: {first_line(error)}", "Correct it.") from error
     values: dict[str, Any] = {name: getattr(processor, name, None) for name in processor.to_dict()}
     return values
 
@@ -207,7 +207,7 @@ def load(folder: Path, kind: Kind, spec: Input) -> "nn.Module":
             output_loading_info=True,
         )
     except Exception as error:  # as above
-        raise ModelError(f"{folder.name} cannot be loaded: {_first_line(error)}", "Check its files.") from error
+        raise ModelError(f"{folder.name} cannot be loaded: {first_line(error)}", "Check its files.") from error
     parameters = {name for name, _ in net.named_parameters()}
     expect_whole(folder.name, sorted(parameters & set(report["missing_keys"])))
     if kind.form != "queries":
@@ -239,7 +239,7 @@ def _task(folder: Path, net: Any) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # as above
-        raise ModelError(f"{folder.name} has no tokenizer: {_first_line(error)}", "Give the whole folder.") from error
+        raise ModelError(f"{folder.name} has no tokenizer: {first_line(error)}", "Give the whole folder.") from error
     length = net.config.task_seq_len
     tokens = tokenizer("the task is semantic", padding="max_length", max_length=length, truncation=True)
     return torch.tensor([[i * m for i, m in zip(tokens["input_ids"], tokens["attention_mask"], strict=True)]])
@@ -251,7 +251,3 @@ def _quiet() -> None:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

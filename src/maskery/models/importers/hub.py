@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from maskery.core.errors import BadRequest, DownloadError, MissingExtra
+from maskery.core.errors import BadRequest, DownloadError, MissingExtra, first_line
 
 LIMIT = 1 << 20
 
@@ -72,8 +72,9 @@ def _fetched(repository: str, revision: str | None) -> Snapshot:
         commit = HfApi().model_info(repository, revision=revision).sha
         folder = snapshot_download(repository, revision=commit, allow_patterns=WANTED)
     except Exception as error:  # its own and its HTTP client's share no base class
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DownloadError(f"{repository} could not be fetched from the Hub: {reason}", _cure(repository)) from error
+        raise DownloadError(
+            f"{repository} could not be fetched from the Hub: {first_line(error)}", _cure(repository)
+        ) from error
     return Snapshot(repository.rpartition("/")[2], Path(folder), commit or "")
 
 

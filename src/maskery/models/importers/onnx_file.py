@@ -9,7 +9,7 @@ import onnxruntime as ort
 from torch import nn
 
 from maskery.core.card import Input, ModelCard
-from maskery.core.errors import ModelError
+from maskery.core.errors import ModelError, first_line
 from maskery.models.download import sha256_of
 from maskery.models.importers.draft import INPUT, OUTPUT, ImportSource
 from maskery.models.importers.torch_onnx import Proof, both, free_sides, session_of, traced
@@ -92,7 +92,7 @@ def _traced(net: nn.Module, spec: Input) -> onnx.ModelProto:
         return traced(net, _example(spec), (INPUT, OUTPUT), shapes)
     except Exception as error:  # the tracer's exceptions share no base class
         raise ModelError(
-            f"Torch cannot export it: {_first_line(error)}", "docs/models.md says what is known to work."
+            f"Torch cannot export it: {_cause(error)}", "docs/models.md says what is known to work."
         ) from error
 
 
@@ -117,7 +117,7 @@ def compare(net: nn.Module, model: onnx.ModelProto, spec: Input) -> tuple[float,
     except ModelError:
         raise
     except Exception as error:  # ONNX Runtime's exceptions share no base class
-        raise ModelError(f"It cannot be run: {_first_line(error)}", "Try a fixed size.") from error
+        raise ModelError(f"It cannot be run: {_cause(error)}", "Try a fixed size.") from error
     # numpy's maximum, unlike Python's, keeps what is no number.
     return float(np.max([d for d, _ in differences])), float(np.mean([c for _, c in differences]))
 
@@ -136,8 +136,8 @@ def _differences(net: nn.Module, session: ort.InferenceSession, size_hw: tuple[i
     return float(np.abs(ours - theirs).max()) / scale, float((ours.argmax(1) != theirs.argmax(1)).mean())
 
 
-def _first_line(error: BaseException) -> str:
+def _cause(error: BaseException) -> str:
     """Of what lies at the bottom: the exporter wraps its errors in advice on how to report them."""
     while error.__cause__:
         error = error.__cause__
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    return first_line(error)

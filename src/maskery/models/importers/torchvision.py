@@ -21,6 +21,7 @@ from maskery.core.errors import (
     MissingExtra,
     ModelError,
     UnknownModel,
+    first_line,
     nearest,
 )
 from maskery.core.labels import VOC
@@ -148,7 +149,7 @@ def read_weights(name: str, path: Path) -> Weights:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of pickle, zipfile, torch
         raise ModelError(
-            f"{path.name} is no file of tensors: {(str(error).splitlines() or [''])[0][:200]}",
+            f"{path.name} is no file of tensors: {first_line(error, 200)}",
             "Save the weights alone: torch.save(net.state_dict(), FILE).",
         ) from error
     if isinstance(state, dict) and isinstance(state.get("model"), dict):

@@ -7,7 +7,7 @@ import onnx
 import onnxruntime as ort
 from onnx import shape_inference, version_converter
 
-from maskery.core.errors import ModelError
+from maskery.core.errors import ModelError, first_line
 
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 QUANTISED = ("QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger")
@@ -36,9 +36,8 @@ def plain_graph(path: Path, scratch: Path) -> onnx.ModelProto:
     except ModelError:
         raise
     except Exception as error:  # those of onnx and ONNX Runtime share no base class
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
         raise ModelError(
-            f"{path.name} cannot be prepared for quantisation: {reason}",
+            f"{path.name} cannot be prepared for quantisation: {first_line(error)}",
             f"Export it again with opset {LEAST_OPSET} or later, its weights in the same file.",
         ) from error
     for i, node in enumerate(model.graph.node):

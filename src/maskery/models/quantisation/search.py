@@ -11,6 +11,7 @@ import onnx
 
 from maskery.core.card import CARD_NAME, ModelCard
 from maskery.core.errors import ConfigError, ModelError
+from maskery.core.files import whole_folder, writing
 from maskery.evaluation.confusion import ClassificationScores
 from maskery.evaluation.measure import measure
 from maskery.evaluation.measurement import EvaluationOptions, Progress
@@ -38,7 +39,7 @@ def quantise(located: Located, order: QuantiseRequest, threads: int = 0, watch: 
     watch = watch or Reporter()
     if len(located.card.networks) > 1:
         raise ModelError(f"{located.card.name} has several networks.", "Only models of one network are quantised.")
-    with _staging(order.folder) as (scratch, staged):
+    with _folders(order.folder) as (scratch, staged):
         graph = plain_graph(located.path, scratch)
         before = open_model(located, "cpu", threads)
         calibration = _calibration_pictures(order, located.card)
@@ -57,7 +58,6 @@ def quantise(located: Located, order: QuantiseRequest, threads: int = 0, watch: 
         card = new_card(best, order, report)
         best.file.rename(staged / card.file)
         (staged / CARD_NAME).write_text(card_text(card), encoding="utf-8")
-        staged.rename(order.folder)
     return card
 
 
@@ -117,21 +117,16 @@ def score_model(model: Model, root: Path, split: str, format: str, progress: Pro
 
 
 @contextlib.contextmanager
-def _staging(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """A folder for files in passing, and one beside it that may take the place of ``folder``; both are gone afterwards.
+def _folders(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """A folder for temporary files, and one beside it that takes the place of ``folder``; without an error.
 
-    ``OSError`` within becomes ``ConfigError``.
+    Raises ``ConfigError`` for a ``folder`` that is not empty, ``OutputError`` for one that cannot be written.
     """
-    try:
+    with writing(folder, "Make room, or choose another folder with -o."):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ConfigError(f"{folder} is there already and not empty.", "Choose another one with -o, or remove it.")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
-            scratch, staged = Path(name) / "scratch", Path(name) / "model"
-            scratch.mkdir()
-            staged.mkdir()
-            yield scratch, staged
-    except OSError as error:
-        raise ConfigError(
-            f"{folder} cannot be written: {error.strerror or error}.", "Make room, or choose another folder with -o."
-        ) from error
+        with (
+            whole_folder(folder) as staged,
+            tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch,
+        ):
+            yield Path(scratch), staged

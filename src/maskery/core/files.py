@@ -1,0 +1,77 @@
+"""Files and folders that appear whole or not at all: written beside their name, flushed to the disk, then renamed."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from maskery.core.errors import OutputError
+
+
+@contextmanager
+def writing(path: Path, cure: str = "Free some disk space, or choose another place.") -> Iterator[None]:
+    """Within it an ``OSError`` becomes ``OutputError``: a full disk, a folder without the right to write."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path} could not be written: {error.strerror or error}.", cure) from error
+
+
+def partial_of(path: Path) -> Path:
+    """The neighbour of ``path`` that is written in its place."""
+    return path.with_name(f"{path.name}.partial")
+
+
+def put_in_place(partial: Path, path: Path) -> None:
+    """Rename ``partial``, a file that was flushed, to ``path``; the new name survives a loss of power."""
+    partial.replace(path)
+    if os.name == "posix":  # elsewhere folders cannot be opened
+        handle = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which becomes ``path`` at the end.
+
+    After an error ``path`` is what it was, and nothing is left beside it. Raises ``OSError``.
+    """
+    partial = partial_of(path)
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        put_in_place(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8 with the line ends that it has. Raises ``OSError``."""
+    with whole_file(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder beside ``folder`` that takes its place at the end, also where ``folder`` holds something.
+
+    After an error ``folder`` is what it was, and nothing is left beside it. Raises ``OSError``.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    try:
+        if partial.exists():  # left by a kill
+            shutil.rmtree(partial)
+        partial.mkdir(parents=True)
+        yield partial
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.replace(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
