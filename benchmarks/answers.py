@@ -19,9 +19,9 @@ from benchmarks.rounds import Plan, Spread, interleaved, of_rounds, ratio
 from maskery.core.arrays import ClassMap
 from maskery.core.picture import decode
 from maskery.core.picture.decode import Picture, Source
-from maskery.core.result.types import SemanticResult
+from maskery.core.result.capabilities import HasClassMap, expect
 from maskery.encode.json import encode_summary
-from maskery.encode.nested import encode_map
+from maskery.encode.text import encode_map
 from maskery.inference.pipeline import PLAIN, RunOptions
 from maskery.serving.protocols.native.segment_answer import of_summary
 
@@ -42,7 +42,7 @@ def measure(plan: Plan, mirror: str) -> Section:
         summaries, summary_checks = _summaries(plan, models)
     how = (
         f"The `seg_map` of POST /model/predict: class maps of {MAP_WH[0]} x {MAP_WH[1]} pixels as nested JSON lists, "
-        "by `maskery.encode.nested` and by `json.dumps` of the lists, which are made before and not timed. "
+        "by `maskery.encode.text` and by `json.dumps` of the lists, which are made before and not timed. "
         f"`format=summary`: what comes after the model's run, as a share of all up to it ({plan.small_repeats} calls a "
         "round, in Python)."
     )
@@ -57,8 +57,7 @@ def _class_map(model: Candidate, photo: str) -> ClassMap:
     top = (whole.height - height) // 2
     picture = _opened(model, np.asarray(whole.crop((0, top, whole.width, top + height))))
     result = model.segmenter.model.run(picture, RunOptions(answer_wh=MAP_WH))
-    assert isinstance(result, SemanticResult)
-    return result.class_map
+    return expect(result, HasClassMap).class_map
 
 
 def _opened(model: Candidate, source: Source) -> Picture:

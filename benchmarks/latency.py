@@ -105,7 +105,7 @@ def _in_python(segmenter: Segmenter, sample: Sample, format: str) -> Call:
     segmented = time.perf_counter()
     segmentation.encode(format)
     ended = time.perf_counter()
-    stages = {**segmentation.result.timings_ms, f"encode {format}": (ended - segmented) * 1000}
+    stages = {**segmentation.result.meta.timings_ms, f"encode {format}": (ended - segmented) * 1000}
     return Call((ended - started) * 1000, stages)
 
 

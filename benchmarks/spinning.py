@@ -81,7 +81,7 @@ def _turn(segmenter: Segmenter, clients: int, pictures: int) -> Turn:
     def work() -> None:
         for _ in range(pictures):
             started = time.perf_counter()
-            timings = segmenter.segment(samples()[0].data).result.timings_ms
+            timings = segmenter.segment(samples()[0].data).result.meta.timings_ms
             calls.append(((time.perf_counter() - started) * 1000, timings["run"], timings["postprocess"]))
 
     threads = [threading.Thread(target=work) for _ in range(clients)]

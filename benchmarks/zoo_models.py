@@ -62,5 +62,5 @@ def _call(segmenter: Segmenter) -> tuple[float, float, str]:
     started = time.perf_counter()
     result = segmenter.segment(samples()[0].data).result
     whole = (time.perf_counter() - started) * 1000
-    width, height = result.frame.working_wh
-    return whole, result.timings_ms["run"], f"{width} x {height}"
+    width, height = result.meta.frame.working_wh
+    return whole, result.meta.timings_ms["run"], f"{width} x {height}"

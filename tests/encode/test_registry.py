@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from maskery.core.errors import BadRequest
-from maskery.core.result.types import Result
+from maskery.core.result.capabilities import Result
 from maskery.core.version import __version__
 from maskery.encode.options import HELP, Options
-from maskery.encode.registry import ENCODERS, encode, find, for_suffix, parse_options, task_of, wanted_maps
+from maskery.encode.registry import ENCODERS, encode, find, for_suffix, parse_options, wanted_maps
+from maskery.inference.tasks.registry import TASKS
 from tests.encode.results import classification, foreground, halves, opened, photo, with_maps
 
 RESULTS: list[Result] = [with_maps(halves()), foreground(halves() * 100), classification()]
@@ -41,12 +42,12 @@ CHOICES = {
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-@pytest.mark.parametrize("result", RESULTS, ids=task_of)
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: result.meta.task)
 def test_every_format_of_every_task(name: str, result: Result) -> None:
     encoder = ENCODERS[name]
     assert encoder.name == name
-    if task_of(result) not in encoder.tasks:
-        with pytest.raises(BadRequest, match=rf"{name} does not fit a {task_of(result)} result.*json, summary, npy"):
+    if not encoder.fits(result):
+        with pytest.raises(BadRequest, match=rf"{name} does not fit a {result.meta.task} result.*json, summary, npy"):
             encode(result, name)
         return
     data = encode(result, name, photo((12, 16)) if encoder.needs_photo else None)
@@ -55,10 +56,10 @@ def test_every_format_of_every_task(name: str, result: Result) -> None:
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-@pytest.mark.parametrize("result", RESULTS, ids=task_of)
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: result.meta.task)
 def test_a_format_takes_every_option_that_it_names(name: str, result: Result) -> None:
     encoder = ENCODERS[name]
-    if task_of(result) not in encoder.tasks or (encoder.options == {"maps"} and task_of(result) != "semantic"):
+    if not encoder.fits(result) or (encoder.options == {"maps"} and result.meta.task != "semantic"):
         return
     options = parse_options({option: CHOICES[option] for option in encoder.options}, name)
     picture = photo((12, 16)) if encoder.needs_photo else None
@@ -77,7 +78,7 @@ def test_unknown_format_names_the_nearest() -> None:
     with pytest.raises(BadRequest, match="'overlay'"):
         encode(RESULTS[0], "overlya")
     with pytest.raises(BadRequest, match="Known: overlay, "):
-        find("tiff", "semantic")
+        find("tiff", TASKS["semantic"])
 
 
 @pytest.mark.parametrize("picture", [None, photo((12, 15)), np.zeros((12, 16, 3)), np.zeros((12, 16), np.uint8)])

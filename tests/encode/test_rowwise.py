@@ -6,10 +6,11 @@ from numpy.typing import NDArray
 
 from maskery.core.errors import BadRequest, PictureError
 from maskery.core.picture.decode import open_picture
-from maskery.core.result.banded import BandedResult, pack
+from maskery.core.picture.stream import PhotoRows
+from maskery.core.result.banded import BandedForegroundResult, BandedSemanticResult, pack
+from maskery.core.result.capabilities import Result
 from maskery.core.result.types import ForegroundResult, SemanticResult
 from maskery.encode.registry import ENCODERS, encode
-from maskery.inference.source import PhotoRows
 from tests.encode.results import foreground, halves, photo, semantic
 from tests.material import encoded
 
@@ -17,14 +18,12 @@ BANDED = [name for name, encoder in ENCODERS.items() if encoder.bands]
 SHAPE = (131, 1040)
 
 
-def in_bands(result: SemanticResult | ForegroundResult, height: int = 17) -> BandedResult:
-    soft = isinstance(result, ForegroundResult)
+def in_bands(result: SemanticResult | ForegroundResult, height: int = 17) -> Result:
     whole: NDArray[np.generic] = result.alpha if isinstance(result, ForegroundResult) else result.class_map
     packed = pack(whole[top : top + height] for top in range(0, len(whole), height))  # type: ignore[misc]
-    decided_by = result.as_semantic.decided_by if isinstance(result, ForegroundResult) else result.decided_by
-    return BandedResult(
-        result.labels, result.palette, result.frame, result.model, result.timings_ms, packed, decided_by, soft
-    )
+    if isinstance(result, ForegroundResult):
+        return BandedForegroundResult(result.meta, packed)
+    return BandedSemanticResult(result.meta, packed, result.decided_by)
 
 
 def results() -> dict[str, SemanticResult | ForegroundResult]:

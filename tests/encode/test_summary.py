@@ -4,7 +4,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from maskery.core.result.types import Frame
 from maskery.encode.json import encode_json, encode_summary, summary
 from tests.encode.results import classification, foreground, halves, semantic
 from tests.encode.test_json import CLASSES, HEAD
@@ -36,9 +35,9 @@ def test_it_is_the_json_without_the_pictures(result: object) -> None:
 
 
 def test_of_a_small_map_the_numbers_are_those_of_the_picture() -> None:
-    large = replace(
-        semantic(halves(12, 16)), frame=Frame((40, 24), 1, (512, 256), (1.0, 1.0), (0, 0, 0, 0), answer_wh=(16, 12))
-    )
+    small = semantic(halves(12, 16))
+    frame = replace(small.meta.frame, original_wh=(40, 24), answer_wh=(16, 12))
+    large = replace(small, meta=replace(small.meta, frame=frame))
     found = summary(large)
     assert found["frame"]["answer"] == found["measured_on"]
     assert found["measured_on"] == {"width": 16, "height": 12}
@@ -52,7 +51,7 @@ def test_of_a_small_map_the_numbers_are_those_of_the_picture() -> None:
 def test_the_timings_are_a_copy() -> None:
     result = semantic(halves())
     summary(result)["timings_ms"]["run"] = 0
-    assert result.timings_ms["run"] == 20.25
+    assert result.meta.timings_ms["run"] == 20.25
 
 
 def test_a_class_that_is_absent_is_not_listed() -> None:

@@ -19,7 +19,9 @@ from maskery.core.card import (
 )
 from maskery.core.labels import CITYSCAPES, VOC
 from maskery.core.picture import decode
-from maskery.core.result.types import ClassificationResult, ForegroundResult, Result, SemanticResult
+from maskery.core.result.capabilities import Result
+from maskery.core.result.meta import Face
+from maskery.core.result.types import ClassificationResult, ForegroundResult, SemanticResult
 from maskery.core.settings import Settings
 from maskery.inference.pipeline import Model
 from maskery.models.card_toml import load_card
@@ -130,7 +132,7 @@ def test_road_lies_below(name: str) -> None:
     road = np.asarray(Image.open(shared("data/photos/udacity_solidWhiteRight.jpg")))
     result = run(name, road)
     assert isinstance(result, SemanticResult)
-    is_road = result.class_map == result.labels.index("road")
+    is_road = result.class_map == result.meta.labels.index("road")
     assert is_road[420:500, 300:700].mean() > 0.8
     assert is_road[:200].mean() < 0.01
 
@@ -138,18 +140,22 @@ def test_road_lies_below(name: str) -> None:
 def faces(picture: np.ndarray) -> SemanticResult:
     result = run("bisenetv2-celebamaskhq-448", picture)
     assert isinstance(result, SemanticResult)
-    assert result.plan
+    assert result.meta.faces
     return result
 
 
+def faces_seen(result: SemanticResult) -> tuple[Face, ...]:
+    return result.meta.faces.seen if result.meta.faces else ()
+
+
 def at(result: SemanticResult, x: int, y: int) -> str:
-    return result.labels[int(result.class_map[y, x])]
+    return result.meta.labels[int(result.class_map[y, x])]
 
 
 def test_parts_of_a_face_in_a_photograph() -> None:
     """Grace Hopper in uniform, with cap and glasses."""
     result = faces(np.asarray(Image.open(shared("data/photos/grace_hopper.png")).convert("RGB")))
-    assert len(result.plan.faces or ()) == 1
+    assert len(faces_seen(result)) == 1
     places = {"hat": (260, 100), "nose": (264, 225), "eye_g": (225, 195), "l_lip": (265, 283), "skin": (200, 250)}
     assert {part: at(result, *place) for part, place in places.items()} == {part: part for part in places}
     assert at(result, 265, 358) == "neck"
@@ -159,19 +165,19 @@ def test_parts_of_a_face_in_a_photograph() -> None:
 def test_several_faces_in_a_photograph() -> None:
     """Two cyclists in front, others further away."""
     result = faces(np.asarray(Image.open(shared("data/photos/usgov_33823288584_1d21cf0a26_k.jpg"))))
-    assert len(result.plan.faces or ()) >= 2
-    assert result.plan.note == ""
+    assert len(faces_seen(result)) >= 2
+    assert result.meta.note == ""
     for left, top, right, bottom in ((513, 124, 563, 174), (848, 78, 894, 124)):
         part = result.class_map[top:bottom, left:right]
-        assert (part == result.labels.index("skin")).mean() > 0.3
-        assert (part == result.labels.index("nose")).any()
+        assert (part == result.meta.labels.index("skin")).mean() > 0.3
+        assert (part == result.meta.labels.index("nose")).any()
     assert share(result, "background") > 0.95
 
 
 def test_a_photograph_without_a_face() -> None:
     result = faces(np.asarray(Image.open(shared("data/photos/udacity_solidWhiteRight.jpg"))))
     assert share(result, "background") == 1
-    assert result.plan.note == "No face was found: all is background."
+    assert result.meta.note == "No face was found: all is background."
 
 
 def test_check_picture() -> None:

@@ -64,6 +64,6 @@ def test_answer_is_segment_and_encode_in_one_step(everyday) -> None:  # type: ig
         whole = segmenter.segment(picture, classes=("cat",), max_side=192).encode(format)
         assert segmenter.answer(picture, format, classes=("cat",), max_side=192) == whole
     tiled = segmenter.segment(picture, tile=150)
-    assert tiled.result.plan is not None
-    assert tiled.result.plan.tiles is not None
+    assert tiled.result.meta.plan is not None
+    assert tiled.result.meta.plan.tiles is not None
     assert segmenter.answer(picture, "mask", tile=150) == tiled.encode("mask")

@@ -98,7 +98,7 @@ def _train(run: "TrainingRun") -> None:
 
 def _score(card: "ModelCard") -> str:
     assert card.quality is not None
-    if card.task == "classification":
+    if card.quality.top1 is not None:
         return f"{card.quality.top1:.4f} of the pictures right"
     return f"mIoU {card.quality.miou:.4f}, {card.quality.note}"
 

@@ -5,6 +5,7 @@
 
 import hashlib
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,20 +16,32 @@ from maskery.core.labels import voc_palette
 CARD_NAME = "model.toml"
 MOST_LABELS = 65_536
 
-Task = Literal["semantic", "foreground", "classification", "detector"]
+TaskName = Literal["semantic", "foreground", "classification", "detector"]
 Resize = Literal["stretch", "letterbox", "longest-side", "shortest-side", "square", "multiple"]
 InputRole = Literal["picture", "points", "point-labels", "boxes", "mask", "has-mask", "picture-size"]
 OutputRole = Literal["scores", "class-map", "alpha", "boxes", "box-logits", "masks", "mask-scores", "features"]
 OutputLayout = Literal["CHW", "HWC", "HW", "C", "NC"]
 Colour = tuple[int, int, int]
 
-ANSWERS: dict[str, tuple[OutputRole, ...]] = {
-    "semantic": ("scores", "class-map"),
-    "foreground": ("alpha",),
-    "classification": ("scores",),
-    "detector": ("boxes",),
+
+@dataclass(frozen=True)
+class TaskRules:
+    """What a card of a task may hold. ``answers``: the roles of which it has exactly one output, which its result is
+    read from. ``labels``: where their number is fixed, their usual names. ``crops``: whether the model may be shown
+    parts of a picture that a detector finds.
+    """
+
+    answers: tuple[OutputRole, ...]
+    labels: tuple[str, ...] = ()
+    crops: bool = False
+
+
+TASK_RULES: dict[TaskName, TaskRules] = {
+    "semantic": TaskRules(("scores", "class-map"), crops=True),
+    "foreground": TaskRules(("alpha",), labels=("background", "foreground")),
+    "classification": TaskRules(("scores",)),
+    "detector": TaskRules(("boxes",)),
 }
-"""The roles of which a card of each task has exactly one output: what its result is read from."""
 
 
 class Licence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -289,7 +302,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         labels: Class names by id.
         networks: Its files, in the order in which they run.
         inputs: Its input tensors, one of them of role ``picture``.
-        outputs: Its output tensors, one of them of a role in ``ANSWERS``.
+        outputs: Its output tensors, one of them of an answering role of its task.
         palette: "voc" or one [red, green, blue] a label.
         detector: The model that finds what this one is shown, where it needs one.
         quality: What was measured.
@@ -301,7 +314,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     name: str
     version: str
-    task: Task
+    task: TaskName
     description: str
     labels: list[str]
     palette: Literal["voc"] | list[Colour] = "voc"
@@ -322,7 +335,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         self._check_labels()
         self._check_tensors()
         self._check_networks()
-        if self.detector and (self.task != "semantic" or self.background is None):
+        if self.detector and (not TASK_RULES[self.task].crops or self.background is None):
             raise ValueError("only a semantic model with the label background has a detector")
         if self.check:
             for label in self.check.shares:
@@ -336,14 +349,15 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError(f"there are {len(self.labels)} labels, more than {MOST_LABELS}")
         if self.palette != "voc" and len(self.palette) != len(self.labels):
             raise ValueError(f"palette has {len(self.palette)} colours for {len(self.labels)} labels")
-        if self.task == "foreground" and len(self.labels) != 2:
+        fixed = TASK_RULES[self.task].labels
+        if fixed and len(self.labels) != len(fixed):
             raise ValueError("a foreground model has two labels: background and the foreground's name")
 
     def _check_tensors(self) -> None:
         if sum(one.role == "picture" for one in self.inputs) != 1:
             raise ValueError("a card has exactly one input of role 'picture'")
         roles = [one.role for one in self.outputs]
-        allowed = ANSWERS[self.task]
+        allowed = TASK_RULES[self.task].answers
         if sum(role in allowed for role in roles) != 1:
             wanted = " or ".join(map(repr, allowed))
             raise ValueError(f"a {self.task} model has one output of role {wanted}, not {', '.join(roles) or 'none'}")
@@ -384,8 +398,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     @property
     def output(self) -> Output:
-        """The output that the result is read from: of a role in ``ANSWERS``."""
-        return next(one for one in self.outputs if one.role in ANSWERS[self.task])
+        """The output that the result is read from: of an answering role of its task."""
+        return next(one for one in self.outputs if one.role in TASK_RULES[self.task].answers)
 
     def output_of(self, role: OutputRole) -> Output | None:
         """The first output of this role, None where there is none."""

@@ -1,5 +1,6 @@
 """How one picture is worked on, decided before it is decoded. Plain data; ``engine.memory_plan`` decides it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,19 +22,21 @@ class Tiles:
 
 
 @dataclass(frozen=True)
-class Face:
-    """A face that was found, and the crop of the picture that the model was shown, which may reach beyond the picture:
-    left, top, right, bottom in pixels of the upright picture. ``score``: the finder's, 0 to 1.
+class Demand:
+    """What an answer takes beside the result.
+
+    ``photo``: it is drawn on the upright picture. ``bands``: it can be written band by band. ``held``: bytes a pixel
+    that its writer holds at its end, beside result and photo. ``shown``: bytes a pixel of the photo in it before they
+    are packed without loss; 0 where there is none.
     """
 
-    box_xyxy: tuple[float, float, float, float]
-    score: float
-    crop_xyxy: tuple[float, float, float, float]
+    photo: bool = False
+    bands: bool = False
+    held: float = 2.0
+    shown: float = 0.0
 
-    def document(self) -> dict[str, Any]:
-        """As JSON answers say it; pixels rounded to tenths."""
-        box, crop = ([round(value, 1) for value in part] for part in (self.box_xyxy, self.crop_xyxy))
-        return {"box": box, "score": round(self.score, 4), "crop": crop}
+
+PLAIN_DEMAND = Demand()
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,7 @@ class Plan:
     that brings it about, None = the card's own. ``banded``: the result is kept as compressed bands of rows. ``photo``:
     how the picture is read that the answer is drawn on. ``need_bytes``: the estimated peak, above what the process
     holds anyway, within ``budget_bytes`` where there is one. ``changed``: what is not as asked, and why; empty where
-    all is.
-
-    Of a model that looks at one face at a time, ``max_faces`` is how many it will look at, and ``faces`` are those that
-    it did, surest first, of ``faces_found``; None before.
+    all is. ``max_faces``: how many faces a model that looks at one at a time will look at.
     """
 
     decode: Decode
@@ -61,22 +61,11 @@ class Plan:
     budget_bytes: int | None = None
     changed: str = ""
     max_faces: int = 0
-    faces: tuple[Face, ...] | None = None
-    faces_found: int = 0
 
     @property
     def alone(self) -> bool:
         """Whether the picture is worked on in several runs, and so not together with others."""
         return self.tiles is not None or self.max_faces > 0
-
-    @property
-    def note(self) -> str:
-        """What the caller should know of the faces; empty where nothing is to be said."""
-        if self.faces is None or (self.faces and len(self.faces) == self.faces_found):
-            return ""
-        if not self.faces:
-            return "No face was found: all is background."
-        return f"{self.faces_found} faces were found; only the {len(self.faces)} surest were looked at."
 
     def document(self) -> dict[str, Any]:
         """As JSON answers say it; sizes in pixels, memory in MiB."""
@@ -88,10 +77,13 @@ class Plan:
             "estimated_mb": mib(self.need_bytes),
             "budget_mb": None if self.budget_bytes is None else mib(self.budget_bytes),
             "changed": self.changed,
-        } | ({} if self.faces is None else {"faces": [face.document() for face in self.faces]})
+        }
 
-    def header(self) -> str:
-        """The same as the value of a response header: ``decode=bands; working=384x384; estimated_mb=57``."""
+    def header(self, more: Sequence[str] = ()) -> str:
+        """The same as the value of a response header: ``decode=bands; working=384x384; estimated_mb=57``.
+
+        ``more``: facts of the run, each as ``name=value``.
+        """
         parts = self.document()
         working, tiles = self.working_wh, self.tiles
         words = [f"decode={parts['decode'].replace(' ', ':')}", f"working={working[0]}x{working[1]}"]
@@ -100,8 +92,7 @@ class Plan:
         words.append(f"estimated_mb={parts['estimated_mb']}")
         if self.budget_bytes is not None:
             words.append(f"budget_mb={parts['budget_mb']}")
-        if self.faces is not None:
-            words.append(f"faces={len(self.faces)}")
+        words += more
         if self.changed:
             words.append(f'changed="{self.changed}"')
         return "; ".join(words)

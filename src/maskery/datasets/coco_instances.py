@@ -17,9 +17,9 @@ from maskery.datasets.base import Gap, ImageFiles
 from maskery.datasets.classes import Classes, numbered
 from maskery.datasets.coco_json import (
     Categories,
+    CocoObject,
     CocoPicture,
     CocoRle,
-    Instance,
     Instances,
     missing,
     picture_path,
@@ -47,7 +47,7 @@ class CocoInstances(ImageFiles):
                 self._pictures.append(picture)
             else:
                 gaps.append(missing(path, self._index_path))
-        self._instances: dict[int, list[Instance]] = {}
+        self._instances: dict[int, list[CocoObject]] = {}
         for instance in index.annotations:
             self._instances.setdefault(instance.image_id, []).append(instance)
         super().__init__(classes.names, images, gaps)
@@ -66,7 +66,7 @@ class CocoInstances(ImageFiles):
             mask[pixels] = IGNORE if instance.iscrowd else self._class_of[instance.category_id]
         return mask
 
-    def _drawn(self, instance: Instance, picture: CocoPicture) -> Mask:
+    def _drawn(self, instance: CocoObject, picture: CocoPicture) -> Mask:
         size_wh = (picture.width, picture.height)
         try:
             if instance.category_id not in self._class_of:
@@ -85,7 +85,7 @@ class CocoInstances(ImageFiles):
         except DataError as error:
             raise self._wrong(instance, error.message, error.cure) from error
 
-    def _wrong(self, instance: Instance, message: str, cure: str) -> DataError:
+    def _wrong(self, instance: CocoObject, message: str, cure: str) -> DataError:
         return DataError(f"{self._index_path}: annotation {instance.id}: {message}.", cure)
 
 

@@ -37,7 +37,7 @@ class CocoRle(msgspec.Struct, frozen=True):
     counts: list[int] | str
 
 
-class Instance(msgspec.Struct, frozen=True):
+class CocoObject(msgspec.Struct, frozen=True):
     """``segmentation``: JSON of polygons or a ``CocoRle``, parsed when it is needed."""
 
     id: int
@@ -49,7 +49,7 @@ class Instance(msgspec.Struct, frozen=True):
 
 class Instances(msgspec.Struct, frozen=True):
     images: list[CocoPicture]
-    annotations: list[Instance]
+    annotations: list[CocoObject]
     categories: list[Category]
 
 

@@ -9,67 +9,98 @@ from typing import Any
 
 import msgspec
 
-from maskery.core.result.banded import BandedResult
+from maskery.core.result.capabilities import HasAlphaRows, HasClasses, HasInstances, HasScores, Result, capable
+from maskery.core.result.instances import Instance
+from maskery.core.result.meta import ClassShare, Meta
 from maskery.core.result.rle import piece_counts, runs_of_bands
-from maskery.core.result.types import ClassificationResult, ClassShare, Colour, ForegroundResult, Result
-from maskery.encode.provenance import png_text, provenance
+from maskery.encode.format import JSON, OBJECTS, ROWS, SCORES, Encoder
+from maskery.encode.provenance import head, png_text
 from maskery.encode.raster import png
 from maskery.encode.raster.mask import encode_mask
-from maskery.encode.selection import Decided, alpha_rows, decided, soft
+from maskery.encode.selection import alpha_rows
+from maskery.encode.text import hex_colour
 
 TOP = 5  # classes in a classification
 
 
-def encode_summary(result: Result | BandedResult) -> bytes:
+def encode_summary(result: Result) -> bytes:
     """UTF-8 JSON: ``summary``."""
     return msgspec.json.encode(summary(result))
 
 
-def summary(result: Result | BandedResult) -> dict[str, Any]:
+def summary(result: Result) -> dict[str, Any]:
     """Provenance, task, what was found, and timings in milliseconds, as plain dicts, lists, strings and numbers.
 
     Of each class: id, name, color, ``pixels`` and ``box`` [left, top, right, bottom] in pixels of the upright picture,
     ``share`` of it (0..1), ``components``: the number of pieces whose pixels touch by their sides (4-connected).
     """
-    if isinstance(result, ClassificationResult):
-        top = [{"name": name, "score": score} for name, score in result.top(TOP)]
-        return head(result) | {"top": top, "timings_ms": dict(result.timings_ms)}
-    ids = decided(result)
-    components = piece_counts(runs_of_bands(ids.rows()), len(ids.labels))
-    return head(result) | {
-        "decided_by": ids.decided_by,
-        "measured_on": dict(zip(("width", "height"), result.frame.size_wh, strict=True)),
-        "classes": [found | {"components": int(components[found["id"]])} for found in classes(ids)],
-        "timings_ms": dict(result.timings_ms),
+    return head(result) | _scores(result) | _counted(result) | objects(result) | _timings(result)
+
+
+def document(result: Result) -> dict[str, Any]:
+    """Provenance, classes, timings and "mask" (and "alpha" of a foreground result), as plain dicts, lists and so on."""
+    found = head(result) | _scores(result)
+    if mapped := capable(result, HasClasses):
+        found |= {"decided_by": mapped.decided_by, "classes": classes(mapped)}
+    found |= objects(result) | _timings(result)
+    if mapped:
+        found["mask"] = _picture(encode_mask(mapped))
+    if soft := capable(result, HasAlphaRows):
+        size = result.meta.frame.size_wh
+        rows = alpha_rows(soft, png.band_rows(size[0]))
+        found["alpha"] = _picture(png.grey_rows(rows, size, 8, png_text(result.meta)))
+    return found
+
+
+def _scores(result: Result) -> dict[str, Any]:
+    scored = capable(result, HasScores)
+    return {"top": [{"name": name, "score": score} for name, score in scored.top(TOP)]} if scored else {}
+
+
+def _counted(result: Result) -> dict[str, Any]:
+    mapped = capable(result, HasClasses)
+    if mapped is None:
+        return {}
+    components = piece_counts(runs_of_bands(mapped.rows()), len(result.meta.labels))
+    return {
+        "decided_by": mapped.decided_by,
+        "measured_on": dict(zip(("width", "height"), result.meta.frame.size_wh, strict=True)),
+        "classes": [found | {"components": int(components[found["id"]])} for found in classes(mapped)],
     }
 
 
-def head(result: Result | BandedResult) -> dict[str, Any]:
-    """What every JSON answer of ours begins with: provenance, task, the plan that was followed, and a note where the
-    caller should know something: that no face was found, say.
-    """
-    plan = {"plan": result.plan.document()} if result.plan else {}
-    note = {"note": result.plan.note} if result.plan and result.plan.note else {}
-    return provenance(result) | {"task": task_of(result)} | plan | note
+def objects(result: Result) -> dict[str, Any]:
+    """``objects``: id, class, name, color, score, box and area in pixels of the upright picture, surest first."""
+    listed = capable(result, HasInstances)
+    return {"objects": [_object(one, result.meta) for one in listed.instances]} if listed else {}
 
 
-def task_of(result: Result | BandedResult) -> str:
-    """The name of the task that gave ``result``."""
-    if isinstance(result, ClassificationResult):
-        return "classification"
-    return "foreground" if soft(result) else "semantic"
+def _object(one: Instance, meta: Meta) -> dict[str, Any]:
+    (x, y), (left, top, right, bottom) = _scale(meta), one.box_xyxy
+    return {
+        "id": one.id,
+        "class_id": one.class_id,
+        "name": meta.labels[one.class_id],
+        "color": hex_colour(meta.palette[one.class_id]),
+        "score": round(one.score, 4),
+        "pixels": round(one.area * x * y),
+        "box": [round(value, 1) for value in (left * x, top * y, right * x, bottom * y)],
+    } | ({} if one.track_id is None else {"track_id": one.track_id})
 
 
-def classes(result: Decided) -> list[dict[str, Any]]:
+def _timings(result: Result) -> dict[str, Any]:
+    return {"timings_ms": dict(result.meta.timings_ms)}
+
+
+def _scale(meta: Meta) -> tuple[float, float]:
+    """Pixels of the upright picture for one of the answer."""
+    width, height = meta.frame.size_wh
+    return meta.frame.original_wh[0] / width, meta.frame.original_wh[1] / height
+
+
+def classes(result: HasClasses) -> list[dict[str, Any]]:
     """The classes that occur, most pixels first, in pixels of the upright picture."""
-    width, height = result.frame.size_wh
-    scale = (result.frame.original_wh[0] / width, result.frame.original_wh[1] / height)
-    return [_class(share, scale) for share in result.classes]
-
-
-def colour_text(colour: Colour) -> str:
-    """#rrggbb."""
-    return "#{:02x}{:02x}{:02x}".format(*colour)
+    return [_class(share, _scale(result.meta)) for share in result.classes]
 
 
 def _class(share: ClassShare, scale: tuple[float, float]) -> dict[str, Any]:
@@ -77,35 +108,22 @@ def _class(share: ClassShare, scale: tuple[float, float]) -> dict[str, Any]:
     return {
         "id": share.id,
         "name": share.name,
-        "color": colour_text(share.colour),
+        "color": hex_colour(share.colour),
         "pixels": round(share.pixels * x * y),
         "share": share.share,
         "box": [math.floor(left * x), math.floor(top * y), math.ceil(right * x), math.ceil(bottom * y)],
     }
 
 
-def encode_json(result: Result | BandedResult) -> bytes:
+def encode_json(result: Result) -> bytes:
     """UTF-8 JSON: ``document``."""
     return msgspec.json.encode(document(result))
 
 
-def document(result: Result | BandedResult) -> dict[str, Any]:
-    """Provenance, classes, timings and "mask" (and "alpha" of a foreground result), as plain dicts, lists and so on."""
-    if isinstance(result, ClassificationResult):
-        return summary(result)
-    ids = decided(result)
-    found = head(result) | {
-        "decided_by": ids.decided_by,
-        "classes": classes(ids),
-        "timings_ms": dict(result.timings_ms),
-        "mask": _picture(encode_mask(result)),
-    }
-    if isinstance(result, ForegroundResult) or (isinstance(result, BandedResult) and result.soft):
-        size = result.frame.size_wh
-        rows = alpha_rows(result, png.band_rows(size[0]))
-        found["alpha"] = _picture(png.grey_rows(rows, size, 8, png_text(result)))
-    return found
-
-
 def _picture(data: bytes) -> dict[str, str]:
     return {"media_type": "image/png", "base64": b64encode(data).decode("ascii")}
+
+
+ANYTHING = ROWS + SCORES + OBJECTS
+FULL = Encoder(name="json", file=JSON, needs=ANYTHING, function=encode_json, held=0.3)
+SUMMARY = Encoder(name="summary", file=JSON, needs=ANYTHING, function=encode_summary, held=2.0)

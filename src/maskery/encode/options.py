@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from maskery.core.errors import BadRequest, nearest
-from maskery.core.result.types import MAPS, Colour
+from maskery.core.result.meta import MAPS, Colour
 
 TOLERANCE_AT_MOST = 1000.0  # pixels
 WORDS_AT_MOST = 200  # characters of a name

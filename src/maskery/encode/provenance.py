@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from maskery.core.result.types import Answer, Frame
+from maskery.core.result.capabilities import Result
+from maskery.core.result.meta import Frame, Meta
 from maskery.core.version import __version__
 from maskery.encode.raster import png
 
@@ -13,20 +14,30 @@ SOFTWARE = f"Maskery {__version__}"
 PNG_KEYWORD = "maskery:provenance"
 
 
-def provenance(result: Answer) -> dict[str, Any]:
+def provenance(meta: Meta) -> dict[str, Any]:
     """Plain data: "software", "model" (name, version, sha256) and "frame". Every JSON answer has it."""
-    model = {"name": result.model.name, "version": result.model.version, "sha256": result.model.sha256}
-    return {"software": SOFTWARE, "model": model, "frame": _frame(result.frame)}
+    model = {"name": meta.model.name, "version": meta.model.version, "sha256": meta.model.sha256}
+    return {"software": SOFTWARE, "model": model, "frame": _frame(meta.frame)}
 
 
-def provenance_text(result: Answer, more: Mapping[str, Any] | None = None) -> str:
+def provenance_text(meta: Meta, more: Mapping[str, Any] | None = None) -> str:
     """``provenance``, and ``more``, as one line of JSON."""
-    return msgspec.json.encode(provenance(result) | dict(more or {})).decode()
+    return msgspec.json.encode(provenance(meta) | dict(more or {})).decode()
 
 
-def png_text(result: Answer) -> bytes:
+def png_text(meta: Meta) -> bytes:
     """PNG chunks: ``Software``, and ``maskery:provenance`` with ``provenance`` as JSON."""
-    return png.text("Software", SOFTWARE) + png.text(PNG_KEYWORD, provenance_text(result))
+    return png.text("Software", SOFTWARE) + png.text(PNG_KEYWORD, provenance_text(meta))
+
+
+def head(result: Result) -> dict[str, Any]:
+    """What every JSON answer of ours begins with: provenance, task, the plan that was followed, and a note where the
+    caller should know something: that no face was found, say.
+    """
+    meta = result.meta
+    plan = {"plan": meta.plan_document()} if meta.plan else {}
+    note = {"note": meta.note} if meta.note else {}
+    return provenance(meta) | {"task": meta.task} | plan | note
 
 
 def _frame(frame: Frame) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from typing import Any
 
 from maskery.core.arrays import Integers
 from maskery.core.errors import BadRequest
-from maskery.core.result.types import Result
+from maskery.core.result.capabilities import HasClassMap, Result
 from maskery.evaluation.confusion import Confusion, quality
 from maskery.evaluation.dataset import open_masks
 from maskery.evaluation.matching import pair, same_classes
 from maskery.evaluation.measurement import Comparison, EvaluationOptions, Measurement, Progress, silent
 from maskery.evaluation.segmentation import EvaluatedPicture, Tally, class_map, open_picture
 from maskery.inference.pipeline import Model, RunOptions
+from maskery.inference.tasks.registry import task_of
 
 
 def compare_pictures(
@@ -52,9 +53,10 @@ class _Both:
 
     def __init__(self, a: Model, b: Model, max_side: int | None) -> None:
         for model in (a, b):
-            if model.card.task == "classification":
+            task = task_of(model.card)
+            if not task.gives(HasClassMap):
                 raise BadRequest(
-                    f"{model.card.name} is a classifier: it has no mask to compare.",
+                    f"{model.card.name} is {task.noun}: it has no mask to compare.",
                     "Measure each with maskery evaluate.",
                 )
         self.models, self.run_options = (a, b), RunOptions(max_side=max_side)

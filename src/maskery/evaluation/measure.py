@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from maskery.core.picture import decode
-from maskery.core.result.types import ClassificationResult
+from maskery.core.result.capabilities import HasScores, expect
 from maskery.evaluation.confusion import hits
 from maskery.evaluation.dataset import FolderDataset, open_folders, open_masks
 from maskery.evaluation.measurement import PLAIN, Clock, EvaluationOptions, Measurement, Progress, WorstImage, silent
 from maskery.evaluation.segmentation import measure_masks
 from maskery.inference.pipeline import Model, RunOptions
+from maskery.inference.tasks.registry import task_of
 
 NO_LIMIT = 1 << 40
 FIRST = 5
@@ -31,15 +32,15 @@ def measure_folders(
         result = model.run(
             decode.open_picture(data.content(index), max_bytes=NO_LIMIT, max_pixels=NO_LIMIT), run_options
         )
-        assert isinstance(result, ClassificationResult)
-        truth, best = int(pairing.truth[data.label(index)]), np.argsort(-result.scores, kind="stable")[:FIRST]
+        scores = expect(result, HasScores).scores
+        truth, best = int(pairing.truth[data.label(index)]), np.argsort(-scores, kind="stable")[:FIRST]
         said = pairing.predicted[best]
         matrix[truth, said[0]] += 1
         within += truth in said
         if said[0] != truth:
-            own = float(result.scores[pairing.predicted == truth].sum())
+            own = float(scores[pairing.predicted == truth].sum())
             wrong.append(WorstImage(index, data.name(index), own, pairing.labels[truth], model.card.labels[best[0]]))
-        clock.note(result.timings_ms)
+        clock.note(result.meta.timings_ms)
         progress(done, len(chosen))
     clock.seconds = time.perf_counter() - started
     return Measurement(
@@ -70,7 +71,7 @@ def measure(
     Raises ``DataError`` for a data set that is missing or damaged, that does not suit the model's task or has no class
     in common with it, and for masks of another size than their pictures.
     """
-    if model.card.task == "classification":
+    if task_of(model.card).gives(HasScores):
         folders = open_folders(model.card, root, split, terms)
         return measure_folders(model, root, split, terms, folders, progress)
     return measure_masks(model, root, split, terms, open_masks(model.card, root, split, terms), progress)

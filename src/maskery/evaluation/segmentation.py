@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.picture import decode
-from maskery.core.result.types import ClassificationResult, ForegroundResult, Result
+from maskery.core.result.capabilities import HasClassMap, Result, expect
 from maskery.datasets.base import SegmentationData
 from maskery.evaluation.boundary_f import BoundaryF
 from maskery.evaluation.confusion import Confusion, picture_iou, quality
@@ -46,8 +46,7 @@ def open_picture(path: Path) -> decode.Picture:
 
 def class_map(result: Result) -> NDArray[np.integer]:
     """(H, W) ids; of a foreground model 0 and 1, decided at its threshold."""
-    assert not isinstance(result, ClassificationResult)
-    return (result.as_semantic if isinstance(result, ForegroundResult) else result).class_map
+    return expect(result, HasClassMap).class_map
 
 
 def measure_masks(
@@ -78,7 +77,7 @@ class Tally:
         if self.boundary:
             self.boundary.add(judged.truth, judged.predicted)
         self.worst.add(index, picture_iou(counts))
-        self.clock.note(judged.result.timings_ms)
+        self.clock.note(judged.result.meta.timings_ms)
         self.clock.seconds = time.perf_counter() - self._started
         self.pictures += 1
 

@@ -11,17 +11,15 @@ from maskery.core.arrays import Array, Tensor
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, nearest
 from maskery.core.picture.decode import Picture
-from maskery.core.plan import Plan
-from maskery.core.result.banded import BandedResult
-from maskery.core.result.types import MAPS, Frame, Result, SemanticResult
+from maskery.core.plan import PLAIN_DEMAND, Demand, Plan
+from maskery.core.result.capabilities import HasClasses, Result, expect, in_one_piece
+from maskery.core.result.meta import MAPS, Frame
 from maskery.core.timing import Stopwatch
 from maskery.inference import preprocess, source
 from maskery.inference.planning.footprint import measure_footprint
 from maskery.inference.planning.header import facts_of
 from maskery.inference.planning.memory_plan import (
-    PLAIN_DEMAND,
     UNMEASURED,
-    Demand,
     Footprint,
     PlanRequest,
     choose,
@@ -31,7 +29,7 @@ from maskery.inference.runtimes.base import Session
 from maskery.inference.runtimes.registry import open_session
 from maskery.inference.tasks import banding
 from maskery.inference.tasks.base import ModelOutput
-from maskery.inference.tasks.registry import TASKS
+from maskery.inference.tasks.registry import task_of
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,7 @@ class Model:
         Raises ``BadRequest`` for a wish that this model cannot fulfil, ``PictureError`` for damaged pixels,
         ``ModelError`` where the model does not do what its card says.
         """
-        result = self.follow(self.plan(picture, run_options), picture, run_options)
-        return result.whole() if isinstance(result, BandedResult) else result
+        return in_one_piece(self.follow(self.plan(picture, run_options), picture, run_options))
 
     def plan(
         self,
@@ -108,15 +105,18 @@ class Model:
     def wanted(self, picture: Picture, run_options: RunOptions, demand: Demand) -> PlanRequest:
         """What a plan has to fit. Raises ``BadRequest`` as ``run`` does."""
         check(run_options, self.card)
+        task, maps = task_of(self.card), len(run_options.maps)
         return PlanRequest(
-            facts_of(picture),
-            self.card,
-            demand,
-            self.footprint,
-            run_options.max_side,
-            run_options.tile,
-            run_options.answer_wh,
-            len(run_options.maps),
+            facts=facts_of(picture),
+            card=self.card,
+            demand=demand,
+            footprint=self.footprint,
+            max_side=run_options.max_side,
+            tile=run_options.tile,
+            answer_wh=run_options.answer_wh,
+            maps=maps,
+            answer_bytes=task.answer_bytes(self.card, maps),
+            divisible=task.per_pixel is not None,
         )
 
     def follow(
@@ -126,7 +126,7 @@ class Model:
         run_options: RunOptions = PLAIN,
         watch: Stopwatch | None = None,
         check_cancelled: Callable[[], None] = lambda: None,
-    ) -> Result | BandedResult:
+    ) -> Result:
         """Segment as ``plan`` says: in bands where it is ``banded``. Raises as ``run`` does.
 
         ``check_cancelled`` is called before each tile; what it raises ends the work.
@@ -174,14 +174,15 @@ class Model:
         """The outputs, by tensor, for the picture's tensor (N, ...). Raises ``ModelError``."""
         return self.session.run({self.card.input.tensor: tensor})
 
-    def finish(self, prepared: PreparedPicture, outputs: Mapping[str, Array]) -> Result | BandedResult:
+    def finish(self, prepared: PreparedPicture, outputs: Mapping[str, Array]) -> Result:
         """The result of one picture from its outputs; in bands where its plan says so."""
         run_options, plan = prepared.run_options, prepared.plan
         with prepared.watch.stage("postprocess"):
             frame = prepared.placement.frame(prepared.orientation)
             reading = self._reading(outputs, prepared.placement, frame, run_options, plan, prepared.watch)
-            read = banding.read if plan.banded else TASKS[self.card.task]
-            return keep(read(reading), run_options.classes)
+            task = task_of(self.card)
+            found = banding.read(reading, task.per_pixel) if plan.banded and task.per_pixel else task.read(reading)
+            return keep(found, run_options.classes)
 
     def _tiled(
         self,
@@ -190,8 +191,10 @@ class Model:
         run_options: RunOptions,
         watch: Stopwatch,
         check_cancelled: Callable[[], None],
-    ) -> Result | BandedResult:
+    ) -> Result:
+        per_pixel = task_of(self.card).per_pixel
         assert plan.tiles is not None
+        assert per_pixel is not None, "only a divisible picture is planned in tiles"
         turn = picture.orientation if plan.decode == "bands" else 1
         grid = tiles_of(facts_of(picture), self.card, plan.decode, plan.tiles.asked, plan.max_side)
         placement = grid.placement(turn)
@@ -204,9 +207,8 @@ class Model:
         rows = watch.over("decode", source.for_tiles(picture, plan, grid))
         reading = self._reading({}, placement, placement.frame(picture.orientation), run_options, plan, watch)
         with watch.rest("postprocess"):
-            result = keep(banding.read_tiles(rows, grid, turn, run, reading), run_options.classes)
-        assert isinstance(result, BandedResult)
-        return result if plan.banded else result.whole()
+            result = keep(banding.read_tiles(rows, grid, turn, run, reading, per_pixel), run_options.classes)
+        return result if plan.banded else in_one_piece(result)
 
     def _reading(
         self,
@@ -233,27 +235,27 @@ def load_model(card: ModelCard, files: Path | Sequence[Path], device: str = "cpu
 
 def check(run_options: RunOptions, card: ModelCard) -> None:
     """Raises ``BadRequest`` for a wish that a model with this card cannot fulfil. Needs no loaded model."""
+    task = task_of(card)
     for name in run_options.maps:
         if name not in MAPS:
             raise BadRequest(f"There is no map {name!r}.", nearest(name, MAPS))
-        if card.task != "semantic" or card.output.role == "class-map":
+        if name not in task.maps(card):
             raise BadRequest(
                 f"{card.name} has no {name} map: it gives no scores of several classes for a pixel.",
                 "Ask a semantic model that gives scores, or without maps.",
             )
-    if run_options.classes and card.task == "classification":
-        raise BadRequest(f"{card.name} is a classifier: it has no mask to restrict.", "Leave classes out.")
-    if run_options.tile and card.task == "classification":
-        raise BadRequest(f"{card.name} is a classifier: it looks at a picture as a whole.", "Leave tile out.")
+    if run_options.classes and not task.gives(HasClasses):
+        raise BadRequest(f"{card.name} is {task.noun}: it has no mask to restrict.", "Leave classes out.")
+    if run_options.tile and task.per_pixel is None:
+        raise BadRequest(f"{card.name} is {task.noun}: it looks at a picture as a whole.", "Leave tile out.")
     if run_options.tile and run_options.maps:
         raise BadRequest("A picture in tiles has no maps beside the classes.", "Ask without maps, or with tile=0.")
-    choices = card.labels[1:] if card.task == "foreground" else card.labels
+    choices = task.choices(card)
     for name in run_options.classes:
         if name not in choices:
             raise BadRequest(f"{card.name} has no class {name!r}.", nearest(name, choices))
 
 
-def keep(result: Result | BandedResult, classes: Sequence[str]) -> Result | BandedResult:
-    """Only these classes, where there are some and the result has classes a pixel."""
-    semantic = isinstance(result, SemanticResult) or (isinstance(result, BandedResult) and not result.soft)
-    return result.keep(classes) if classes and semantic else result  # type: ignore[union-attr]
+def keep(result: Result, classes: Sequence[str]) -> Result:
+    """Only these classes, where there are some. Raises ``BadRequest`` for a result without classes of its pixels."""
+    return expect(result, HasClasses).keep(classes) if classes else result

@@ -10,7 +10,7 @@ from PIL import Image
 from maskery.core.arrays import Tensor
 from maskery.core.card import Input
 from maskery.core.errors import BadRequest
-from maskery.core.result.types import Frame
+from maskery.core.result.meta import Frame
 
 Numbers = NDArray[np.float32] | np.float32
 

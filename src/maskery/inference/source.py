@@ -1,7 +1,6 @@
 """A picture's pixels as its plan wants them: for the model in one piece, for tiles row by row, for drawing on."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,27 +11,10 @@ from maskery.core.picture import stream
 from maskery.core.picture.decode import Picture
 from maskery.core.picture.orientation import turned, turned_wh
 from maskery.core.picture.resize import resized_bands, resized_whole
+from maskery.core.picture.stream import Photo, PhotoRows
 from maskery.core.plan import Plan
 from maskery.inference.planning.memory_plan import NARROW_BYTES, REDUCE_TO, held_narrow
 from maskery.inference.tiles.grid import TileGrid
-
-
-@dataclass(frozen=True)
-class PhotoRows:
-    """The upright picture, ``size_wh``, read from its file band by band each time."""
-
-    picture: Picture
-
-    @property
-    def size_wh(self) -> tuple[int, int]:
-        return self.picture.size_wh
-
-    def rows(self) -> Iterator[NDArray[np.uint8]]:
-        """Bands (h, W, 3) uint8 RGB, from top to bottom. Raises ``PictureError``."""
-        return stream.rows(self.picture)
-
-
-Photo = NDArray[np.uint8] | PhotoRows
 
 
 def in_one_piece(picture: Picture, content_wh: tuple[int, int], plan: Plan) -> NDArray[np.uint8] | Image.Image:

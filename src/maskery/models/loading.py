@@ -6,6 +6,7 @@ from maskery.inference.faces.detector import FaceDetector
 from maskery.inference.faces.model import Cascade
 from maskery.inference.pipeline import Model, load_model
 from maskery.inference.runtimes.registry import open_session
+from maskery.inference.tasks.registry import task_of
 from maskery.models.store import Located
 
 
@@ -27,7 +28,7 @@ def open_model(located: Located, device: str = "cpu", threads: int = 0) -> Model
 
 def expect_answers(card: ModelCard) -> None:
     """Raises ``BadRequest`` for a model that only finds what others are shown."""
-    if card.task == "detector":
+    if task_of(card).results is None:
         raise BadRequest(
             f"{card.name} finds faces for other models; it gives no mask of its own.",
             "Ask a model that has it as its detector (docs/faces.md).",
@@ -35,8 +36,8 @@ def expect_answers(card: ModelCard) -> None:
 
 
 def _expect_detects(card: ModelCard, spec: Detector, name: str) -> None:
-    pieces = card.task == "semantic" and card.output.role == "scores" and spec.label in card.labels
-    if not pieces and card.task != "detector":
+    task = task_of(card)
+    if task.results is not None and (not task.maps(card) or spec.label not in card.labels):
         raise ConfigError(
             f"{name} has the detector {card.name}, which gives no scores of a class {spec.label!r}.",
             "Name a model of task detector, or a semantic one with that label that gives scores.",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from maskery.core.card import Input, Licence, ModelCard, Network, Output, OutputLayout, OutputRole, Task
+from maskery.core.card import TASK_RULES, Input, Licence, ModelCard, Network, Output, OutputLayout, OutputRole, TaskName
 from maskery.core.errors import ConfigError, ModelError
 from maskery.core.labels import VOC
 from maskery.inference import preprocess
@@ -51,7 +51,7 @@ class Meaning:
         values: Whether scores are logits.
     """
 
-    task: Task
+    task: TaskName
     role: OutputRole
     layout: OutputLayout
     classes: int | None
@@ -255,7 +255,8 @@ def _labels(
     meaning: Meaning, given: Sequence[str] | None, metadata: dict[str, str], path: Path, guesses: list[str]
 ) -> list[str]:
     """The user's labels, else the file's own, else the usual ones for their number."""
-    count = 2 if meaning.task == "foreground" else meaning.classes
+    usual = TASK_RULES[meaning.task].labels
+    count = len(usual) or meaning.classes
     if given is not None:
         if count is not None and len(given) != count:
             raise ModelError(f"{path.name} has {count} classes, --labels has {len(given)}.", "Correct --labels.")
@@ -268,9 +269,9 @@ def _labels(
             f"{path.name} gives class ids and does not say how many classes there are.",
             "Add --labels FILE, one name a line.",
         )
-    if meaning.task == "foreground":
-        guesses.append("labels 'background' and 'foreground'")
-        return ["background", "foreground"]
+    if usual:
+        guesses.append(f"labels {' and '.join(map(repr, usual))}")
+        return list(usual)
     return usual_labels(count, guesses)
 
 

@@ -13,13 +13,14 @@ from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest
 from maskery.core.picture import decode
 from maskery.core.picture.decode import Picture, Source
-from maskery.core.result.types import ClassificationResult, ForegroundResult, Result
+from maskery.core.result.capabilities import HasClassMap, HasScores, Result, capable, has
 from maskery.core.settings import Settings, load_settings
 from maskery.encode.json import summary
 from maskery.encode.options import PLAIN_OPTIONS, Options
 from maskery.encode.registry import encode, find, for_suffix, named, wanted_maps
 from maskery.inference.pipeline import Model, RunOptions
 from maskery.inference.source import photo_of
+from maskery.inference.tasks.registry import task_of
 from maskery.models.loading import open_model
 from maskery.models.store import Store
 
@@ -33,15 +34,17 @@ class Segmentation:
 
     @property
     def class_map(self) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """(H, W) class ids of the upright picture. Raises ``BadRequest`` for a classification."""
-        if isinstance(self.result, ClassificationResult):
-            raise BadRequest("A classification has no class map.", "Use result.top().")
-        return (self.result.as_semantic if isinstance(self.result, ForegroundResult) else self.result).class_map
+        """(H, W) class ids of the upright picture. Raises ``BadRequest`` for a result without one."""
+        mapped = capable(self.result, HasClassMap)
+        if mapped is None:
+            cure = "Use result.top()." if has(self.result, HasScores) else "Use result.summary()."
+            raise BadRequest(f"A {self.result.meta.task} has no class map.", cure)
+        return mapped.class_map
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Names by class id."""
-        return self.result.labels
+        return self.result.meta.labels
 
     def summary(self) -> dict[str, Any]:
         """Plain data: model, frame, classes with pixels, share, box and number of pieces, times. No mask."""
@@ -107,13 +110,13 @@ class Segmenter:
 
         ``tell`` is called with what should be known of this answer, where there is something.
         """
-        find(format, self.card.task)
+        find(format, task_of(self.card))
         picture = decode.open_picture(source, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
         run_options = RunOptions(tuple(classes), max_side, wanted_maps(format, options), tile=tile)
         plan = self.model.plan(picture, run_options, named(format).demand)
         found = self.model.follow(plan, picture, run_options)
-        if found.plan and found.plan.note:
-            tell(found.plan.note)
+        if found.meta.note:
+            tell(found.meta.note)
         return encode(found, format, photo_of(picture, plan), options)
 
 

@@ -13,7 +13,7 @@ from maskery.core.errors import BadRequest
 from maskery.encode.annotations.coco import class_rles, compressed, encode_coco, encode_coco_rle
 from maskery.encode.options import PLAIN_OPTIONS, Options
 from tests.encode.reference import label_maps, nested
-from tests.encode.results import foreground, halves, semantic
+from tests.encode.results import foreground, halves, instances, semantic
 
 # pycocotools 2.0.11 with NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
@@ -96,3 +96,32 @@ def test_foreground_and_nothing() -> None:
     assert [c["name"] for c in found["categories"]] == ["person"]
     assert json.loads(encode_coco(semantic(halves() * 0), PLAIN_OPTIONS))["annotations"] == []
     assert json.loads(encode_coco_rle(semantic(halves() * 0), PLAIN_OPTIONS))["classes"] == []
+
+
+def test_objects_are_annotations_of_their_own(tmp_path: Path) -> None:
+    result = instances()
+    file = tmp_path / "objects.json"
+    file.write_bytes(encode_coco(result, PLAIN_OPTIONS))
+    data = COCO(str(file))
+    found = data.loadAnns(data.getAnnIds())
+    assert [(one["category_id"], one["score"], one["area"]) for one in found] == [
+        (2, 0.9, 48),
+        (1, 0.75, 36),
+        (2, 0.5, 4),
+    ]
+    assert [one["bbox"] for one in found] == [[1, 1, 8, 6], [6, 4, 6, 6], [13, 9, 2, 2]]
+    for one, expected in zip(found[:2], result.instances, strict=False):
+        assert expected.mask is not None
+        np.testing.assert_array_equal(reference.decode(one["segmentation"]), expected.mask.placed((16, 12)))
+    assert found[2]["segmentation"] == []
+    assert "track_id" not in found[0]
+    assert found[1]["track_id"] == 7
+    assert [category["name"] for category in data.loadCats(data.getCatIds())] == ["cat", "dog"]
+
+
+def test_small_objects_are_left_out_and_polygons_of_objects_refused() -> None:
+    found = json.loads(encode_coco(instances(), Options(min_area=37)))
+    assert [one["area"] for one in found["annotations"]] == [48]
+    assert found["info"]["provenance"]["left_out"] == {"pieces": 2, "pixels": 40}
+    with pytest.raises(BadRequest, match="Objects are written as masks"):
+        encode_coco(instances(), Options(shape="polygon"))

@@ -2,7 +2,7 @@ import io
 
 import numpy as np
 
-from maskery.core.result.types import Result
+from maskery.core.result.capabilities import Result
 from maskery.encode.raster.npz import encode_npy
 from tests.encode.results import classification, foreground, halves, semantic
 

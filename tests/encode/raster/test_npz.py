@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from maskery.core.errors import BadRequest
-from maskery.core.result.types import MAPS, Result
+from maskery.core.result.capabilities import Result
+from maskery.core.result.meta import MAPS
 from maskery.encode.options import PLAIN_OPTIONS, Options
 from maskery.encode.raster.npz import encode_npz
 from tests.encode.results import LABELS, classification, foreground, halves, semantic, with_maps

@@ -3,8 +3,8 @@ import pytest
 
 from maskery.core.errors import BadRequest
 from maskery.core.picture.decode import open_picture
+from maskery.core.picture.stream import PhotoRows
 from maskery.encode.raster.cutout import Look, encode_cutout, encode_removed, encode_removed_mask, over, smoothed
-from maskery.inference.source import PhotoRows
 from tests.encode.results import foreground, halves, opened, photo, pixels, semantic
 from tests.encode.test_rowwise import RESULTS, SHAPE, in_bands
 from tests.material import encoded
@@ -14,7 +14,7 @@ SOFT = np.random.default_rng(4).integers(0, 256, (300, 400), np.uint8)
 
 def test_without_a_look_it_is_the_cutout() -> None:
     for result in (semantic(halves()), foreground(SOFT)):
-        picture = photo(result.frame.size_wh[::-1])
+        picture = photo(result.meta.frame.size_wh[::-1])
         assert encode_removed(result, picture, Look()) == encode_cutout(result, picture)
 
 

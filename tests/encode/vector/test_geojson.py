@@ -36,7 +36,7 @@ def test_other_programs_read_it() -> None:
 def test_members() -> None:
     result = semantic(halves())
     found = json.loads(encode_geojson(result, Options(gap_free=True)))
-    assert found["provenance"] == json.loads(json.dumps(provenance(result)))
+    assert found["provenance"] == json.loads(json.dumps(provenance(result.meta)))
     assert found["gap_free"] is True
     assert "pixels" in found["coordinates"]
     cat = found["features"][0]

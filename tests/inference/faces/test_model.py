@@ -10,11 +10,12 @@ from PIL import Image
 from maskery.core.errors import BadRequest, TooLarge
 from maskery.core.picture import decode, stream
 from maskery.core.picture.decode import Picture
-from maskery.core.result.banded import BandedResult
+from maskery.core.plan import Demand
+from maskery.core.result.banded import BandedSemanticResult
+from maskery.core.result.meta import Faces
 from maskery.core.result.types import SemanticResult
 from maskery.inference.faces.model import Cascade
 from maskery.inference.pipeline import RunOptions
-from maskery.inference.planning.memory_plan import Demand
 from tests.face_models import cascade, scene, truth
 
 
@@ -49,9 +50,8 @@ def agreement(result: SemanticResult, picture: NDArray[np.uint8]) -> float:
 
 
 def boxes(result: SemanticResult) -> list[list[float]]:
-    assert result.plan is not None
-    assert result.plan.faces is not None
-    return [face.document()["box"] for face in result.plan.faces]
+    assert result.meta.faces is not None
+    return [face.document()["box"] for face in result.meta.faces.seen]
 
 
 def test_two_faces_in_their_places(model: Cascade) -> None:
@@ -59,18 +59,17 @@ def test_two_faces_in_their_places(model: Cascade) -> None:
     result = run(model, opened(picture))
     assert agreement(result, picture) > 0.94
     assert np.allclose(sorted(boxes(result)), [[60, 80, 156, 176], [300, 200, 420, 320]], atol=8)
-    assert result.plan is not None
-    assert result.plan.note == ""
-    assert result.plan.header().count("faces=2") == 1
+    assert result.meta.note == ""
+    assert result.meta.plan_header().count("faces=2") == 1
 
 
 def test_no_face_is_background_and_said(model: Cascade) -> None:
     result = run(model, opened(scene((300, 200))))
     assert not result.class_map.any()
-    assert result.plan is not None
-    assert result.plan.faces == ()
-    assert result.plan.note == "No face was found: all is background."
-    assert set(result.timings_ms) >= {"decode", "find", "run", "postprocess"}
+    assert result.meta.faces == Faces((), 0)
+    assert result.meta.plan_document()["faces"] == []
+    assert result.meta.note == "No face was found: all is background."
+    assert set(result.meta.timings_ms) >= {"decode", "find", "run", "postprocess"}
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -79,7 +78,7 @@ def test_a_turned_picture_is_answered_upright(model: Cascade, orientation: int) 
     upright = picture.rgb()
     result = run(model, picture)
     assert agreement(result, upright) > 0.94
-    assert result.frame.orientation == orientation
+    assert result.meta.frame.orientation == orientation
 
 
 @pytest.mark.parametrize("place", [(-24, 100), (268, 100), (100, -24), (100, 168), (-20, -20)])
@@ -106,9 +105,8 @@ def test_a_tiny_and_a_huge_face(model: Cascade) -> None:
 def test_a_picture_cut_to_the_face_is_shown_whole(model: Cascade) -> None:
     picture = scene((160, 160), (20, 20, 120))
     result = run(model, opened(picture))
-    assert result.plan is not None
-    assert result.plan.faces
-    assert result.plan.faces[0].crop_xyxy == (0, 0, 160, 160)
+    assert result.meta.faces
+    assert result.meta.faces.seen[0].crop_xyxy == (0, 0, 160, 160)
     assert agreement(result, picture) > 0.94
 
 
@@ -117,8 +115,7 @@ def test_only_so_many_faces_and_it_is_said(tmp_path: Path) -> None:
     picture = scene((600, 200), (20, 40, 80), (220, 40, 80), (420, 40, 80))
     result = run(few, opened(picture))
     assert len(boxes(result)) == 2
-    assert result.plan is not None
-    assert result.plan.note == "3 faces were found; only the 2 surest were looked at."
+    assert result.meta.note == "3 faces were found; only the 2 surest were looked at."
 
 
 def test_wishes(model: Cascade) -> None:
@@ -126,8 +123,8 @@ def test_wishes(model: Cascade) -> None:
     kept = run(model, opened(picture), RunOptions(classes=("nose",)))
     assert set(np.unique(kept.class_map)) == {0, 2}
     finer = run(model, opened(picture), RunOptions(max_side=256))
-    assert finer.plan is not None
-    assert finer.plan.working_wh == (256, 256)
+    assert finer.meta.plan is not None
+    assert finer.meta.plan.working_wh == (256, 256)
     small = run(model, opened(picture), RunOptions(answer_wh=(40, 30)))
     assert small.class_map.shape == (30, 40)
     assert small.class_map[16, 16] == 2
@@ -146,7 +143,7 @@ def test_bands_give_the_same(model: Cascade, format: str, orientation: int) -> N
     picture = filed(scene((800, 600), (100, 100, 200), (500, 300, 240)), format, orientation)
     plan = replace(model.plan(picture), decode="bands", banded=True)
     result = model.follow(plan, picture)
-    assert isinstance(result, BandedResult)
+    assert isinstance(result, BandedSemanticResult)
     whole = result.whole()
     assert isinstance(whole, SemanticResult)
     assert (whole.class_map == run(model, picture).class_map).mean() > 0.99

@@ -8,8 +8,9 @@ import pytest
 from maskery.core.card import ModelCard
 from maskery.core.errors import TooLarge
 from maskery.core.picture import stream
+from maskery.core.plan import Demand
 from maskery.inference.planning.header import PictureFacts
-from maskery.inference.planning.memory_plan import Demand, Footprint, PlanRequest, choose
+from maskery.inference.planning.memory_plan import Footprint, PlanRequest, choose
 from tests.inference.pointwise import model
 
 MIB = 1 << 20
@@ -29,7 +30,7 @@ def card(**input: object) -> ModelCard:
 
 
 def wanted(facts: PictureFacts, demand: Demand = BANDS, **others: object) -> PlanRequest:
-    return replace(PlanRequest(facts, card(), demand, Footprint(170, 6)), **others)  # type: ignore[arg-type]
+    return replace(PlanRequest(facts=facts, card=card(), demand=demand, footprint=Footprint(170, 6)), **others)  # type: ignore[arg-type]
 
 
 def test_without_a_budget_nothing_is_changed() -> None:

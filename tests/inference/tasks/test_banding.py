@@ -10,10 +10,11 @@ from PIL import Image, ImageOps
 
 from maskery.core.errors import BadRequest
 from maskery.core.picture.decode import Picture, open_picture
-from maskery.core.result.banded import BandedResult
+from maskery.core.plan import Demand
+from maskery.core.result.banded import BandedForegroundResult, BandedSemanticResult
+from maskery.core.result.capabilities import HasClassMap, expect
 from maskery.core.result.types import ForegroundResult, SemanticResult
 from maskery.inference.pipeline import Model, RunOptions
-from maskery.inference.planning.memory_plan import Demand
 from tests.inference.pointwise import model
 from tests.material import photo
 
@@ -31,9 +32,9 @@ def map_of(result: object) -> NDArray[np.generic]:
     return result.alpha if isinstance(result, ForegroundResult) else result.class_map
 
 
-def in_bands(toy: Model, picture: Picture, run_options: RunOptions) -> BandedResult:
+def in_bands(toy: Model, picture: Picture, run_options: RunOptions) -> BandedSemanticResult | BandedForegroundResult:
     result = toy.follow(replace(toy.plan(picture, run_options, BANDS), banded=True), picture, run_options)
-    assert isinstance(result, BandedResult)
+    assert isinstance(result, BandedSemanticResult | BandedForegroundResult)
     return result
 
 
@@ -43,11 +44,10 @@ def test_bands_of_one_run_are_its_result(task: str, kind: str) -> None:
     whole = toy.run(picture)
     result = in_bands(toy, picture, RunOptions())
     np.testing.assert_array_equal(map_of(result.whole()), map_of(whole))
-    semantic = whole.as_semantic if isinstance(whole, ForegroundResult) else whole
-    assert isinstance(semantic, SemanticResult)
+    semantic = expect(whole, HasClassMap)
     np.testing.assert_array_equal(np.concatenate(list(result.rows())), semantic.class_map)
     assert result.classes == semantic.classes
-    assert result.frame == semantic.frame
+    assert result.meta.frame == semantic.meta.frame
     assert result.decided_by == semantic.decided_by
 
 
@@ -55,14 +55,14 @@ def test_bands_of_one_run_are_its_result(task: str, kind: str) -> None:
 def test_tiles_say_what_one_piece_of_their_scale_says(task: str, kind: str) -> None:
     toy, picture = model(task, kind, max_side=2048), opened(photo("coffee"))
     tiled = toy.run(picture, TILED)
-    assert tiled.plan is not None
-    assert tiled.plan.tiles is not None
-    width, height = tiled.frame.working_wh
-    assert toy.session.runs == tiled.plan.tiles.count > 8  # type: ignore[attr-defined]
+    assert tiled.meta.plan is not None
+    assert tiled.meta.plan.tiles is not None
+    width, height = tiled.meta.frame.working_wh
+    assert toy.session.runs == tiled.meta.plan.tiles.count > 8  # type: ignore[attr-defined]
     one_piece = model(task, kind, resize="stretch", size=[width, height]).run(picture)
     rounding = 1 if task == "foreground" else 0  # of the weights
     np.testing.assert_allclose(map_of(tiled), map_of(one_piece), rtol=0, atol=rounding)
-    assert tiled.frame == one_piece.frame
+    assert tiled.meta.frame == one_piece.meta.frame
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -77,8 +77,8 @@ def test_a_turned_picture_is_cut_as_it_is_stored_and_answered_upright(orientatio
     plan = toy.plan(picture, TILED, BANDS)
     assert plan.decode == "bands"
     result = in_bands(toy, picture, TILED)
-    assert result.frame.orientation == orientation
-    assert result.frame.original_wh == upright.shape[1::-1] == result.packed.size_wh
+    assert result.meta.frame.orientation == orientation
+    assert result.meta.frame.original_wh == upright.shape[1::-1] == result.packed.size_wh
     expected = map_of(toy.run(opened(upright), TILED))
     # Tiles begin elsewhere from another corner, and pixels are shrunk in another order: borders move a little.
     assert (map_of(result.whole()) == expected).mean() > (0.97 if plan.reduce == 1 else 0.93)
@@ -89,8 +89,8 @@ def test_pictures_that_only_come_whole_are_cut_too() -> None:
     Image.fromarray(photo("coffee")).save(file, "WEBP", lossless=True)
     toy = model()
     result = toy.run(opened(file.getvalue()), TILED)
-    assert result.plan is not None
-    assert result.plan.decode == "whole"
+    assert result.meta.plan is not None
+    assert result.meta.plan.decode == "whole"
     np.testing.assert_array_equal(map_of(result), map_of(toy.run(opened(photo("coffee")), TILED)))
 
 

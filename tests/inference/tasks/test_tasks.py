@@ -33,7 +33,7 @@ def read(
     card: ModelCard, output: NDArray[Any], original_wh: tuple[int, int] = (8, 4), maps: tuple[str, ...] = ()
 ) -> Any:
     placement = place(original_wh, card.input)
-    return TASKS[card.task](ModelOutput({"y": output}, placement, placement.frame(1), card, {}, maps))
+    return TASKS[card.task].read(ModelOutput({"y": output}, placement, placement.frame(1), card, {}, maps))
 
 
 SCORES = np.array([[[0, 0, 9, 9], [0, 0, 9, 9]], [[5, 5, 5, 5], [5, 5, 5, 5]]], np.float32)
@@ -76,7 +76,7 @@ def test_foreground_stays_soft() -> None:
     result = read(toy, probability[None])
     assert isinstance(result, ForegroundResult)
     assert result.alpha.tolist() == [[0, 0, 0, 64, 191, 255, 255, 255]] * 4
-    assert result.as_semantic.class_map.tolist() == [[0, 0, 0, 0, 1, 1, 1, 1]] * 4
+    assert result.class_map.tolist() == [[0, 0, 0, 0, 1, 1, 1, 1]] * 4
     two = np.stack([1 - probability, probability])[None]
     channel = {"kind": "probabilities", "layout": "CHW", "foreground_channel": 1}
     assert np.array_equal(read(card("foreground", channel, toy.labels), two).alpha, result.alpha)
@@ -119,7 +119,7 @@ def test_the_road_checks_wishes_before_it_runs() -> None:
     model = Model(card("semantic", {"kind": "logits", "layout": "CHW"}, LABELS), Fake())
     picture = open_picture(np.zeros((4, 8, 3), np.uint8), max_bytes=1, max_pixels=100)
     result = model.run(picture, RunOptions(classes=("cat",)))
-    assert list(result.timings_ms) == ["decode", "preprocess", "run", "postprocess"]
+    assert list(result.meta.timings_ms) == ["decode", "preprocess", "run", "postprocess"]
     with pytest.raises(BadRequest, match="Did you mean 'cat'"):
         model.run(picture, RunOptions(classes=("cta",)))
     soft = Model(card("foreground", {"kind": "foreground", "layout": "HW"}, LABELS), Fake())

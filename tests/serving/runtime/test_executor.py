@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from maskery.core.errors import Busy, PictureError
 from maskery.core.plan import Plan
-from maskery.core.result.types import Result
+from maskery.core.result.capabilities import Result
 from maskery.core.settings import Settings
 from maskery.inference.pipeline import Model
 from maskery.serving.app import create_app

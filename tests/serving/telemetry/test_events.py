@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from maskery.core.result.types import Result
+from maskery.core.result.capabilities import Result
 from maskery.models.card_toml import load_card
 from maskery.models.catalog import builtin
 from maskery.serving.http.request_log import RequestLog

@@ -8,6 +8,7 @@ last stored one is read.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,25 @@ def rows(picture: Picture, reduce: int = 1) -> Iterator[NDArray[np.uint8]]:
     if not isinstance(picture.source, bytes):
         return _rows_in_memory(picture.source)
     return _rows_of_file(picture.source, picture.format, stored_wh(picture)[0] // reduce, reduce)
+
+
+@dataclass(frozen=True)
+class PhotoRows:
+    """The upright picture, ``size_wh``, read from its file band by band each time."""
+
+    picture: Picture
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        return self.picture.size_wh
+
+    def rows(self) -> Iterator[NDArray[np.uint8]]:
+        """Bands (h, W, 3) uint8 RGB, from top to bottom. Raises ``PictureError``."""
+        return rows(self.picture)
+
+
+# The upright picture that an answer is drawn on: (H, W, 3) uint8 RGB, or a reader of its bands.
+Photo = NDArray[np.uint8] | PhotoRows
 
 
 def band_rows(width: int) -> int:

@@ -16,7 +16,8 @@ from maskery.core.arrays import ClassMap
 from maskery.core.picture.orientation import turned
 from maskery.core.picture.rows import steps
 from maskery.core.result.counts import occurrences_in
-from maskery.core.result.types import Answer, ClassShare, ForegroundResult, Result, SemanticResult
+from maskery.core.result.meta import ClassShare, Meta
+from maskery.core.result.types import ForegroundResult, SemanticResult, decided_at
 
 BAND_ROWS = 256
 BLOCK_COLUMNS = 2048
@@ -94,21 +95,16 @@ def _packed(block: ClassMap) -> bytes:
 
 
 @dataclass(frozen=True, eq=False)
-class BandedResult(Answer):
-    """A ``SemanticResult``, or, where ``soft``, a ``ForegroundResult``, in bands.
+class BandedSemanticResult:
+    """A ``SemanticResult`` in bands. ``packed``: class ids. ``kept``: the names that ``keep`` was given."""
 
-    ``packed``: class ids, or the soft mask. ``kept``: the names that ``keep`` was given.
-    """
-
+    meta: Meta
     packed: BandedMap
     decided_by: str
-    soft: bool = False
     kept: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.packed.size_wh != self.frame.size_wh:
-            raise ValueError(f"the bands are {self.packed.size_wh}, expected {self.frame.size_wh} (width, height)")
+        _expect_size(self.packed, self.meta)
 
     @property
     def unlabelled(self) -> int:
@@ -117,42 +113,87 @@ class BandedResult(Answer):
 
     def rows(self) -> Iterator[ClassMap]:
         """Bands (h, W) of class ids, from top to bottom."""
-        if not self.soft and not self.kept:
+        if not self.kept:
             return self.packed.rows()
-        table = self._table()
+        background = self.meta.background
+        table = cast(ClassMap, np.arange(self.unlabelled + 1).astype(self.packed.dtype))
+        table[:] = self.unlabelled if background is None else background
+        table[self.meta.class_ids(self.kept)] = self.meta.class_ids(self.kept)
         return (table[band] for band in self.packed.rows())
-
-    def alpha_rows(self) -> Iterator[NDArray[np.uint8]]:
-        """Bands (h, W) of the soft mask, 0..255. Raises ``ValueError`` where the result is not ``soft``."""
-        if not self.soft:
-            raise ValueError("a result that is not soft has no soft mask")
-        return (band.astype(np.uint8, copy=False) for band in self.packed.rows())
 
     @cached_property
     def classes(self) -> tuple[ClassShare, ...]:
         """The classes that occur, most pixels first."""
-        return self.shares(occurrences_in(self.rows()))
+        return self.meta.shares(occurrences_in(self.rows()))
 
-    def keep(self, names: Sequence[str]) -> "BandedResult":
-        """Only the classes of these names; the rest becomes background, or ``unlabelled`` where there is none."""
-        self.class_ids(names)
+    def keep(self, names: Sequence[str]) -> "BandedSemanticResult":
+        """Only the classes of these names; the rest becomes background, or ``unlabelled`` where there is none.
+
+        Raises ``BadRequest`` for a name that is no class.
+        """
+        self.meta.class_ids(names)
         return replace(self, kept=tuple(names))
 
-    def whole(self) -> Result:
+    def whole(self) -> SemanticResult:
         """The same with its map unpacked: a byte (two above 255 classes) a pixel."""
-        names = ("labels", "palette", "frame", "model", "timings_ms", "plan")
-        common = {name: getattr(self, name) for name in names}
-        if self.soft:
-            return ForegroundResult(**common, alpha=np.concatenate(list(self.alpha_rows())))
         class_map = np.concatenate(list(self.rows()))
-        return SemanticResult(**common, class_map=class_map, decided_by=self.decided_by, kept=self.kept)
+        return SemanticResult(meta=self.meta, class_map=class_map, decided_by=self.decided_by, kept=self.kept)
 
-    def _table(self) -> ClassMap:
-        """What is packed -> class id."""
-        size = self.unlabelled + 1
-        if self.soft:
-            return (np.arange(size) >= ForegroundResult.opaque_from()).astype(np.uint8)
-        table = cast(ClassMap, np.arange(size).astype(self.packed.dtype))
-        table[:] = self.labels.index("background") if "background" in self.labels else self.unlabelled
-        table[self.class_ids(self.kept)] = self.class_ids(self.kept)
-        return table
+
+@dataclass(frozen=True, eq=False)
+class BandedForegroundResult:
+    """A ``ForegroundResult`` in bands. ``packed``: the soft mask, uint8."""
+
+    meta: Meta
+    packed: BandedMap
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        _expect_size(self.packed, self.meta)
+
+    @property
+    def opaque_from(self) -> int:
+        """The least alpha that counts as foreground."""
+        return round(self.threshold * 255)
+
+    def alpha_rows(self) -> Iterator[NDArray[np.uint8]]:
+        """Bands (h, W) of the soft mask, 0..255, from top to bottom."""
+        return (band.astype(np.uint8, copy=False) for band in self.packed.rows())
+
+    @property
+    def unlabelled(self) -> int:
+        """The id that stands for no class: 255, which does not occur."""
+        return 255
+
+    @property
+    def decided_by(self) -> str:
+        return decided_at(self.threshold)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Nothing: a soft mask shows one class anyway."""
+        return ()
+
+    def rows(self) -> Iterator[ClassMap]:
+        """Bands (h, W) of class ids, from top to bottom."""
+        table = (np.arange(256) >= self.opaque_from).astype(np.uint8)
+        return (table[band] for band in self.packed.rows())
+
+    @cached_property
+    def classes(self) -> tuple[ClassShare, ...]:
+        """The classes that occur, most pixels first."""
+        return self.meta.shares(occurrences_in(self.rows()))
+
+    def keep(self, names: Sequence[str]) -> "BandedForegroundResult":
+        """The same: it shows one class anyway. Raises ``BadRequest`` for a name that is no class."""
+        self.meta.class_ids(names)
+        return self
+
+    def whole(self) -> ForegroundResult:
+        """The same with its mask unpacked: a byte a pixel."""
+        return ForegroundResult(self.meta, np.concatenate(list(self.alpha_rows())), self.threshold)
+
+
+def _expect_size(packed: BandedMap, meta: Meta) -> None:
+    if packed.size_wh != meta.frame.size_wh:
+        raise ValueError(f"the bands are {packed.size_wh}, expected {meta.frame.size_wh} (width, height)")

@@ -1,97 +1,15 @@
-"""What a task answers: frozen objects that check themselves when made."""
+"""What a task answers, in one piece: frozen objects that check themselves when made."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.core.errors import BadRequest, nearest
-from maskery.core.plan import Plan
+from maskery.core.arrays import ClassMap
 from maskery.core.result.counts import Occurrence, occurrences
-
-Colour = tuple[int, int, int]
-MAPS = ("confidence", "entropy", "margin")  # what ``SemanticResult.maps`` may hold
-
-
-@dataclass(frozen=True)
-class Frame:
-    """How the model's picture lies in the caller's. Sizes are (width, height) in pixels.
-
-    ``original_wh``: the upright picture, whose pixels every answer uses. ``orientation``: the EXIF tag that was
-    applied, 1 = none. ``working_wh``: what the model saw, padding included. ``scale_xy``: working pixels per original
-    pixel. ``padding``: (left, top, right, bottom) inside ``working_wh``. ``answer_wh``: the answer's own grid, where it
-    is not the picture's pixels.
-    """
-
-    original_wh: tuple[int, int]
-    orientation: int
-    working_wh: tuple[int, int]
-    scale_xy: tuple[float, float]
-    padding: tuple[int, int, int, int]
-    answer_wh: tuple[int, int] | None = None
-
-    @property
-    def size_wh(self) -> tuple[int, int]:
-        """(width, height) of the maps of the answer."""
-        return self.answer_wh or self.original_wh
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """Which model answered."""
-
-    name: str
-    version: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class ClassShare:
-    """One class of a class map. ``box_xyxy``: left, top inclusive; right, bottom exclusive."""
-
-    id: int
-    name: str
-    colour: Colour
-    pixels: int
-    share: float
-    box_xyxy: tuple[int, int, int, int]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What all results have. ``timings_ms``: milliseconds by stage, in the order in which the stages ran. ``plan``: how
-    the picture was worked on.
-    """
-
-    labels: tuple[str, ...]
-    palette: tuple[Colour, ...]
-    frame: Frame
-    model: ModelInfo
-    timings_ms: dict[str, float] = field(compare=False)
-    plan: Plan | None = field(default=None, compare=False, kw_only=True)
-
-    def __post_init__(self) -> None:
-        if len(self.labels) != len(self.palette):
-            raise ValueError(f"{len(self.labels)} labels but {len(self.palette)} colours")
-
-    def shares(self, found: Iterable[Occurrence]) -> tuple[ClassShare, ...]:
-        """What occurs in a map of the answer, as classes, most pixels first."""
-        labels, palette, (width, height) = self.labels, self.palette, self.frame.size_wh
-        classes = [
-            ClassShare(one.id, labels[one.id], palette[one.id], one.pixels, one.pixels / (width * height), one.box_xyxy)
-            for one in found
-            if one.id < len(labels)
-        ]
-        return tuple(sorted(classes, key=lambda share: -share.pixels))
-
-    def class_ids(self, names: Sequence[str]) -> list[int]:
-        """Names -> ids. Raises ``BadRequest`` naming the nearest label."""
-        for name in names:
-            if name not in self.labels:
-                raise BadRequest(f"{self.model.name} has no class {name!r}.", nearest(name, self.labels))
-        return [self.labels.index(name) for name in names]
+from maskery.core.result.meta import MAPS, ClassShare, Frame, Meta
 
 
 def _expect_map(name: str, array: NDArray[np.generic], frame: Frame, dtypes: tuple[str, ...]) -> None:
@@ -102,36 +20,40 @@ def _expect_map(name: str, array: NDArray[np.generic], frame: Frame, dtypes: tup
         raise ValueError(f"{name} has dtype {array.dtype}, expected {' or '.join(dtypes)}")
 
 
-@dataclass(frozen=True, eq=False)
-class SemanticResult(Answer):
-    """``class_map``: (H, W) uint8 (uint16 above 255 labels), class id of every original pixel, or ``unlabelled`` after
-    ``keep`` on a model without background.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SemanticResult:
+    """One class a pixel.
 
-    ``maps``: those of ``MAPS`` that were asked for, (H, W) float32, 0..1: "confidence" is the highest probability of a
-    class, "entropy" that of all probabilities divided by log(classes), "margin" the highest less the second.
-    ``decided_by``: "interpolated scores", or "nearest ..." where the model gives only a class map of its working size.
-    ``kept``: the names that ``keep`` was given.
+    Attributes:
+        meta: What all results have.
+        class_map: (H, W) uint8 (uint16 above 255 labels), class id of every original pixel, or ``unlabelled`` after
+            ``keep`` on a model without background.
+        decided_by: "interpolated scores", or "nearest ..." where the model gives only a class map of its working size.
+        maps: Those of ``MAPS`` that were asked for, (H, W) float32, 0..1: "confidence" is the highest probability of a
+            class, "entropy" that of all probabilities divided by log(classes), "margin" the highest less the second.
+        kept: The names that ``keep`` was given.
     """
 
-    class_map: NDArray[np.uint8] | NDArray[np.uint16]
+    meta: Meta
+    class_map: ClassMap
     decided_by: str
-    maps: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     kept: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        _expect_map("class_map", self.class_map, self.frame, ("uint8", "uint16"))
+        _expect_map("class_map", self.class_map, self.meta.frame, ("uint8", "uint16"))
         for name, values in self.maps.items():
             if name not in MAPS:
                 raise ValueError(f"a map is called {name!r}, expected one of {', '.join(MAPS)}")
-            _expect_map(name, values, self.frame, ("float32",))
-        if int(self.class_map.max()) >= len(self.labels):
+            _expect_map(name, values, self.meta.frame, ("float32",))
+        if int(self.class_map.max()) >= len(self.meta.labels):
             self._expect_known_ids()
 
     def _expect_known_ids(self) -> None:
-        stray = [item.id for item in self._occurrences if item.id >= len(self.labels) and item.id != self.unlabelled]
+        count = len(self.meta.labels)
+        stray = [item.id for item in self._occurrences if item.id >= count and item.id != self.unlabelled]
         if stray:
-            raise ValueError(f"class_map has id {stray[0]}, but there are {len(self.labels)} labels")
+            raise ValueError(f"class_map has id {stray[0]}, but there are {count} labels")
 
     @property
     def unlabelled(self) -> int:
@@ -145,69 +67,100 @@ class SemanticResult(Answer):
     @cached_property
     def classes(self) -> tuple[ClassShare, ...]:
         """The classes that occur, most pixels first."""
-        return self.shares(self._occurrences)
+        return self.meta.shares(self._occurrences)
 
-    def rows(self) -> Iterator[NDArray[np.uint8] | NDArray[np.uint16]]:
-        """Bands (h, W) of class ids, from top to bottom, as ``BandedResult`` has them: here, one."""
+    def rows(self) -> Iterator[ClassMap]:
+        """Bands (h, W) of class ids, from top to bottom: here, one."""
         yield self.class_map
 
     def keep(self, names: Sequence[str]) -> "SemanticResult":
-        """Only the classes of these names; the rest becomes background, or ``unlabelled`` where there is none."""
-        kept = self.class_ids(names)
-        rest = self.labels.index("background") if "background" in self.labels else self.unlabelled
+        """Only the classes of these names; the rest becomes background, or ``unlabelled`` where there is none.
+
+        Raises ``BadRequest`` for a name that is no class.
+        """
+        kept, background = self.meta.class_ids(names), self.meta.background
+        rest = self.unlabelled if background is None else background
         table = np.full(self.unlabelled + 1, rest, dtype=self.class_map.dtype)
         table[kept] = kept
         return replace(self, class_map=table[self.class_map], kept=tuple(names))
 
 
-@dataclass(frozen=True, eq=False)
-class ForegroundResult(Answer):
-    """``alpha``: (H, W) uint8, 0 = background, 255 = foreground: the soft mask. Labels are (background, foreground)."""
+def decided_at(threshold: float) -> str:
+    """How a soft mask is decided, in words."""
+    return f"interpolated probability >= {threshold}"
 
+
+@dataclass(frozen=True, eq=False)
+class ForegroundResult:
+    """``alpha``: (H, W) uint8, 0 = background, 255 = foreground: the soft mask. Labels are (background, foreground).
+
+    As classes it is its hard decision at ``threshold``, 0..1.
+    """
+
+    meta: Meta
     alpha: NDArray[np.uint8]
     threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if len(self.labels) != 2:
-            raise ValueError(f"a foreground result has 2 labels, not {len(self.labels)}")
-        _expect_map("alpha", self.alpha, self.frame, ("uint8",))
+        if len(self.meta.labels) != 2:
+            raise ValueError(f"a foreground result has 2 labels, not {len(self.meta.labels)}")
+        _expect_map("alpha", self.alpha, self.meta.frame, ("uint8",))
 
-    @staticmethod
-    def opaque_from(threshold: float = 0.5) -> int:
+    @property
+    def opaque_from(self) -> int:
         """The least ``alpha`` that counts as foreground."""
-        return round(threshold * 255)
+        return round(self.threshold * 255)
+
+    def alpha_rows(self) -> Iterator[NDArray[np.uint8]]:
+        """Bands (h, W) of ``alpha``, from top to bottom: here, one."""
+        yield self.alpha
+
+    @property
+    def unlabelled(self) -> int:
+        """The id that stands for no class: 255, which does not occur."""
+        return 255
+
+    @property
+    def decided_by(self) -> str:
+        return decided_at(self.threshold)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Nothing: a soft mask shows one class anyway."""
+        return ()
 
     @cached_property
-    def as_semantic(self) -> SemanticResult:
-        """The hard decision at ``threshold`` as a two-class map."""
-        return SemanticResult(
-            labels=self.labels,
-            palette=self.palette,
-            frame=self.frame,
-            model=self.model,
-            timings_ms=self.timings_ms,
-            plan=self.plan,
-            class_map=(self.alpha >= self.opaque_from(self.threshold)).astype(np.uint8),
-            decided_by=f"interpolated probability >= {self.threshold}",
-        )
+    def class_map(self) -> NDArray[np.uint8]:
+        """(H, W) uint8: 1 where ``alpha`` is at least ``opaque_from``, else 0."""
+        return (self.alpha >= self.opaque_from).astype(np.uint8)
+
+    @cached_property
+    def classes(self) -> tuple[ClassShare, ...]:
+        """The classes that occur, most pixels first."""
+        return self.meta.shares(occurrences(self.class_map))
+
+    def rows(self) -> Iterator[ClassMap]:
+        """Bands (h, W) of class ids, from top to bottom: here, one."""
+        yield self.class_map
+
+    def keep(self, names: Sequence[str]) -> "ForegroundResult":
+        """The same: it shows one class anyway. Raises ``BadRequest`` for a name that is no class."""
+        self.meta.class_ids(names)
+        return self
 
 
 @dataclass(frozen=True, eq=False)
-class ClassificationResult(Answer):
+class ClassificationResult:
     """``scores``: (C,) float32, probabilities that sum to 1."""
 
+    meta: Meta
     scores: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.scores.shape != (len(self.labels),):
-            raise ValueError(f"scores has shape {self.scores.shape}, expected ({len(self.labels)},)")
+        if self.scores.shape != (len(self.meta.labels),):
+            raise ValueError(f"scores has shape {self.scores.shape}, expected ({len(self.meta.labels)},)")
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
         """The ``count`` likeliest labels with their probabilities, best first."""
         order = np.argsort(-self.scores, kind="stable")[:count]
-        return [(self.labels[i], float(self.scores[i])) for i in order]
-
-
-Result = SemanticResult | ForegroundResult | ClassificationResult
+        return [(self.meta.labels[i], float(self.scores[i])) for i in order]

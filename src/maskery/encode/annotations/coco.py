@@ -9,24 +9,25 @@ from numpy.typing import NDArray
 
 from maskery.core.arrays import ClassMap, Integers
 from maskery.core.errors import BadRequest
-from maskery.core.result.types import ClassShare, ForegroundResult, SemanticResult
-from maskery.encode.json import colour_text, head
+from maskery.core.result.capabilities import HasClassMap, HasInstances, Result, capable, expect
+from maskery.core.result.instances import Instance
+from maskery.core.result.meta import ClassShare
+from maskery.encode.format import JSON, MASKS, OBJECTS, Encoder
 from maskery.encode.options import Options, check_shape
-from maskery.encode.provenance import SOFTWARE, provenance
-from maskery.encode.raster.mask import as_semantic
+from maskery.encode.provenance import SOFTWARE, head, provenance
 from maskery.encode.selection import drawn, shown, without_small_pieces
-from maskery.encode.vector.outlines import outlines, single_ring
-from maskery.encode.vector.polygons import made
+from maskery.encode.text import hex_colour
+from maskery.encode.vector.outlines import SHAPE_OPTIONS, made, outlines, single_ring
 
 BITS, MORE, FIRST_CHARACTER = 5, 32, 48  # of the compressed counts
 
 
-def encode_coco_rle(result: SemanticResult | ForegroundResult, options: Options) -> bytes:
+def encode_coco_rle(result: HasClassMap, options: Options) -> bytes:
     """UTF-8 JSON: provenance and of every class but background its ``rle``, ``area`` and ``bbox`` [x, y, w, h].
 
     ``rle`` is what pycocotools decodes: ``size`` [height, width] and compressed ``counts``.
     """
-    kept, left_out = without_small_pieces(as_semantic(result), options.min_area)
+    kept, left_out = without_small_pieces(result, options.min_area)
     masks = class_rles(kept.class_map)
     return msgspec.json.encode(
         head(result)
@@ -37,7 +38,7 @@ def encode_coco_rle(result: SemanticResult | ForegroundResult, options: Options)
                 {
                     "id": share.id,
                     "name": share.name,
-                    "color": colour_text(share.colour),
+                    "color": hex_colour(share.colour),
                     "area": share.pixels,
                     "bbox": _bbox(share),
                     "rle": masks[share.id],
@@ -48,36 +49,79 @@ def encode_coco_rle(result: SemanticResult | ForegroundResult, options: Options)
     )
 
 
-def encode_coco(result: SemanticResult | ForegroundResult, options: Options) -> bytes:
-    """UTF-8 JSON: a COCO file with one picture and one annotation a class (semantic masks do not part its instances).
+def encode_coco(result: Result, options: Options) -> bytes:
+    """UTF-8 JSON: a COCO file with one picture and one annotation an object, of a class map one a class.
 
     ``segmentation`` is run-length encoded or, with ``options.shape`` "polygon", a list of polygons whose holes are
     joined to the outline by cuts of no width. ``iscrowd`` is 0, as in COCO-Stuff: tools would skip crowds.
-    Raises ``BadRequest`` for another shape.
+    Objects are written as their masks only. Raises ``BadRequest`` for another shape.
     """
     if options.shape == "box":
         raise BadRequest("A COCO annotation is a mask or a polygon, not a box.", "Give shape=mask or shape=polygon.")
     check_shape(options)
-    semantic = as_semantic(result)
-    annotations, way = _by_polygons(semantic, options) if options.shape == "polygon" else _by_masks(semantic, options)
-    width, height = result.frame.size_wh
+    annotations, way, categories = _annotated(result, options)
+    meta = result.meta
+    width, height = meta.frame.size_wh
     return msgspec.json.encode(
         {
             "info": {
-                "description": f"Segmentation by {result.model.name} {result.model.version}",
-                "version": result.model.version,
+                "description": f"Segmentation by {meta.model.name} {meta.model.version}",
+                "version": meta.model.version,
                 "contributor": SOFTWARE,
-                "provenance": provenance(result) | way,
+                "provenance": provenance(meta) | way,
             },
             "licenses": [],
             "images": [{"id": 1, "file_name": options.file_name, "width": width, "height": height}],
             "annotations": [{"id": i + 1, "image_id": 1} | found for i, found in enumerate(annotations)],
             "categories": [
-                {"id": number, "name": semantic.labels[number], "supercategory": ""}
-                for number in np.flatnonzero(drawn(semantic)[: len(semantic.labels)]).tolist()
+                {"id": number, "name": meta.labels[number], "supercategory": ""}
+                for number in np.flatnonzero(categories[: len(meta.labels)]).tolist()
             ],
         }
     )
+
+
+Annotations = tuple[list[dict[str, Any]], dict[str, Any], NDArray[np.bool_]]
+
+
+def _annotated(result: Result, options: Options) -> Annotations:
+    """The annotations, how they were made, and by id the classes that count."""
+    if objects := capable(result, HasInstances):
+        return _by_objects(objects, options)
+    mapped = expect(result, HasClassMap)
+    found, way = (_by_polygons if options.shape == "polygon" else _by_masks)(mapped, options)
+    return found, way, drawn(mapped)
+
+
+def _by_objects(result: HasInstances, options: Options) -> Annotations:
+    """Each object, in the order of the result. Raises ``BadRequest`` for polygons, which objects do not have."""
+    if options.shape != "mask":
+        raise BadRequest("Objects are written as masks, not as polygons.", "Give shape=mask.")
+    size, labels = result.meta.frame.size_wh, result.meta.labels
+    kept = [one for one in result.instances if one.area >= options.min_area]
+    small = sum(one.area for one in result.instances if one.area < options.min_area)
+    left_out = {"pieces": len(result.instances) - len(kept), "pixels": small}
+    countable = np.array([number != result.meta.background for number in range(len(labels))])
+    return [_object(one, size) for one in kept], {"min_area": options.min_area, "left_out": left_out}, countable
+
+
+def _object(one: Instance, size_wh: tuple[int, int]) -> dict[str, Any]:
+    """Without a mask, ``segmentation`` is an empty list, as detectors write it."""
+    left, top, right, bottom = one.box_xyxy
+    return {
+        "category_id": one.class_id,
+        "segmentation": mask_rle(one.mask.placed(size_wh)) if one.mask else [],
+        "area": one.area,
+        "bbox": [left, top, right - left, bottom - top],
+        "score": round(one.score, 4),
+        "iscrowd": 0,
+    } | ({} if one.track_id is None else {"track_id": one.track_id})
+
+
+def mask_rle(mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """(H, W) bool -> {"size": [height, width], "counts": compressed}."""
+    found = class_rles(mask.view(np.uint8))
+    return found.get(1) or {"size": list(mask.shape), "counts": compressed(np.array([mask.size]))}
 
 
 def class_rles(class_map: ClassMap) -> dict[int, dict[str, Any]]:
@@ -119,7 +163,7 @@ def _bbox(share: ClassShare) -> list[int]:
     return [left, top, right - left, bottom - top]
 
 
-def _by_masks(result: SemanticResult, options: Options) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _by_masks(result: HasClassMap, options: Options) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     kept, left_out = without_small_pieces(result, options.min_area)
     masks = class_rles(kept.class_map)
     found = [
@@ -129,7 +173,7 @@ def _by_masks(result: SemanticResult, options: Options) -> tuple[list[dict[str, 
     return found, {"min_area": options.min_area, "left_out": left_out}
 
 
-def _by_polygons(result: SemanticResult, options: Options) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _by_polygons(result: HasClassMap, options: Options) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     found, annotations = outlines(result, options), []
     for number, group in groupby(found.polygons, key=lambda polygon: polygon.id):
         polygons = list(group)
@@ -145,3 +189,7 @@ def _by_polygons(result: SemanticResult, options: Options) -> tuple[list[dict[st
             }
         )
     return annotations, made(options, found)
+
+
+COCO = Encoder(name="coco", file=JSON, needs=MASKS + OBJECTS, function=encode_coco, options=SHAPE_OPTIONS)
+COCO_RLE = Encoder(name="coco-rle", file=JSON, needs=MASKS, function=encode_coco_rle, options=frozenset({"min_area"}))

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.arrays import Integers
-from maskery.core.result.types import ForegroundResult, SemanticResult
+from maskery.core.result.capabilities import HasClassMap
+from maskery.encode.format import JSON, MASKS, Encoder
 from maskery.encode.options import Options, check_shape
 from maskery.encode.provenance import provenance
-from maskery.encode.raster.mask import as_semantic
 from maskery.encode.selection import shown, without_small_pieces
-from maskery.encode.vector.outlines import outlines, single_ring
-from maskery.encode.vector.polygons import made
+from maskery.encode.vector.outlines import SHAPE_OPTIONS, made, outlines, single_ring
 
 CHANNELS = 4  # the mask's value stands for red, green, blue and alpha of its pixel
 BAND_PIXELS = 1 << 18
@@ -98,28 +97,27 @@ Value = tuple[int, dict[str, Any]]  # class id and a region's ``value`` without 
 KINDS = {"mask": "brushlabels", "polygon": "polygonlabels", "box": "rectanglelabels"}
 
 
-def encode_label_studio(result: SemanticResult | ForegroundResult, options: Options) -> bytes:
+def encode_label_studio(result: HasClassMap, options: Options) -> bytes:
     """UTF-8 JSON: a list with one task, its picture ``options.file_name`` and one prediction with ``regions``.
 
     The names of the tags in the project's labelling configuration are ``options.from_name`` and ``options.to_name``;
     the picture is expected as ``$image``.
     """
     found, way = regions(result, options)
-    prediction = {"model_version": f"{result.model.name} {result.model.version}", "result": found}
-    task = {"data": {"image": options.file_name}, "meta": provenance(result) | way, "predictions": [prediction]}
+    prediction = {"model_version": f"{result.meta.model.name} {result.meta.model.version}", "result": found}
+    task = {"data": {"image": options.file_name}, "meta": provenance(result.meta) | way, "predictions": [prediction]}
     return msgspec.json.encode([task])
 
 
-def regions(result: SemanticResult | ForegroundResult, options: Options) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def regions(result: HasClassMap, options: Options) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The items of a prediction's ``result``, and how they were made.
 
     By ``options.shape`` a brush mask a class, or a polygon or a box a piece. Label Studio's polygons know no holes:
     they are joined to the outline by cuts of no width.
     """
     check_shape(options)
-    semantic = as_semantic(result)
-    found, way = _brushes(semantic, options) if options.shape == "mask" else _outlined(semantic, options)
-    width, height = result.frame.size_wh
+    found, way = _brushes(result, options) if options.shape == "mask" else _outlined(result, options)
+    width, height = result.meta.frame.size_wh
     kind = KINDS[options.shape]
     items = [
         {
@@ -131,14 +129,14 @@ def regions(result: SemanticResult | ForegroundResult, options: Options) -> tupl
             "original_height": height,
             "image_rotation": 0,
             "readonly": False,
-            "value": value | {kind: [semantic.labels[class_id]]},
+            "value": value | {kind: [result.meta.labels[class_id]]},
         }
         for number, (class_id, value) in enumerate(found)
     ]
     return items, way
 
 
-def _brushes(result: SemanticResult, options: Options) -> tuple[list[Value], dict[str, Any]]:
+def _brushes(result: HasClassMap, options: Options) -> tuple[list[Value], dict[str, Any]]:
     kept, left_out = without_small_pieces(result, options.min_area)
     found: list[Value] = [
         (share.id, {"format": "rle", "rle": list(brush_rle(kept.class_map == share.id))}) for share in shown(kept)
@@ -146,9 +144,9 @@ def _brushes(result: SemanticResult, options: Options) -> tuple[list[Value], dic
     return found, {"min_area": options.min_area, "left_out": left_out}
 
 
-def _outlined(result: SemanticResult, options: Options) -> tuple[list[Value], dict[str, Any]]:
+def _outlined(result: HasClassMap, options: Options) -> tuple[list[Value], dict[str, Any]]:
     """Coordinates are percent of width and height."""
-    width, height = result.frame.size_wh
+    width, height = result.meta.frame.size_wh
     lines, found = outlines(result, options), list[Value]()
     for polygon in lines.polygons:
         if options.shape == "box":
@@ -160,3 +158,12 @@ def _outlined(result: SemanticResult, options: Options) -> tuple[list[Value], di
             points = (single_ring(polygon) * (100.0, 100.0) / (width, height)).tolist()
             found.append((polygon.id, {"points": points, "closed": True}))
     return found, made(options, lines)
+
+
+LABEL_STUDIO = Encoder(
+    name="label-studio",
+    file=JSON,
+    needs=MASKS,
+    function=encode_label_studio,
+    options=SHAPE_OPTIONS | {"from_name", "to_name"},
+)

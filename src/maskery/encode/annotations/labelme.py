@@ -4,33 +4,32 @@ from typing import Any
 
 import msgspec
 
-from maskery.core.result.types import ForegroundResult, SemanticResult
+from maskery.core.result.capabilities import HasClassMap
+from maskery.encode.format import JSON, MASKS, Encoder
 from maskery.encode.options import Options
 from maskery.encode.provenance import provenance
-from maskery.encode.raster.mask import as_semantic
-from maskery.encode.vector.outlines import Polygon, outlines, single_ring
-from maskery.encode.vector.polygons import made
+from maskery.encode.vector.outlines import OUTLINE_OPTIONS, Polygon, made, outlines, single_ring
 
 VERSION = "5.5.0"  # of LabelMe, whose keys these are
 
 
-def encode_labelme(result: SemanticResult | ForegroundResult, options: Options) -> bytes:
+def encode_labelme(result: HasClassMap, options: Options) -> bytes:
     """UTF-8 JSON without the picture (``imageData`` null): it must lie beside the file as ``options.file_name``.
 
     LabelMe knows no holes: they are joined to the outline by cuts of no width. It keeps ``provenance`` when it saves.
     """
-    semantic, found = as_semantic(result), outlines(result, options)
-    width, height = result.frame.size_wh
+    found, meta = outlines(result, options), result.meta
+    width, height = meta.frame.size_wh
     return msgspec.json.encode(
         {
             "version": VERSION,
             "flags": {},
-            "shapes": [_shape(polygon, semantic.labels[polygon.id]) for polygon in found.polygons],
+            "shapes": [_shape(polygon, meta.labels[polygon.id]) for polygon in found.polygons],
             "imagePath": options.file_name,
             "imageData": None,
             "imageHeight": height,
             "imageWidth": width,
-            "provenance": provenance(result) | made(options, found),
+            "provenance": provenance(meta) | made(options, found),
         }
     )
 
@@ -45,3 +44,8 @@ def _shape(polygon: Polygon, label: str) -> dict[str, Any]:
         "flags": {},
         "mask": None,
     }
+
+
+LABELME = Encoder(
+    name="labelme", file=JSON, needs=MASKS, function=encode_labelme, options=OUTLINE_OPTIONS | {"file_name"}
+)

@@ -7,12 +7,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.core.result.banded import BandedResult
-from maskery.core.result.types import ForegroundResult
+from maskery.core.picture.stream import Photo
+from maskery.core.result.capabilities import HasAlphaRows, HasClasses, capable
+from maskery.encode.format import PNG, ROWS, Encoder
 from maskery.encode.provenance import png_text
 from maskery.encode.raster import png
-from maskery.encode.selection import Drawn, alpha_rows, id_rows, photo_rows, subject
-from maskery.inference.source import Photo
+from maskery.encode.selection import alpha_rows, id_rows, photo_rows, subject
 
 # A Gaussian of sigma 2 at the five pixels around its centre.
 RADIUS = 2
@@ -70,17 +70,17 @@ def over(alpha: NDArray[np.uint8], photo: NDArray[np.uint8], colour: Rgba) -> ND
     return band
 
 
-def encode_cutout(result: Drawn, photo: Photo) -> bytes:
+def encode_cutout(result: HasClasses, photo: Photo) -> bytes:
     """PNG bytes, RGBA. ``photo``: the upright picture, (H, W, 3) uint8 RGB, of the result's size.
 
     Alpha is the soft mask of a foreground result; else 255 where a class is and 0 on background and pixels of no class.
     What is wholly transparent is black: nothing of the photo is hidden there. Raises ``BadRequest`` where the model has
     no background class and no class was chosen.
     """
-    size = result.frame.size_wh
+    size = result.meta.frame.size_wh
     rows = png.band_rows(4 * size[0])
     bands = map(rgba, alpha_bands(result, rows), photo_rows(photo, rows))
-    return png.photo(bands, size, channels=4, extra=png_text(result))
+    return png.photo(bands, size, channels=4, extra=png_text(result.meta))
 
 
 def rgba(alpha: NDArray[np.uint8], photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -93,15 +93,18 @@ def rgba(alpha: NDArray[np.uint8], photo: NDArray[np.uint8]) -> NDArray[np.uint8
     return band
 
 
-def alpha_bands(result: Drawn, rows: int) -> Iterator[NDArray[np.uint8]]:
+def alpha_bands(result: HasClasses, rows: int) -> Iterator[NDArray[np.uint8]]:
     """Bands (h, W) uint8: the soft mask; else 255 where a class is, 0 on background and pixels of no class.
 
     Raises ``BadRequest`` as ``encode_cutout`` does.
     """
-    if isinstance(result, ForegroundResult) or (isinstance(result, BandedResult) and result.soft):
-        return alpha_rows(result, rows)
+    if soft := capable(result, HasAlphaRows):
+        return alpha_rows(soft, rows)
     table = np.where(subject(result, "kept"), np.uint8(255), np.uint8(0))
     return (table[band] for band in id_rows(result, rows))  # np.take would widen the ids to 64 bits
+
+
+CUTOUT = Encoder(name="cutout", file=PNG, needs=ROWS, function=encode_cutout, needs_photo=True, held=0.3, shown=3.0)
 
 
 @dataclass(frozen=True)
@@ -112,22 +115,22 @@ class Look:
     colour: Rgba | None = None
 
 
-def encode_removed(result: Drawn, photo: Photo, look: Look) -> bytes:
+def encode_removed(result: HasClasses, photo: Photo, look: Look) -> bytes:
     """PNG bytes, RGBA. ``photo`` and errors as in ``encode_cutout``."""
-    size = result.frame.size_wh
+    size = result.meta.frame.size_wh
     rows = png.band_rows(4 * size[0])
     paint = rgba if look.colour is None else partial(over, colour=look.colour)
     bands = map(paint, _alpha(result, rows, look), photo_rows(photo, rows))
-    return png.photo(bands, size, channels=4, extra=png_text(result))
+    return png.photo(bands, size, channels=4, extra=png_text(result.meta))
 
 
-def encode_removed_mask(result: Drawn, look: Look) -> bytes:
+def encode_removed_mask(result: HasClasses, look: Look) -> bytes:
     """PNG bytes, 8-bit grey: how opaque each pixel is. Raises ``BadRequest`` as ``encode_cutout``."""
-    size = result.frame.size_wh
-    return png.grey_rows(_alpha(result, png.band_rows(size[0]), look), size, 8, png_text(result))
+    size = result.meta.frame.size_wh
+    return png.grey_rows(_alpha(result, png.band_rows(size[0]), look), size, 8, png_text(result.meta))
 
 
-def _alpha(result: Drawn, rows: int, look: Look) -> Iterator[NDArray[np.uint8]]:
+def _alpha(result: HasClasses, rows: int, look: Look) -> Iterator[NDArray[np.uint8]]:
     """(rows, W) uint8 a band."""
     bands = alpha_bands(result, rows)
     if not look.smooth:

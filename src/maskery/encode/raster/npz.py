@@ -6,7 +6,8 @@ import zipfile
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.core.result.types import ClassificationResult, ForegroundResult, Result, SemanticResult
+from maskery.core.result.capabilities import HasAlpha, HasClassMap, HasMaps, HasScores, Result, capable, expect
+from maskery.encode.format import MASKS, SCORES, Encoder, FileType
 from maskery.encode.options import Options
 from maskery.encode.provenance import provenance_text
 from maskery.encode.raster.confidence import asked_map
@@ -20,11 +21,11 @@ def encode_npy(result: Result) -> bytes:
 
 
 def _numbers(result: Result) -> NDArray[np.generic]:
-    if isinstance(result, ForegroundResult):
-        return result.alpha / np.float32(255)
-    if isinstance(result, ClassificationResult):
-        return result.scores
-    return result.class_map
+    if soft := capable(result, HasAlpha):
+        return soft.alpha / np.float32(255)
+    if scored := capable(result, HasScores):
+        return scored.scores
+    return expect(result, HasClassMap).class_map
 
 
 def encode_npz(result: Result, options: Options) -> bytes:
@@ -36,7 +37,7 @@ def encode_npz(result: Result, options: Options) -> bytes:
     result does not have.
     """
     file = io.BytesIO()
-    texts = {"labels": np.array(result.labels), "provenance": np.array(provenance_text(result))}
+    texts = {"labels": np.array(result.meta.labels), "provenance": np.array(provenance_text(result.meta))}
     arrays = _arrays(result) | _maps(result, options) | texts
     with zipfile.ZipFile(file, "w", compresslevel=1) as archive:
         for name, array in arrays.items():
@@ -48,13 +49,29 @@ def encode_npz(result: Result, options: Options) -> bytes:
 
 
 def _arrays(result: Result) -> dict[str, NDArray[np.generic]]:
-    if isinstance(result, ClassificationResult):
-        return {"scores": result.scores}
-    if isinstance(result, ForegroundResult):
-        return {"class_map": result.as_semantic.class_map, "alpha": result.alpha}
-    return {"class_map": result.class_map}
+    arrays: dict[str, NDArray[np.generic]] = {}
+    if mapped := capable(result, HasClassMap):
+        arrays["class_map"] = mapped.class_map
+    if soft := capable(result, HasAlpha):
+        arrays["alpha"] = soft.alpha
+    if scored := capable(result, HasScores):
+        arrays["scores"] = scored.scores
+    return arrays
 
 
 def _maps(result: Result, options: Options) -> dict[str, NDArray[np.generic]]:
-    every = tuple(result.maps) if isinstance(result, SemanticResult) else ()
+    mapped = capable(result, HasMaps)
+    every = tuple(mapped.maps) if mapped else ()
     return {name: asked_map(result, name) for name in options.maps or every}
+
+
+NPY = Encoder(
+    name="npy", file=FileType("application/x-npy", ".npy"), needs=MASKS + SCORES, function=encode_npy, held=1.5
+)
+NPZ = Encoder(
+    name="npz",
+    file=FileType("application/x-npz", ".npz"),
+    needs=MASKS + SCORES,
+    function=encode_npz,
+    options=frozenset({"maps"}),
+)

@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image
 
 from maskery.core.arrays import Pixels
-from maskery.core.result.types import ForegroundResult, SemanticResult
+from maskery.core.result.capabilities import HasClassMap
+from maskery.encode.format import JPEG, MASKS, PNG, Encoder
 from maskery.encode.options import Options
 from maskery.encode.provenance import png_text
 from maskery.encode.raster import jpeg, png
-from maskery.encode.raster.mask import as_semantic
 from maskery.encode.selection import subject
 
 BLOCKS = 12
@@ -23,9 +23,10 @@ BLOCK_AT_LEAST = 8  # pixels, of the default
 
 # (top, bottom) -> what stands in the place of the classes in these rows, (bottom - top, W, 3), or one colour, (3,).
 Filling = Callable[[int, int], Pixels]
+Writer = Callable[[HasClassMap, Pixels, Options], bytes]
 
 
-def encode_blur(result: SemanticResult | ForegroundResult, photo: Pixels, options: Options) -> bytes:
+def encode_blur(result: HasClassMap, photo: Pixels, options: Options) -> bytes:
     """PNG bytes, RGB. ``photo``: the upright picture, (H, W, 3) uint8 RGB, of the result's size.
 
     Changed are the chosen classes, or every class but background where none was chosen; with ``options.outside`` all
@@ -34,27 +35,27 @@ def encode_blur(result: SemanticResult | ForegroundResult, photo: Pixels, option
     return _png(result, photo, blurred(photo, options), options)
 
 
-def encode_blur_jpeg(result: SemanticResult | ForegroundResult, photo: Pixels, options: Options) -> bytes:
+def encode_blur_jpeg(result: HasClassMap, photo: Pixels, options: Options) -> bytes:
     """The same as JPEG bytes."""
     return jpeg.photo(_bands(result, photo, blurred(photo, options), options))
 
 
-def encode_pixelate(result: SemanticResult | ForegroundResult, photo: Pixels, options: Options) -> bytes:
+def encode_pixelate(result: HasClassMap, photo: Pixels, options: Options) -> bytes:
     """As ``encode_blur``, with square blocks of one colour."""
     return _png(result, photo, pixelated(photo, options), options)
 
 
-def encode_pixelate_jpeg(result: SemanticResult | ForegroundResult, photo: Pixels, options: Options) -> bytes:
+def encode_pixelate_jpeg(result: HasClassMap, photo: Pixels, options: Options) -> bytes:
     """The same as JPEG bytes."""
     return jpeg.photo(_bands(result, photo, pixelated(photo, options), options))
 
 
-def encode_replace(result: SemanticResult | ForegroundResult, photo: Pixels, options: Options) -> bytes:
+def encode_replace(result: HasClassMap, photo: Pixels, options: Options) -> bytes:
     """As ``encode_blur``, with ``options.color``."""
     return _png(result, photo, filled(options), options)
 
 
-def encode_replace_jpeg(result: SemanticResult | ForegroundResult, photo: Pixels, options: Options) -> bytes:
+def encode_replace_jpeg(result: HasClassMap, photo: Pixels, options: Options) -> bytes:
     """The same as JPEG bytes."""
     return jpeg.photo(_bands(result, photo, filled(options), options))
 
@@ -101,19 +102,47 @@ def block_means(photo: Pixels, side: int) -> Pixels:
     return np.concatenate([np.asarray(part) for part in parts])
 
 
-def _png(result: SemanticResult | ForegroundResult, photo: Pixels, filling: Filling, options: Options) -> bytes:
+def _png(result: HasClassMap, photo: Pixels, filling: Filling, options: Options) -> bytes:
     bands = _bands(result, photo, filling, options)
-    return png.photo(bands, result.frame.size_wh, channels=3, extra=png_text(result))
+    return png.photo(bands, result.meta.frame.size_wh, channels=3, extra=png_text(result.meta))
 
 
-def _bands(
-    result: SemanticResult | ForegroundResult, photo: Pixels, filling: Filling, options: Options
-) -> Iterator[Pixels]:
+def _bands(result: HasClassMap, photo: Pixels, filling: Filling, options: Options) -> Iterator[Pixels]:
     """Bands (h, W, 3) from top to bottom."""
-    semantic = as_semantic(result)
-    changed = subject(semantic, "changed") ^ options.outside
+    changed = subject(result, "changed") ^ options.outside
     rows = png.band_rows(photo[0].nbytes)
     for top in range(0, len(photo), rows):
         band = photo[top : top + rows]
-        where = changed[semantic.class_map[top : top + rows]]
+        where = changed[result.class_map[top : top + rows]]
         yield np.where(where[:, :, None], filling(top, top + len(band)), band) if where.any() else band
+
+
+def _encoder(name: str, png_function: Writer, jpeg_function: Writer, *options: str) -> tuple[Encoder, Encoder]:
+    """The format as PNG and as JPEG."""
+    known = frozenset({*options, "outside"})
+    return (
+        Encoder(
+            name=name,
+            file=PNG,
+            needs=MASKS,
+            function=png_function,
+            needs_photo=True,
+            options=known,
+            held=0.3,
+            shown=3.0,
+        ),
+        Encoder(
+            name=f"{name}-jpeg",
+            file=JPEG,
+            needs=MASKS,
+            function=jpeg_function,
+            needs_photo=True,
+            options=known,
+            held=6.5,
+        ),
+    )
+
+
+BLUR, BLUR_JPEG = _encoder("blur", encode_blur, encode_blur_jpeg, "strength")
+PIXELATE, PIXELATE_JPEG = _encoder("pixelate", encode_pixelate, encode_pixelate_jpeg, "strength")
+REPLACE, REPLACE_JPEG = _encoder("replace", encode_replace, encode_replace_jpeg, "color")

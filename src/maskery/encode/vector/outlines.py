@@ -1,16 +1,19 @@
 """Polygons of a result: traced, simplified, without small pieces. What all vector formats are made of."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from maskery.core.arrays import Integers
-from maskery.core.result.types import ForegroundResult, SemanticResult
+from maskery.core.result.capabilities import HasClassMap
 from maskery.encode.options import Options
-from maskery.encode.raster.mask import as_semantic
 from maskery.encode.selection import drawn
 from maskery.encode.vector.contours import Rings, select, trace
 from maskery.encode.vector.junctions import simplified, with_junctions
+
+OUTLINE_OPTIONS = frozenset({"tolerance", "gap_free", "min_area"})
+SHAPE_OPTIONS = OUTLINE_OPTIONS | {"file_name", "shape"}
 
 
 @dataclass(frozen=True)
@@ -41,25 +44,34 @@ class Outlines:
     left_out_pixels: int
 
 
-def outlines(result: SemanticResult | ForegroundResult, options: Options) -> Outlines:
+def outlines(result: HasClassMap, options: Options) -> Outlines:
     """The polygons of all classes but background; see ``Options`` for tolerance, gap_free and min_area.
 
     At tolerance 0 the polygons are the class map, exactly, and valid: rings do not cross themselves or each other. With
     ``gap_free`` a border of two classes is simplified once and used by both, and the picture's own border stays.
     Pieces that shrink to a line are left out.
     """
-    semantic = as_semantic(result)
-    rings = trace(semantic.class_map, drawn(semantic))
+    rings = trace(result.class_map, drawn(result))
     pixels = _piece_pixels(rings)
     small = pixels < options.min_area
     rings = select(rings, ~small[rings.pieces])
     fixed = np.zeros(len(rings.points), np.bool_)
     if options.gap_free:
-        rings, fixed = with_junctions(rings, semantic.class_map)
+        rings, fixed = with_junctions(rings, result.class_map)
     if options.tolerance > 0:
-        rings = simplified(rings, fixed, semantic.class_map.shape[1], options.tolerance)
+        rings = simplified(rings, fixed, result.class_map.shape[1], options.tolerance)
     lost = pixels[small & (pixels > 0)]
     return Outlines(_polygons(rings, pixels), len(lost), int(lost.sum()))
+
+
+def made(options: Options, found: Outlines) -> dict[str, Any]:
+    """How outlines were made, as every format of ours says it."""
+    return {
+        "tolerance": options.tolerance,
+        "gap_free": options.gap_free,
+        "min_area": options.min_area,
+        "left_out": {"pieces": found.left_out_pieces, "pixels": found.left_out_pixels},
+    }
 
 
 def _piece_pixels(rings: Rings) -> Integers:

@@ -5,12 +5,13 @@ from typing import Any
 
 import msgspec
 
-from maskery.core.result.types import ForegroundResult, SemanticResult
-from maskery.encode.json import colour_text, head
+from maskery.core.result.capabilities import HasClassMap
+from maskery.core.result.meta import Meta
+from maskery.encode.format import JSON, MASKS, Encoder, FileType
 from maskery.encode.options import Options
-from maskery.encode.provenance import provenance
-from maskery.encode.raster.mask import as_semantic
-from maskery.encode.vector.outlines import Outlines, Polygon, outlines
+from maskery.encode.provenance import head, provenance
+from maskery.encode.text import hex_colour
+from maskery.encode.vector.outlines import OUTLINE_OPTIONS, Polygon, made, outlines
 
 GRID = (
     "pixels: x to the right, y down; (0, 0) is the left upper corner of the first pixel, "
@@ -18,15 +19,15 @@ GRID = (
 )
 
 
-def encode_polygons(result: SemanticResult | ForegroundResult, options: Options) -> bytes:
+def encode_polygons(result: HasClassMap, options: Options) -> bytes:
     """UTF-8 JSON: ``document``."""
     return msgspec.json.encode(document(result, options))
 
 
-def document(result: SemanticResult | ForegroundResult, options: Options) -> dict[str, Any]:
+def document(result: HasClassMap, options: Options) -> dict[str, Any]:
     """Provenance, how the polygons were made, and by class its polygons, each with ``exterior`` and ``holes``."""
-    semantic, found = as_semantic(result), outlines(result, options)
-    width, height = result.frame.size_wh
+    found = outlines(result, options)
+    width, height = result.meta.frame.size_wh
     return head(result) | {
         "size": {"width": width, "height": height},
         "coordinates": GRID,
@@ -34,22 +35,12 @@ def document(result: SemanticResult | ForegroundResult, options: Options) -> dic
         "classes": [
             {
                 "id": number,
-                "name": semantic.labels[number],
-                "color": colour_text(semantic.palette[number]),
+                "name": result.meta.labels[number],
+                "color": hex_colour(result.meta.palette[number]),
                 "polygons": [_polygon(polygon) for polygon in polygons],
             }
             for number, polygons in groupby(found.polygons, key=lambda polygon: polygon.id)
         ],
-    }
-
-
-def made(options: Options, found: Outlines) -> dict[str, Any]:
-    """How outlines were made, as every format of ours says it."""
-    return {
-        "tolerance": options.tolerance,
-        "gap_free": options.gap_free,
-        "min_area": options.min_area,
-        "left_out": {"pieces": found.left_out_pieces, "pixels": found.left_out_pixels},
     }
 
 
@@ -58,34 +49,44 @@ def _polygon(polygon: Polygon) -> dict[str, Any]:
     return {"pixels": polygon.pixels, "box": list(polygon.box_xyxy), "exterior": exterior, "holes": holes}
 
 
-def encode_geojson(result: SemanticResult | ForegroundResult, options: Options) -> bytes:
+def encode_geojson(result: HasClassMap, options: Options) -> bytes:
     """UTF-8 JSON. Rings are closed and turn as the RFC asks, in (x, y) as written; y points down nevertheless.
 
     Coordinates are pixels, not degrees: a reader must not place them on the earth. The foreign members ``coordinates``
     and ``provenance`` say so and where they come from.
     """
-    semantic, found = as_semantic(result), outlines(result, options)
+    found = outlines(result, options)
     return msgspec.json.encode(
         {
             "type": "FeatureCollection",
             "coordinates": GRID,
             **made(options, found),
-            "provenance": provenance(result),
-            "features": [_feature(polygon, semantic) for polygon in found.polygons],
+            "provenance": provenance(result.meta),
+            "features": [_feature(polygon, result.meta) for polygon in found.polygons],
         }
     )
 
 
-def _feature(polygon: Polygon, result: SemanticResult) -> dict[str, Any]:
+def _feature(polygon: Polygon, meta: Meta) -> dict[str, Any]:
     closed = [[*ring, ring[0]] for ring in (ring.tolist() for ring in polygon.rings)]
     return {
         "type": "Feature",
         "bbox": list(polygon.box_xyxy),
         "properties": {
             "id": polygon.id,
-            "name": result.labels[polygon.id],
-            "color": colour_text(result.palette[polygon.id]),
+            "name": meta.labels[polygon.id],
+            "color": hex_colour(meta.palette[polygon.id]),
             "pixels": polygon.pixels,
         },
         "geometry": {"type": "Polygon", "coordinates": closed},
     }
+
+
+POLYGONS = Encoder(name="polygons", file=JSON, needs=MASKS, function=encode_polygons, options=OUTLINE_OPTIONS)
+GEOJSON = Encoder(
+    name="geojson",
+    file=FileType("application/geo+json", ".geojson"),
+    needs=MASKS,
+    function=encode_geojson,
+    options=OUTLINE_OPTIONS,
+)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from maskery.core.arrays import Integers
 from maskery.core.labels import IGNORE
-from maskery.core.result.types import Colour
+from maskery.core.result.meta import Colour
 from maskery.evaluation.confusion import ClassificationScores, SegmentationScores
 from maskery.evaluation.dataset import open_folders, open_masks
 from maskery.evaluation.matching import BACKGROUND, OTHER

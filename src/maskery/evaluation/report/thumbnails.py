@@ -10,7 +10,7 @@ from PIL import Image
 from maskery.core.arrays import Pixels
 from maskery.core.labels import IGNORE
 from maskery.core.picture.data_url import jpeg_url
-from maskery.core.result.types import Colour
+from maskery.core.result.meta import Colour
 
 WIDTH = 420
 WRONG: Colour = (214, 40, 57)

@@ -18,7 +18,7 @@ from maskery.inference.faces.view import View
 from maskery.inference.planning.memory_plan import UNMEASURED, Footprint
 from maskery.inference.preprocess import Placement
 from maskery.inference.runtimes.base import Session
-from maskery.inference.tasks.base import ModelOutput, planes, sigmoid, softmax
+from maskery.inference.tasks.base import ModelOutput, channels_first, sigmoid, softmax
 
 HIGHEST_LOGIT = 80.0  # beyond it exp overflows in float32, and the score is 0 or 1 anyway
 LONGEST = 3.0  # times its shorter side, of a piece
@@ -78,7 +78,7 @@ def _pieces(outputs: Mapping[str, Array], placement: Placement, card: ModelCard,
     A piece several times as long as it is wide is no face.
     """
     frame = placement.frame(1)
-    scores = planes(ModelOutput(outputs, placement, frame, card, {}))
+    scores = channels_first(ModelOutput(outputs, placement, frame, card, {}))
     if detector.label not in card.labels or len(scores) != len(card.labels):
         raise ModelError(f"{card.name} does not give scores of {detector.label!r}.", "Correct detector.label.")
     label = card.labels.index(detector.label)

@@ -9,9 +9,11 @@ from maskery.core.arrays import ClassMap
 from maskery.core.boxes import Box
 from maskery.core.errors import BadRequest
 from maskery.core.picture.decode import Picture
-from maskery.core.plan import Face, Plan
-from maskery.core.result.banded import BandedResult, pack
-from maskery.core.result.types import Result, SemanticResult
+from maskery.core.plan import PLAIN_DEMAND, Demand, Plan
+from maskery.core.result.banded import BandedSemanticResult, pack
+from maskery.core.result.capabilities import Result
+from maskery.core.result.meta import Face, Faces, Meta
+from maskery.core.result.types import SemanticResult
 from maskery.core.timing import Stopwatch
 from maskery.inference import preprocess
 from maskery.inference.faces.crop_plan import Cropping
@@ -21,14 +23,15 @@ from maskery.inference.faces.region import Region, crop_of
 from maskery.inference.faces.view import View, views, whole_view
 from maskery.inference.pipeline import PLAIN, Model, RunOptions, keep
 from maskery.inference.planning.footprint import measure_footprint
-from maskery.inference.planning.memory_plan import PLAIN_DEMAND, Demand, choose
-from maskery.inference.tasks import banding, semantic
-from maskery.inference.tasks.base import ModelOutput
+from maskery.inference.planning.memory_plan import choose
+from maskery.inference.tasks import semantic
+from maskery.inference.tasks.base import ModelOutput, PerPixel
+from maskery.inference.tasks.registry import task_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cascade(Model):
-    """A model with its detector. It answers as every model does."""
+    """A model with its detector. It answers as every model does; its result says which faces were found."""
 
     detector: FaceDetector
 
@@ -61,30 +64,41 @@ class Cascade(Model):
         run_options: RunOptions = PLAIN,
         watch: Stopwatch | None = None,
         check_cancelled: Callable[[], None] = lambda: None,
-    ) -> Result | BandedResult:
+    ) -> Result:
         """As ``Model.follow``. ``check_cancelled`` is called before each run."""
         watch = watch or Stopwatch()
         with watch.stage("decode"):
             view = whole_view(picture, self.detector.view_wh(picture.size_wh), plan.decode)
         with watch.stage("find"):
             found = self.detector.find(view, picture.size_wh, check_cancelled)
-        plan = replace(plan, faces=self._faces(found[: plan.max_faces], picture), faces_found=len(found))
-        parsed = self._parsed(plan, picture, view, watch, check_cancelled)
+        faces = self._faces(found, plan.max_faces, picture)
+        parsed = self._parsed(faces.seen, plan, picture, view, watch, check_cancelled)
         del view
         with watch.stage("postprocess"):
-            return keep(self._put_together(parsed, picture, plan, run_options, watch), run_options.classes)
+            place = preprocess.place(picture.size_wh, self.detector.card.input)
+            frame = replace(place.frame(picture.orientation), answer_wh=run_options.answer_wh)
+            empty = ModelOutput({}, place, frame, self.card, watch.timings_ms, plan=plan)
+            meta = replace(empty.meta, faces=faces)
+            return keep(self._put_together(parsed, meta, plan.banded, run_options), run_options.classes)
 
-    def _faces(self, boxes: Sequence[Box], picture: Picture) -> tuple[Face, ...]:
-        crops = [crop_of(box, picture.size_wh, self.detector.spec) for box in boxes]
-        return tuple(Face(box.xyxy, box.score, crop.xyxy) for box, crop in zip(boxes, crops, strict=True))
+    def _faces(self, boxes: Sequence[Box], most: int, picture: Picture) -> Faces:
+        crops = [crop_of(box, picture.size_wh, self.detector.spec) for box in boxes[:most]]
+        seen = (Face(box.xyxy, box.score, crop.xyxy) for box, crop in zip(boxes[:most], crops, strict=True))
+        return Faces(tuple(seen), len(boxes))
 
     def _parsed(
-        self, plan: Plan, picture: Picture, seen: View, watch: Stopwatch, check_cancelled: Callable[[], None]
+        self,
+        faces: Sequence[Face],
+        plan: Plan,
+        picture: Picture,
+        seen: View,
+        watch: Stopwatch,
+        check_cancelled: Callable[[], None],
     ) -> list[ParsedFace]:
-        """What the model says of the crop of each of the plan's faces. ``seen``: the picture as the detector saw it."""
+        """What the model says of the crop of each face. ``seen``: the picture as the detector saw it."""
         for stage in ("preprocess", "run"):
             watch.timings_ms[stage] = 0.0
-        spec, faces = self.card.input, plan.faces or ()
+        spec, per_pixel = self.card.input, self._per_pixel
         crops = [Region.of(face.crop_xyxy) for face in faces]
         places = [preprocess.place(crop.whole_wh, spec, plan.max_side) for crop in crops]
         if not crops:
@@ -99,32 +113,34 @@ class Cascade(Model):
             with watch.more("run"):
                 outputs = self.infer_one(tensor)
             reading = ModelOutput(outputs, place, place.frame(1), self.card, {})
-            found.append(ParsedFace(face.box_xyxy, crop, place, banding.scores_of(reading)))
+            found.append(ParsedFace(face.box_xyxy, crop, place, per_pixel.scores(reading)))
         return found
 
-    def _put_together(
-        self, parsed: Sequence[ParsedFace], picture: Picture, plan: Plan, run_options: RunOptions, watch: Stopwatch
-    ) -> Result | BandedResult:
-        card, background = self.card, self.card.background
+    @property
+    def _per_pixel(self) -> PerPixel:
+        per_pixel = task_of(self.card).per_pixel
+        assert per_pixel is not None, "a card with a finder gives classes of pixels"
+        return per_pixel
+
+    def _put_together(self, parsed: Sequence[ParsedFace], meta: Meta, banded: bool, run_options: RunOptions) -> Result:
+        card, background, frame = self.card, self.card.background, meta.frame
         assert background is not None
-        place = preprocess.place(picture.size_wh, self.detector.card.input)
-        frame = replace(place.frame(picture.orientation), answer_wh=run_options.answer_wh)
+        per_pixel = self._per_pixel
         sheet = Canvas(
             grid_wh=frame.size_wh,
-            picture_wh=picture.size_wh,
+            picture_wh=frame.original_wh,
             background=background,
             dtype=np.uint8 if len(card.labels) <= 255 else np.uint16,
-            decide=banding.decider(card),
+            decide=per_pixel.decider(card),
             maps=certain_maps(run_options.maps, frame.size_wh),
             logits=card.output.logits,
         )
-        common = ModelOutput({}, place, frame, card, watch.timings_ms, plan=plan).common
         bands, by = pasted(parsed, sheet), semantic.decided_by(card)
-        if plan.banded:
-            return BandedResult(**common, packed=pack(bands), decided_by=by)
+        if banded:
+            return BandedSemanticResult(meta, pack(bands), by)
         class_map: ClassMap = np.empty(frame.size_wh[::-1], sheet.dtype)
         top = 0
         for band in bands:
             class_map[top : top + len(band)] = band
             top += len(band)
-        return SemanticResult(**common, class_map=class_map, decided_by=by, maps=sheet.maps)
+        return SemanticResult(meta=meta, class_map=class_map, decided_by=by, maps=sheet.maps)

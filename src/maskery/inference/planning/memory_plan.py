@@ -15,7 +15,7 @@ from maskery.core.picture import stream
 from maskery.core.picture.orientation import turned_wh
 from maskery.core.picture.resize import BAND_ROWS, across_first
 from maskery.core.picture.stream import BAND_BYTES
-from maskery.core.plan import Decode, Plan, Tiles, mib
+from maskery.core.plan import PLAIN_DEMAND, Decode, Demand, Plan, Tiles, mib
 from maskery.inference import preprocess
 from maskery.inference.planning.header import PictureFacts
 from maskery.inference.tiles.blend import DECIDE_PIXELS
@@ -45,21 +45,6 @@ LEAST_SIDE = 1 / 3
 
 
 @dataclass(frozen=True)
-class Demand:
-    """What the answer takes beside the result.
-
-    ``photo``: it is drawn on the upright picture. ``bands``: it can be written band by band. ``held``: bytes a pixel
-    that its writer holds at its end, beside result and photo. ``shown``: bytes a pixel of the photo in it before they
-    are packed without loss; 0 where there is none.
-    """
-
-    photo: bool = False
-    bands: bool = False
-    held: float = 2.0
-    shown: float = 0.0
-
-
-@dataclass(frozen=True)
 class Footprint:
     """Bytes a working pixel: ``run``, the peak of a run with its output; ``output``, the output alone."""
 
@@ -67,13 +52,24 @@ class Footprint:
     output: float = 84.0
 
 
-PLAIN_DEMAND, UNMEASURED = Demand(), Footprint()
+UNMEASURED = Footprint()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanRequest:
-    """What is known of a run before it, and asked of it: the wish's ``max_side``, ``tile``, ``answer_wh``, and how many
-    ``maps`` beside the classes.
+    """What is known of a run before it, and asked of it.
+
+    Attributes:
+        facts: What the picture's header says.
+        card: Of the model.
+        demand: What writing the answer takes.
+        footprint: What a run takes.
+        max_side: As in ``RunOptions``.
+        tile: As in ``RunOptions``.
+        answer_wh: As in ``RunOptions``.
+        maps: How many maps are asked for beside the classes.
+        answer_bytes: What the result holds, its maps included, in bytes a pixel of the answer.
+        divisible: Whether the result can be made from tiles and in bands.
     """
 
     facts: PictureFacts
@@ -84,6 +80,8 @@ class PlanRequest:
     tile: int | None = None
     answer_wh: tuple[int, int] | None = None
     maps: int = 0
+    answer_bytes: int = 1
+    divisible: bool = True
 
     @property
     def answer_pixels(self) -> int:
@@ -93,7 +91,7 @@ class PlanRequest:
     @property
     def tiled(self) -> bool:
         """Whether it is cut into tiles: where that is asked for, or where it is huge and nothing was said."""
-        if self.card.task == "classification" or self.maps:
+        if not self.divisible or self.maps:
             return False
         return self.facts.pixels > HUGE_PIXELS if self.tile is None else self.tile > 0
 
@@ -227,7 +225,7 @@ def _tiled(wanted: PlanRequest, grid: TileGrid, decode: Decode, asked: int | Non
 
 
 def bandings(wanted: PlanRequest, first: bool) -> list[bool]:
-    if not wanted.demand.bands or wanted.maps or wanted.card.task == "classification":
+    if not wanted.demand.bands or wanted.maps or not wanted.divisible:
         return [False]
     return [True, False] if first else [False, True]
 
@@ -247,9 +245,9 @@ class Moments:
 def need_of(wanted: PlanRequest, moments: Moments, banded: bool) -> tuple[int, Decode | None]:
     """The peak in bytes, and how the photo is read."""
     demand, answer = wanted.demand, wanted.answer_pixels
-    depth = 1 if len(wanted.card.labels) <= 255 else 2
-    held = answer * (BANDED_BYTES if banded else depth + 4 * wanted.maps)
-    copy = 4 * DECIDE_PIXELS if banded else answer * depth  # of a band while it is decided, or of the whole
+    held = answer * (BANDED_BYTES if banded else wanted.answer_bytes)
+    # Of a band while it is decided, or of the whole without its maps.
+    copy = 4 * DECIDE_PIXELS if banded else answer * (wanted.answer_bytes - 4 * wanted.maps)
     held += moments.kept + moments.kept_of_bands
     peak = max(moments.before, held + copy + moments.deciding)
     photo: Decode | None = None

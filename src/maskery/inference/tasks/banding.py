@@ -6,25 +6,22 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.core.arrays import Array, ClassMap, Scores, Tensor
-from maskery.core.card import ModelCard
+from maskery.core.arrays import Array, Scores, Tensor
 from maskery.core.picture.orientation import BACK, turned, turned_wh
-from maskery.core.result.banded import BandedMap, BandedResult, pack
+from maskery.core.result.banded import pack
+from maskery.core.result.capabilities import Result
 from maskery.inference import preprocess
 from maskery.inference.preprocess import Placement
-from maskery.inference.tasks import foreground, semantic
-from maskery.inference.tasks.base import ModelOutput
+from maskery.inference.tasks.base import ModelOutput, PerPixel
 from maskery.inference.tiles.blend import ScoreBand, decided, score_bands
 from maskery.inference.tiles.grid import TileGrid
-from maskery.inference.upsample import resample
-from maskery.inference.upsample.resample import Axis
 
 
-def read(reading: ModelOutput) -> BandedResult:
+def read(reading: ModelOutput, task: PerPixel) -> Result:
     """One run's output -> the result in bands."""
-    scores = scores_of(reading)
+    scores = task.scores(reading)
     band = ScoreBand(scores, (scores.shape[2], scores.shape[1]))
-    return _result(reading, pack(decided([band], reading.placement, decider(reading.card))))
+    return task.banded(reading, pack(decided([band], reading.placement, task.decider(reading.card))))
 
 
 def read_tiles(
@@ -33,7 +30,8 @@ def read_tiles(
     orientation: int,
     run: Callable[[Tensor], dict[str, Array]],
     reading: ModelOutput,
-) -> BandedResult:
+    task: PerPixel,
+) -> Result:
     """Bands (h, W, 3) of a picture at ``grid.content_wh`` -> the upright result in bands.
 
     ``orientation``: the EXIF tag that turns the bands upright. ``run``: the session's. ``reading``: what the result
@@ -47,37 +45,8 @@ def read_tiles(
     def look(pixels: NDArray[np.uint8]) -> Scores:
         upright = np.ascontiguousarray(turned(pixels, orientation))
         outputs = run(preprocess.to_tensor(upright, tile, card.input))
-        scores = scores_of(replace(reading, outputs=outputs, placement=tile))
+        scores = task.scores(replace(reading, outputs=outputs, placement=tile))
         return turned(scores.transpose(1, 2, 0), BACK[orientation]).transpose(2, 0, 1)
 
     bands = score_bands(rows, grid, look, blend=card.output.role != "class-map")
-    return _result(reading, pack(decided(bands, whole, decider(card))).upright(orientation))
-
-
-def scores_of(reading: ModelOutput) -> Scores:
-    """What is decided from, (C, h, w): scores of classes, class ids as one plane, or the foreground's probability."""
-    if reading.card.task == "foreground":
-        return foreground.probability(reading)
-    if reading.card.output.role == "class-map":
-        return semantic.class_ids(reading)[None].astype(np.float32)
-    return semantic.class_scores(reading)
-
-
-def decider(card: ModelCard) -> Callable[[Scores, Axis, Axis], ClassMap]:
-    if card.task == "foreground":
-        return _alpha
-    if card.output.role == "class-map":
-        dtype = np.uint8 if len(card.labels) <= 255 else np.uint16
-        return lambda ids, x, y: resample.nearest(ids[0].astype(dtype), x, y)
-    return resample.decide
-
-
-def _alpha(probability: Scores, x: Axis, y: Axis) -> ClassMap:
-    alpha: ClassMap = np.rint(resample.BandReader(probability, x, y).read()[0] * 255).astype(np.uint8)
-    return alpha
-
-
-def _result(reading: ModelOutput, packed: BandedMap) -> BandedResult:
-    soft = reading.card.task == "foreground"
-    by = f"interpolated probability >= {0.5}" if soft else semantic.decided_by(reading.card)
-    return BandedResult(**reading.common, packed=packed, decided_by=by, soft=soft)
+    return task.banded(reading, pack(decided(bands, whole, task.decider(card))).upright(orientation))

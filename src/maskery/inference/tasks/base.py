@@ -1,29 +1,20 @@
-"""What every task is given, and the axis order that all of them read."""
+"""What a task is, what it is given, and the axis order that all of them read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.core.arrays import Array
-from maskery.core.card import ModelCard
+from maskery.core.arrays import Array, ClassMap, Scores
+from maskery.core.card import TASK_RULES, ModelCard, OutputRole, TaskName
 from maskery.core.errors import ModelError
 from maskery.core.plan import Plan
-from maskery.core.result.types import Colour, Frame, ModelInfo
+from maskery.core.result.banded import BandedMap
+from maskery.core.result.capabilities import Result, has
+from maskery.core.result.meta import Frame, Meta, ModelInfo
 from maskery.inference.preprocess import Placement
-
-
-class Common(TypedDict):
-    """The fields of ``result.Answer``."""
-
-    labels: tuple[str, ...]
-    palette: tuple[Colour, ...]
-    frame: Frame
-    model: ModelInfo
-    timings_ms: dict[str, float]
-    plan: Plan | None
+from maskery.inference.upsample.resample import Axis
 
 
 @dataclass(frozen=True)
@@ -48,20 +39,89 @@ class ModelOutput:
         return self.outputs[self.card.output.tensor]
 
     @property
-    def common(self) -> Common:
-        """What every result takes over: ``SemanticResult(**reading.common, ...)``."""
+    def meta(self) -> Meta:
+        """What every result has."""
         card = self.card
-        return {
-            "labels": tuple(card.labels),
-            "palette": tuple(card.colours),
-            "frame": self.frame,
-            "model": ModelInfo(card.name, card.version, card.sha256),
-            "timings_ms": self.timings_ms,
-            "plan": self.plan,
-        }
+        return Meta(
+            task=card.task,
+            labels=tuple(card.labels),
+            palette=tuple(card.colours),
+            frame=self.frame,
+            model=ModelInfo(card.name, card.version, card.sha256),
+            timings_ms=self.timings_ms,
+            plan=self.plan,
+        )
 
 
-def planes(reading: ModelOutput) -> NDArray[np.float32]:
+Decide = Callable[[Scores, Axis, Axis], ClassMap]
+"""Scores (C, h, w) and the axes into them -> what stands at those positions, (H, W): class ids or the soft mask."""
+
+
+@dataclass(frozen=True)
+class PerPixel:
+    """How what a model gives of pixels becomes a result in bands, of one run or of many tiles.
+
+    ``scores``: what is decided from, (C, h, w) float32; class ids are one plane. ``decider``: what decides it.
+    ``banded``: what was decided, packed -> the result; of the output only the ``meta`` counts.
+    """
+
+    scores: Callable[[ModelOutput], Scores]
+    decider: Callable[[ModelCard], Decide]
+    banded: Callable[[ModelOutput, BandedMap], Result]
+
+
+def no_maps(card: ModelCard) -> tuple[str, ...]:
+    """Of a task that gives no scores of several classes for a pixel."""
+    return ()
+
+
+def all_labels(card: ModelCard) -> Sequence[str]:
+    """Every label may be chosen."""
+    return card.labels
+
+
+def map_bytes(card: ModelCard, maps: int) -> int:
+    """Bytes a pixel of a class map, and of ``maps`` beside it."""
+    return (1 if len(card.labels) <= 255 else 2) + 4 * maps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One kind of model: from its output to its result, and what may be asked of it.
+
+    Attributes:
+        name: As cards write it.
+        title: In words.
+        noun: What a model of the task is called in messages, "a classifier" say.
+        results: The type of its results in one piece; None where models of the task only serve other models.
+        read: The output of one picture -> its result. Raises ``ModelError`` where it does not fit the card.
+        per_pixel: The same in bands and tiles; None where the model looks at a picture as a whole.
+        choices: The labels that ``classes`` may name.
+        maps: Those of ``MAPS`` that a model with this card can add.
+        answer_bytes: What a result holds, in bytes a pixel of the answer, with a number of maps.
+    """
+
+    name: TaskName
+    title: str
+    noun: str
+    results: type | None
+    read: Callable[[ModelOutput], Result]
+    per_pixel: PerPixel | None = None
+    choices: Callable[[ModelCard], Sequence[str]] = all_labels
+    maps: Callable[[ModelCard], tuple[str, ...]] = no_maps
+    answer_bytes: Callable[[ModelCard, int], int] = map_bytes
+
+    def gives(self, capability: type) -> bool:
+        """Whether its results have a capability, a protocol of ``core.result.capabilities``."""
+        return self.results is not None and has(self.results, capability)
+
+    @property
+    def answers(self) -> tuple[OutputRole, ...]:
+        """The roles of the output that it reads."""
+        return TASK_RULES[self.name].answers
+
+
+def channels_first(reading: ModelOutput) -> NDArray[np.float32]:
     """The output as (C, h, w) float32, without batch axis; of layout HWC a transposed view.
 
     Raises ``ModelError`` where it does not fit the card.

@@ -4,7 +4,7 @@ import numpy as np
 
 from maskery.core.errors import ModelError
 from maskery.core.result.types import ClassificationResult
-from maskery.inference.tasks.base import ModelOutput, softmax
+from maskery.inference.tasks.base import ModelOutput, Task, softmax
 
 
 def read(reading: ModelOutput) -> ClassificationResult:
@@ -16,7 +16,9 @@ def read(reading: ModelOutput) -> ClassificationResult:
             f"{card.name} gave {len(scores)} scores, its card has {len(card.labels)} labels.", "Correct the labels."
         )
     probabilities = softmax(scores) if card.output.logits else scores / max(float(scores.sum()), 1e-12)
-    return ClassificationResult(
-        **reading.common,
-        scores=probabilities,
-    )
+    return ClassificationResult(reading.meta, probabilities)
+
+
+CLASSIFICATION = Task(
+    name="classification", title="Classification", noun="a classifier", results=ClassificationResult, read=read
+)

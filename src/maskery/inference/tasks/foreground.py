@@ -1,11 +1,17 @@
 """Foreground (person, cut-out): one soft mask."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.arrays import ClassMap, Scores
+from maskery.core.card import ModelCard
+from maskery.core.result.banded import BandedForegroundResult, BandedMap
 from maskery.core.result.types import ForegroundResult
-from maskery.inference.tasks.base import ModelOutput, planes, sigmoid, softmax
+from maskery.inference.tasks.base import Decide, ModelOutput, PerPixel, Task, channels_first, sigmoid, softmax
 from maskery.inference.upsample import resample
+from maskery.inference.upsample.resample import Axis
 
 
 def read(reading: ModelOutput) -> ForegroundResult:
@@ -16,16 +22,41 @@ def read(reading: ModelOutput) -> ForegroundResult:
         values = band.read()[0]
         values *= 255
         alpha[rows] = np.rint(values, out=values)
-    return ForegroundResult(
-        **reading.common,
-        alpha=alpha,
-    )
+    return ForegroundResult(reading.meta, alpha)
 
 
 def probability(reading: ModelOutput) -> NDArray[np.float32]:
     """(1, h, w), 0..1. Raises ``ModelError`` where the output does not fit the card."""
-    card, scores = reading.card, planes(reading)
+    card, scores = reading.card, channels_first(reading)
     if card.output.logits:
         scores = softmax(scores) if len(scores) > 1 else sigmoid(scores)
     foreground: NDArray[np.float32] = np.clip(scores[card.output.channel][None], 0, 1)
     return foreground
+
+
+def _decider(card: ModelCard) -> Decide:
+    return _alpha
+
+
+def _alpha(probability: Scores, x: Axis, y: Axis) -> ClassMap:
+    alpha: ClassMap = np.rint(resample.BandReader(probability, x, y).read()[0] * 255).astype(np.uint8)
+    return alpha
+
+
+def _banded(output: ModelOutput, packed: BandedMap) -> BandedForegroundResult:
+    return BandedForegroundResult(output.meta, packed)
+
+
+def _choices(card: ModelCard) -> Sequence[str]:
+    return card.labels[1:]
+
+
+FOREGROUND = Task(
+    name="foreground",
+    title="Foreground",
+    noun="a foreground model",
+    results=ForegroundResult,
+    read=read,
+    per_pixel=PerPixel(probability, _decider, _banded),
+    choices=_choices,
+)

@@ -3,11 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.core.arrays import Array, ClassMap
+from maskery.core.arrays import Array, ClassMap, Scores
 from maskery.core.card import ModelCard
 from maskery.core.errors import ModelError
+from maskery.core.result.banded import BandedMap, BandedSemanticResult
+from maskery.core.result.meta import MAPS
 from maskery.core.result.types import SemanticResult
-from maskery.inference.tasks.base import ModelOutput, planes
+from maskery.inference.tasks.base import Decide, ModelOutput, PerPixel, Task, channels_first
 from maskery.inference.upsample import resample
 from maskery.inference.upsample.certainty import certainty_maps
 
@@ -16,12 +18,12 @@ def read(reading: ModelOutput) -> SemanticResult:
     """Decide the class of every original pixel from interpolated scores, or from the model's own class map."""
     if reading.card.output.role == "class-map":
         class_map = resample.nearest_map(class_ids(reading), reading.placement)
-        return SemanticResult(**reading.common, class_map=class_map, decided_by=decided_by(reading.card))
+        return SemanticResult(meta=reading.meta, class_map=class_map, decided_by=decided_by(reading.card))
     scores = class_scores(reading)
     coarse = reading.frame.answer_wh is not None and resample.is_coarser(scores, reading.placement)
     decide = resample.sampled_map if coarse else resample.class_map
     return SemanticResult(
-        **reading.common,
+        meta=reading.meta,
         class_map=decide(scores, reading.placement),
         decided_by="nearest scores" if coarse else decided_by(reading.card),
         maps=certainty_maps(scores, reading.placement, reading.maps, reading.card.output.logits),
@@ -36,7 +38,7 @@ def decided_by(card: ModelCard) -> str:
 
 def class_scores(reading: ModelOutput) -> NDArray[np.float32]:
     """The output as (C, h, w), a plane a label. Raises ``ModelError`` where it does not fit the card."""
-    scores, card = planes(reading), reading.card
+    scores, card = channels_first(reading), reading.card
     if len(scores) != len(card.labels):
         raise ModelError(
             f"{card.name} gave {len(scores)} classes, its card has {len(card.labels)} labels.", "Correct the labels."
@@ -57,3 +59,35 @@ def _flat(output: Array) -> Array:
     while output.ndim > 2 and output.shape[0] == 1:
         output = output[0]
     return output[..., 0] if output.ndim == 3 and output.shape[2] == 1 else output
+
+
+def _scores(output: ModelOutput) -> Scores:
+    if output.card.output.role == "class-map":
+        return class_ids(output)[None].astype(np.float32)
+    return class_scores(output)
+
+
+def _decider(card: ModelCard) -> Decide:
+    if card.output.role != "class-map":
+        return resample.decide
+    dtype = np.uint8 if len(card.labels) <= 255 else np.uint16
+    return lambda ids, x, y: resample.nearest(ids[0].astype(dtype), x, y)
+
+
+def _banded(output: ModelOutput, packed: BandedMap) -> BandedSemanticResult:
+    return BandedSemanticResult(output.meta, packed, decided_by(output.card))
+
+
+def _maps(card: ModelCard) -> tuple[str, ...]:
+    return () if card.output.role == "class-map" else MAPS
+
+
+SEMANTIC = Task(
+    name="semantic",
+    title="Semantic Segmentation",
+    noun="a semantic model",
+    results=SemanticResult,
+    read=read,
+    per_pixel=PerPixel(_scores, _decider, _banded),
+    maps=_maps,
+)

@@ -8,10 +8,12 @@ from maskery.core.arrays import Tensor
 from maskery.core.card import ModelCard
 from maskery.core.errors import DataError
 from maskery.core.picture import decode
+from maskery.core.result.capabilities import HasScores
 from maskery.datasets.pictures import IMAGE_SUFFIXES, files_in
 from maskery.evaluation.dataset import open_folders, open_masks
 from maskery.evaluation.measurement import EvaluationOptions
 from maskery.inference.pipeline import Model
+from maskery.inference.tasks.registry import task_of
 from maskery.models.quantisation.quantise_request import AT_LEAST
 
 NO_LIMIT = 1 << 40
@@ -70,7 +72,7 @@ def _opened(root: Path, split: str, card: ModelCard, format: str) -> tuple[Calla
     plain = files_in(root, IMAGE_SUFFIXES)
     if plain:
         return plain.__getitem__, len(plain), ""
-    if card.task == "classification":
+    if task_of(card).gives(HasScores):
         classes = open_folders(card, root, split, EvaluationOptions(format)).data
         return classes.content, len(classes), split
     masks = open_masks(card, root, split, EvaluationOptions(format)).data

@@ -10,7 +10,7 @@ import msgspec
 from maskery.core.card import Check, ModelCard, Quantisation
 from maskery.core.errors import LossAboveLimit
 from maskery.core.picture import decode
-from maskery.core.result.types import ClassificationResult, ForegroundResult
+from maskery.core.result.capabilities import HasClasses, HasScores, capable, expect
 from maskery.inference.pipeline import Model
 from maskery.inference.runtimes.registry import usable_cores
 from maskery.models.download import sha256_of
@@ -60,11 +60,10 @@ def _own_check(model: Model, check: Check | None) -> Check | None:
     if check is None:
         return None
     result = model.run(decode.open_picture(CHECK_PICTURE, max_bytes=1 << 24, max_pixels=1 << 24))
-    if isinstance(result, ClassificationResult):
-        (name, score) = result.top(1)[0]
+    if scored := capable(result, HasScores):
+        (name, score) = scored.top(1)[0]
         return msgspec.structs.replace(check, shares={name: round(float(score), 3)})
-    classes = (result.as_semantic if isinstance(result, ForegroundResult) else result).classes
-    shares = {item.name: item.share for item in classes}
+    shares = {item.name: item.share for item in expect(result, HasClasses).classes}
     return msgspec.structs.replace(check, shares={name: round(shares.get(name, 0.0), 3) for name in check.shares})
 
 

@@ -11,9 +11,10 @@ from starlette.responses import Response
 
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, UnknownModel
-from maskery.core.result.types import ClassificationResult
+from maskery.core.plan import Demand
+from maskery.core.result.capabilities import HasClassMap, expect
 from maskery.encode.raster.mask import class_masks
-from maskery.inference.planning.memory_plan import Demand
+from maskery.inference.tasks.registry import task_of
 from maskery.serving.http.body import ENVELOPE_BYTES, read_body
 from maskery.serving.http.json_body import BASE64, from_base64, json_response, looks_like_json, parse_json, too_large
 from maskery.serving.protocols.base import JSON, Operation, Protocol, binary, json_answer
@@ -113,8 +114,9 @@ class HuggingFace:
 
 def expect_fitting(card: ModelCard) -> None:
     """Raises ``BadRequest`` for a model that has no masks."""
-    if card.task == "classification":
-        raise BadRequest(f"{card.name} is a classifier: it has no masks.", "Ask a model that segments.")
+    task = task_of(card)
+    if not task.gives(HasClassMap):
+        raise BadRequest(f"{card.name} is {task.noun}: it has no masks.", "Ask a model that segments.")
 
 
 def read_json(body: bytes, max_bytes: int) -> tuple[bytes, Parameters]:
@@ -129,12 +131,11 @@ def read_json(body: bytes, max_bytes: int) -> tuple[bytes, Parameters]:
 
 def encode(served: Outcome, parameters: Parameters) -> bytes:
     """The JSON list of the answer: label, mask as base64 of a PNG, score or null."""
-    assert not isinstance(served.result, ClassificationResult), "expect_fitting has seen to it"
     least = parameters.threshold or 0.0
     by_default = 0.5 if parameters.mask_threshold is None else parameters.mask_threshold
     found = [
         ClassMaskDocument(mask.label, b64encode(mask.png).decode("ascii"), mask.score)
-        for mask in class_masks(served.result, by_default)
+        for mask in class_masks(expect(served.result, HasClassMap), by_default)
         if mask.score is None or mask.score >= least
     ]
     return msgspec.json.encode(found)

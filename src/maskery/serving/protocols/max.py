@@ -13,10 +13,10 @@ from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, ConfigError
 from maskery.core.labels import VOC
 from maskery.core.picture.decode import Picture
-from maskery.core.result.types import ClassificationResult
-from maskery.encode.nested import encode_map
-from maskery.encode.raster.mask import as_semantic
+from maskery.core.result.capabilities import HasClassMap, capable
+from maskery.encode.text import encode_map
 from maskery.inference.pipeline import RunOptions
+from maskery.inference.tasks.registry import task_of
 from maskery.models.store import Store
 from maskery.serving.http import request_log
 from maskery.serving.http.body import read_form
@@ -127,7 +127,7 @@ def protocol(service: InferenceService) -> Protocol:
 
 def expect_labels(card: ModelCard) -> None:
     """Raises ``ConfigError`` for a model whose ids mean something else than MAX's."""
-    if card.task != "semantic" or tuple(card.labels) != VOC:
+    if not task_of(card).gives(HasClassMap) or tuple(card.labels) != VOC:
         raise ConfigError(
             f"{card.name} does not have the 21 classes of MAX-Image-Segmenter.",
             "Choose a --model with the Pascal VOC labels, or serve without --max.",
@@ -206,9 +206,11 @@ def map_size(size_wh: tuple[int, int], side: int) -> tuple[int, int]:
 
 def answer(served: Outcome, _: None = None) -> MapDocument:
     """The answer to predict."""
-    if isinstance(served.result, ClassificationResult):
-        raise BadRequest(f"{served.card.name} is a classifier: it has no map.", "Serve a segmentation model.")
-    ids = as_semantic(served.result).class_map
+    mapped = capable(served.result, HasClassMap)
+    if mapped is None:
+        noun = task_of(served.card).noun
+        raise BadRequest(f"{served.card.name} is {noun}: it has no map.", "Serve a segmentation model.")
+    ids = mapped.class_map
     return MapDocument("ok", list(ids.shape[::-1]), msgspec.Raw(encode_map(ids)))
 
 
@@ -222,7 +224,7 @@ def about(card: ModelCard) -> MetadataDocument:
         id=card.name,
         name=card.name,
         description=card.description,
-        type="Semantic Segmentation" if card.task == "semantic" else card.task.capitalize(),
+        type=task_of(card).title,
         source=card.url or "built into the server",
         license=card.licence.name,
     )

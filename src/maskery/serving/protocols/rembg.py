@@ -19,11 +19,12 @@ from maskery.core.errors import (
     UrlNotFetched,
     nearest,
 )
-from maskery.core.result.types import ClassificationResult
+from maskery.core.plan import Demand
+from maskery.core.result.capabilities import HasClasses, expect
 from maskery.encode.raster.cutout import Look, Rgba, encode_removed, encode_removed_mask
 from maskery.encode.registry import find
 from maskery.inference.pipeline import RunOptions
-from maskery.inference.planning.memory_plan import Demand
+from maskery.inference.tasks.registry import task_of
 from maskery.serving.http import request_log
 from maskery.serving.http.body import read_form
 from maskery.serving.http.json_body import json_response
@@ -236,10 +237,10 @@ class Rembg:
             card = await self.service.card(name)
         except UnknownModel:
             if name != STANDARD:
-                names = ", ".join(card.name for card in await self.service.cards() if card.task != "classification")
+                names = ", ".join(card.name for card in await self.service.cards() if task_of(card).gives(HasClasses))
                 raise UnknownModel(f"There is no model {name!r} here.", f"Leave model out, or name {names}.") from None
             name, card = None, await self.service.card()
-        find("cutout", card.task)
+        find("cutout", task_of(card))
         return name
 
     async def _fetched(self, url: str) -> bytes:
@@ -258,8 +259,7 @@ class Rembg:
 
 def encode(served: Outcome, ask: RembgRequest) -> bytes:
     """The PNG: RGBA, or the grey mask alone."""
-    result = served.drawn
-    assert not isinstance(result, ClassificationResult), "find has seen to it"
+    result = expect(served.drawn, HasClasses)
     if ask.only_mask:
         return encode_removed_mask(result, ask.look)
     assert served.shown is not None, "the order asks for it"

@@ -14,8 +14,7 @@ from typing import Protocol
 from maskery.core.arrays import Array
 from maskery.core.errors import Busy
 from maskery.core.process_memory import give_back
-from maskery.core.result.banded import BandedResult
-from maskery.core.result.types import Result
+from maskery.core.result.capabilities import Result
 from maskery.core.timing import Stopwatch
 from maskery.inference.pipeline import Model, PreparedPicture
 from maskery.inference.source import photo_of
@@ -142,7 +141,7 @@ class _Group:
         except Exception as error:
             return JobResult(error=error)
 
-    def _written(self, job: InferenceJob, result: Result | BandedResult, watch: Stopwatch) -> JobResult:
+    def _written(self, job: InferenceJob, result: Result, watch: Stopwatch) -> JobResult:
         with watch.stage("encode"):
             outcome = Outcome(result, self._model.card, job.picture, photo_of(job.picture, job.plan))
             value = self._writers[job.answer.writer].write(outcome, job.answer.options)

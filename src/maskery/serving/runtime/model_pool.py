@@ -21,10 +21,11 @@ from maskery.core.card import ModelCard
 from maskery.core.errors import Busy, ChecksumError, ConfigError, MaskeryError, ModelError, UnknownModel, nearest
 from maskery.core.picture import decode
 from maskery.core.process_memory import give_back, resident_bytes
-from maskery.core.result.types import ClassificationResult, ForegroundResult, Result
+from maskery.core.result.capabilities import HasClasses, HasScores, Result, capable, expect
 from maskery.core.settings import Settings
 from maskery.inference.pipeline import Model
 from maskery.inference.planning.footprint import measure_batch
+from maskery.inference.tasks.registry import task_of
 from maskery.models.loading import expect_answers, open_model
 from maskery.models.store import CHECK_PICTURE, Located, Store, is_path
 from maskery.serving.telemetry.status import Change, State
@@ -46,11 +47,10 @@ def check(model: Model, picture: Path = CHECK_PICTURE) -> str:
 
 
 def _differences(result: Result, expected: dict[str, float], tolerance: float) -> list[str]:
-    if isinstance(result, ClassificationResult):
-        first = result.top(1)[0][0]
+    if scored := capable(result, HasScores):
+        first = scored.top(1)[0][0]
         return [] if first in expected else [f"first class is {first!r}, expected {', '.join(expected)}"]
-    classes = (result.as_semantic if isinstance(result, ForegroundResult) else result).classes
-    shares = {item.name: item.share for item in classes}
+    shares = {item.name: item.share for item in expect(result, HasClasses).classes}
     return [
         f"{name} covers {shares.get(name, 0.0):.3f}, expected {share:.3f}"
         for name, share in expected.items()
@@ -329,7 +329,7 @@ class ModelPool:
         for name in self._store.names():
             try:
                 entry = self._store.entry(name)
-                if entry.state != "available" and entry.card.task != "detector":
+                if entry.state != "available" and task_of(entry.card).results:
                     self._find(name)
             except MaskeryError as error:
                 log.warning("model %s is left out: %s", name, error)

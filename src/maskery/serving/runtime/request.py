@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from maskery.core.card import ModelCard
 from maskery.core.picture.decode import Picture
-from maskery.core.plan import Plan
-from maskery.core.result.banded import BandedResult
-from maskery.core.result.types import Result
+from maskery.core.picture.stream import Photo, PhotoRows
+from maskery.core.plan import PLAIN_DEMAND, Demand, Plan
+from maskery.core.result.capabilities import Result, in_one_piece
 from maskery.inference.pipeline import PLAIN, RunOptions
-from maskery.inference.planning.memory_plan import PLAIN_DEMAND, Demand
-from maskery.inference.source import Photo, PhotoRows
 from maskery.serving.runtime.scheduler import INTERACTIVE
 
 T = TypeVar("T")
@@ -27,7 +25,7 @@ class Outcome:
     picture that the answer is drawn on, or a reader of its bands, where the demand has it.
     """
 
-    drawn: Result | BandedResult
+    drawn: Result
     card: ModelCard
     picture: Picture
     shown: Photo | None
@@ -35,7 +33,7 @@ class Outcome:
     @property
     def result(self) -> Result:
         """The result in one piece."""
-        return self.drawn.whole() if isinstance(self.drawn, BandedResult) else self.drawn
+        return in_one_piece(self.drawn)
 
     @property
     def photo(self) -> NDArray[np.uint8] | None:

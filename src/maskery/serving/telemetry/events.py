@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.card import ModelCard
-from maskery.core.result.banded import BandedResult
-from maskery.core.result.types import ForegroundResult, Result, SemanticResult
+from maskery.core.result.capabilities import HasAlpha, HasClasses, HasClassMap, Result, capable
+from maskery.inference.tasks.registry import task_of
 from maskery.serving.http.request_log import RequestLog
 from maskery.serving.telemetry.metrics import Metrics
 from maskery.serving.telemetry.status import Change, RunClock, RunTimes
@@ -50,7 +50,7 @@ class Events:
 
     def changed(self, model: str, card: ModelCard, change: Change) -> None:
         """The model was loaded or unloaded."""
-        self.metrics.know(model, () if card.task == "classification" else card.labels)
+        self.metrics.know(model, card.labels if task_of(card).gives(HasClasses) else ())
         if change.what == "loaded":
             self.metrics.loaded(model, change.seconds, change.rss_before, change.rss_after)
         else:
@@ -68,15 +68,16 @@ def _grid(values: NDArray[Number]) -> NDArray[Number]:
     return values[:: -(-height // GRID), :: -(-width // GRID)]
 
 
-def shares_of(result: Result | BandedResult) -> dict[str, float]:
+def shares_of(result: Result) -> dict[str, float]:
     """The share (0 to 1) of each class that is there, by a grid; of a classifier or after ``keep`` none."""
-    if isinstance(result, ForegroundResult):
-        covered = float((_grid(result.alpha) >= round(result.threshold * 255)).mean())
-        return {result.labels[0]: 1 - covered, result.labels[1]: covered}
-    if isinstance(result, BandedResult):
-        return {} if result.kept else {found.name: found.share for found in result.classes}
-    if not isinstance(result, SemanticResult) or result.kept:
+    labels, classified = result.meta.labels, capable(result, HasClasses)
+    if soft := capable(result, HasAlpha):
+        covered = float((_grid(soft.alpha) >= soft.opaque_from).mean())
+        return {labels[0]: 1 - covered, labels[1]: covered}
+    if classified is None or classified.kept:
         return {}
-    grid = _grid(result.class_map)
-    counts = np.bincount(grid.ravel(), minlength=len(result.labels))
-    return {name: int(count) / grid.size for name, count in zip(result.labels, counts, strict=False) if count}
+    if mapped := capable(result, HasClassMap):
+        grid = _grid(mapped.class_map)
+        counts = np.bincount(grid.ravel(), minlength=len(labels))
+        return {name: int(count) / grid.size for name, count in zip(labels, counts, strict=False) if count}
+    return {found.name: found.share for found in classified.classes}

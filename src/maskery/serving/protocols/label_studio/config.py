@@ -12,7 +12,9 @@ from xml.parsers import expat
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest
 from maskery.core.labels import SYNONYMS
+from maskery.core.result.capabilities import HasClassMap
 from maskery.encode.options import Options, from_text
+from maskery.inference.tasks.registry import task_of
 
 LONGEST = 1 << 20  # characters
 SHAPES = {"brushlabels": "mask", "polygonlabels": "polygon", "rectanglelabels": "box"}
@@ -169,8 +171,9 @@ class DrawingPlan:
 
 def plan_of(config: Config, card: ModelCard) -> DrawingPlan:
     """Raises ``BadRequest`` for a model without masks."""
-    if card.task == "classification":
-        raise BadRequest(f"{card.name} is a classifier: it has no regions.", "Use a model that gives masks.")
+    task = task_of(card)
+    if not task.gives(HasClassMap):
+        raise BadRequest(f"{card.name} is {task.noun}: it has no regions.", "Use a model that gives masks.")
     ignored = list(config.ignored)
     parts = tuple(_part(control, card, ignored) for control in config.controls)
     return DrawingPlan(parts, tuple(ignored))

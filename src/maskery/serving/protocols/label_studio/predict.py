@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest
-from maskery.inference.planning.memory_plan import Demand
+from maskery.core.plan import Demand
 from maskery.serving.http.json_body import parsed
 from maskery.serving.protocols.label_studio.config import Part, plan_of, read_config
 from maskery.serving.protocols.label_studio.regions import Drawn, draw, run_options_of
@@ -22,7 +22,7 @@ HELD_BYTES = 6.0
 """A pixel, while brush strokes and outlines are written."""
 
 
-class Task(msgspec.Struct, frozen=True):
+class LabelStudioTask(msgspec.Struct, frozen=True):
     """What is read of a task; ``data``: JSON by name."""
 
     data: Annotated[
@@ -33,7 +33,7 @@ class Task(msgspec.Struct, frozen=True):
 class PredictBody(msgspec.Struct, frozen=True):
     """What is read of a request."""
 
-    tasks: list[Task]
+    tasks: list[LabelStudioTask]
     label_config: str
 
 
@@ -41,7 +41,7 @@ class PredictBody(msgspec.Struct, frozen=True):
 class PredictRequest:
     """A request, understood. ``by_key``: what is drawn on the picture that a task's data has under that name."""
 
-    tasks: list[Task]
+    tasks: list[LabelStudioTask]
     by_key: dict[str, list[Part]]
     ignored: tuple[str, ...]
 
@@ -100,7 +100,7 @@ def request_of(picture: bytes, parts: Sequence[Part], card: ModelCard) -> Segmen
     )
 
 
-def value_of(task: Task, key: str) -> str:
+def value_of(task: LabelStudioTask, key: str) -> str:
     """The text that a task's data has under ``key``. Raises ``BadRequest``."""
     if key not in task.data:
         raise BadRequest(f"The task's data has no {key!r}.", "The Image tag's value names the column of the pictures.")

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from maskery.core.arrays import Doubles
 from maskery.core.card import ModelCard
-from maskery.core.result.types import ClassificationResult, ForegroundResult, Result, SemanticResult
+from maskery.core.result.capabilities import HasAlpha, HasClassMap, HasMaps, Result, capable, expect
+from maskery.core.result.types import SemanticResult
 from maskery.encode.annotations.label_studio import regions
-from maskery.encode.raster.mask import as_semantic
 from maskery.inference.pipeline import RunOptions
+from maskery.inference.tasks.registry import task_of
 from maskery.serving.protocols.label_studio.config import Part
 
 BAND_PIXELS = 1 << 20
@@ -29,25 +30,25 @@ class Drawn:
 
 def run_options_of(card: ModelCard) -> RunOptions:
     """With a confidence map where the model has scores."""
-    scores = card.task == "semantic" and card.output.role != "class-map"
-    return RunOptions(maps=("confidence",)) if scores else RunOptions()
+    return RunOptions(maps=tuple(name for name in task_of(card).maps(card) if name == "confidence"))
 
 
 def draw(result: Result, parts: Sequence[Part]) -> Drawn:
     """The regions of all parts. A region's score is the mean of its label's pixels; left out where there are none."""
-    assert not isinstance(result, ClassificationResult)
-    certainty = result.alpha if isinstance(result, ForegroundResult) else result.maps.get("confidence")
+    mapped, certainty = expect(result, HasClassMap), _certainty(result)
     items: list[bytes] = []
     total, pixels = 0.0, 0
     for part in parts:
         if not part.labels:
             continue
-        named = _relabelled(as_semantic(result), part)
+        named = _relabelled(mapped, part)
         sums, counts = _sums(named, certainty)
         total, pixels = total + float(sums.sum()), pixels + int(counts.sum())
         for item in regions(named, part.control.options)[0]:
             label = item["value"][part.control.kind][0]
-            items.append(_finished(item, len(items), named.labels.index(label), sums, counts, certainty is not None))
+            items.append(
+                _finished(item, len(items), named.meta.labels.index(label), sums, counts, certainty is not None)
+            )
     return Drawn(items, (total, pixels if certainty is not None else 0))
 
 
@@ -56,21 +57,29 @@ def _finished(item: dict[str, Any], number: int, label: int, sums: Doubles, coun
     return msgspec.json.encode(item | {"id": f"maskery-{number + 1}"} | score)
 
 
-def _relabelled(result: SemanticResult, part: Part) -> SemanticResult:
+def _certainty(result: Result) -> NDArray[np.uint8] | NDArray[np.float32] | None:
+    """(H, W): how sure the model is of each pixel; uint8 stands for 0..1."""
+    if soft := capable(result, HasAlpha):
+        return soft.alpha
+    mapped = capable(result, HasMaps)
+    return mapped.maps.get("confidence") if mapped else None
+
+
+def _relabelled(result: HasClassMap, part: Part) -> SemanticResult:
     """The same map with the project's labels; pixels of other classes are of none."""
     dtype = np.uint8 if len(part.labels) <= 255 else np.uint16
     table = np.full(result.unlabelled + 1, np.iinfo(dtype).max, dtype)
     for old, new in enumerate(part.new_ids):
         if new >= 0:
             table[old] = new
-    palette = ((0, 0, 0),) * len(part.labels)
+    meta = replace(result.meta, labels=part.labels, palette=((0, 0, 0),) * len(part.labels))
     class_map = np.take(table, result.class_map)
-    return replace(result, labels=part.labels, palette=palette, class_map=class_map, kept=part.labels, maps={})
+    return SemanticResult(meta=meta, class_map=class_map, decided_by=result.decided_by, kept=part.labels)
 
 
 def _sums(result: SemanticResult, certainty: NDArray[np.uint8] | NDArray[np.float32] | None) -> tuple[Doubles, Doubles]:
     """By label: the sum of the scores of its pixels, and their number. uint8 stands for 0..1."""
-    count = len(result.labels)
+    count = len(result.meta.labels)
     sums, counts = np.zeros(count), np.zeros(count)
     if certainty is None:
         return sums, counts

@@ -22,10 +22,10 @@ from maskery.serving.protocols.label_studio.predict import (
     IGNORED,
     PROTOCOL,
     REGIONS,
+    LabelStudioTask,
     PredictBody,
     Prediction,
     Predictions,
-    Task,
     failed,
     prediction,
     request_of,
@@ -141,14 +141,14 @@ class LabelStudioEndpoints:
         card, service = await self._card(request), self.service
         work = await anyio.to_thread.run_sync(understand, await read_unpacked(request, service.settings), card)
 
-        async def one(task: Task) -> Prediction:
+        async def one(task: LabelStudioTask) -> Prediction:
             with apart():
                 try:
                     return prediction([await drawn(key, task) for key in work.by_key], card)
                 except InputError as error:
                     return failed(str(error), card)
 
-        async def drawn(key: str, task: Task) -> Drawn:
+        async def drawn(key: str, task: LabelStudioTask) -> Drawn:
             picture = await self.pictures.read(value_of(task, key))
             return await service.segment(request_of(picture, work.by_key[key], card), request)
 

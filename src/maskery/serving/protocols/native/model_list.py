@@ -6,6 +6,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from maskery.core.card import Detector, Licence, ModelCard, OutputLayout, Quality, Resize
+from maskery.core.result.capabilities import HasScores
+from maskery.encode.text import hex_colour
+from maskery.inference.tasks.registry import task_of
 from maskery.serving.runtime.model_pool import PooledModel
 
 
@@ -153,7 +156,7 @@ def document_of(card: ModelCard) -> ModelDocument:
         task=card.task,
         description=card.description,
         labels=card.labels,
-        palette=["#{:02x}{:02x}{:02x}".format(*colour) for colour in card.colours],
+        palette=[hex_colour(colour) for colour in card.colours],
         licence=card.licence,
         input=_input(card),
         output=_output(card),
@@ -176,7 +179,7 @@ def _output(card: ModelCard) -> AnswerOutput:
     kind = {"class-map": "class-map", "alpha": "foreground"}.get(output.role, output.values)
     if output.role == "alpha" and (output.logits or output.layout == "CHW"):
         kind = output.values
-    if card.task == "classification" and not output.logits:
+    if task_of(card).gives(HasScores) and not output.logits:
         kind = "scores"
     return AnswerOutput(tensor=output.tensor, kind=kind, layout=output.layout, foreground_channel=output.channel)
 

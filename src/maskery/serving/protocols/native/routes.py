@@ -13,6 +13,7 @@ from maskery.core.settings import Settings
 from maskery.encode.document import SegmentationDocument
 from maskery.encode.options import HELP
 from maskery.encode.registry import ENCODERS, find
+from maskery.inference.tasks.registry import task_of
 from maskery.serving.http.body import FIELD, read_body
 from maskery.serving.http.json_body import json_response
 from maskery.serving.http.problems import MEDIA_TYPE, STATUS, Problem
@@ -72,7 +73,7 @@ class NativeEndpoints:
         """One picture in the format asked for, or several as a JSON list."""
         asked = await read(request, self.service.settings)
         card = await self.service.card(asked.ask.model)
-        encoder = find(asked.ask.format, card.task)
+        encoder = find(asked.ask.format, task_of(card))
         if asked.several:
             return await self._several(request, asked.ask, asked.pictures)
         data = await self._bytes(asked.pictures[0])

@@ -14,7 +14,6 @@ from starlette.requests import Request
 from maskery.core.card import ModelCard
 from maskery.core.errors import MaskeryError, Unchanged
 from maskery.core.picture.decode import Picture
-from maskery.core.plan import Plan
 from maskery.core.version import __version__
 from maskery.encode.options import Options
 from maskery.encode.registry import ENCODERS, encode
@@ -60,12 +59,12 @@ class EncodedAnswer:
 
     body: bytes
     timings_ms: Mapping[str, float]
-    plan: Plan | None
+    plan: str
 
     def headers(self) -> dict[str, str]:
         """Server-Timing, and Maskery-Plan where there was one."""
         stages = ", ".join(f"{name};dur={value:g}" for name, value in self.timings_ms.items())
-        return {"Server-Timing": stages} | ({"Maskery-Plan": self.plan.header()} if self.plan else {})
+        return {"Server-Timing": stages} | ({"Maskery-Plan": self.plan} if self.plan else {})
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,8 @@ def write_file(outcome: Outcome, file: FileOptions) -> EncodedAnswer:
     started = time.perf_counter()
     body = encode(outcome.drawn, file.format, outcome.shown, file.options)
     milliseconds = round((time.perf_counter() - started) * 1000, 3)
-    return EncodedAnswer(body, outcome.drawn.timings_ms | {"encode": milliseconds}, outcome.drawn.plan)
+    meta = outcome.drawn.meta
+    return EncodedAnswer(body, meta.timings_ms | {"encode": milliseconds}, meta.plan_header())
 
 
 FILE = Writer("native:file", write_file)

@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from maskery.core.card import ModelCard
 from maskery.core.errors import TooLarge
-from maskery.encode.nested import encode_map
+from maskery.encode.text import encode_map
 from maskery.serving.protocols.open_inference.message import HEADER
 from maskery.serving.protocols.open_inference.outputs import RequestedOutput, Value
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, MaskeryError, TooLarge
 from maskery.core.picture import decode
-from maskery.core.result.types import MAPS
+from maskery.core.plan import Demand
+from maskery.core.result.meta import MAPS
 from maskery.core.settings import Settings
 from maskery.inference import pipeline
 from maskery.inference.pipeline import RunOptions
-from maskery.inference.planning.memory_plan import Demand
 from maskery.serving.protocols.open_inference.answer import check_json_size
 from maskery.serving.protocols.open_inference.input_tensors import Picture, pictures
 from maskery.serving.protocols.open_inference.message import PARAMETERS, InferBody, Message, only

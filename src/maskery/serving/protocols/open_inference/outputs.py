@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, nearest
-from maskery.core.result.types import MAPS, ClassificationResult, ForegroundResult, Result, SemanticResult
+from maskery.core.result.capabilities import HasAlpha, HasClasses, HasClassMap, HasMaps, HasScores, Result, expect
 from maskery.encode.json import encode_summary
-from maskery.encode.raster.mask import as_semantic, encode_mask
+from maskery.encode.raster.mask import encode_mask
+from maskery.inference.tasks.registry import task_of
 from maskery.serving.protocols.open_inference.message import InferBody, OutputRequest, flag, only
 
 Value = bytes | NDArray[np.generic]
@@ -46,15 +47,16 @@ class RequestedOutput:
 def outputs_of(card: ModelCard) -> dict[str, OutputTensor]:
     """What a model with this card can answer, the default first."""
     text = OutputTensor("summary", "BYTES", [-1], encode_summary, "application/json")
-    if card.task == "classification":
-        found = [OutputTensor("scores", "FP32", [-1, len(card.labels)], _scores), text]
-    else:
+    task, found = task_of(card), list[OutputTensor]()
+    if task.gives(HasScores):
+        found.append(OutputTensor("scores", "FP32", [-1, len(card.labels)], _scores))
+    if task.gives(HasClassMap):
         ids = OutputTensor("class_map", "UINT8" if len(card.labels) <= 255 else "UINT16", PER_PIXEL, _class_map)
-        found = [ids, OutputTensor("mask_png", "BYTES", [-1], _mask_png, "image/png"), text]
-        if card.task == "foreground":
-            found.append(OutputTensor("alpha", "UINT8", PER_PIXEL, _alpha))
-        elif card.output.role != "class-map":
-            found += [OutputTensor(name, "FP32", PER_PIXEL, _map_reader(name)) for name in MAPS]
+        found += [ids, OutputTensor("mask_png", "BYTES", [-1], _mask_png, "image/png")]
+    found.append(text)
+    if task.gives(HasAlpha):
+        found.append(OutputTensor("alpha", "UINT8", PER_PIXEL, _alpha))
+    found += [OutputTensor(name, "FP32", PER_PIXEL, _map_reader(name)) for name in task.maps(card)]
     return {output.name: output for output in found}
 
 
@@ -74,28 +76,23 @@ def asked_of(body: InferBody, card: ModelCard) -> list[RequestedOutput]:
 
 
 def _class_map(result: Result) -> Value:
-    assert not isinstance(result, ClassificationResult)
-    return as_semantic(result).class_map
+    return expect(result, HasClassMap).class_map
 
 
 def _map_reader(name: str) -> Callable[[Result], Value]:
     def read(result: Result) -> Value:
-        assert isinstance(result, SemanticResult)
-        return result.maps[name]
+        return expect(result, HasMaps).maps[name]
 
     return read
 
 
 def _alpha(result: Result) -> Value:
-    assert isinstance(result, ForegroundResult)
-    return result.alpha
+    return expect(result, HasAlpha).alpha
 
 
 def _scores(result: Result) -> Value:
-    assert isinstance(result, ClassificationResult)
-    return result.scores
+    return expect(result, HasScores).scores
 
 
 def _mask_png(result: Result) -> Value:
-    assert not isinstance(result, ClassificationResult)
-    return encode_mask(result)
+    return encode_mask(expect(result, HasClasses))

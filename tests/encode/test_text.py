@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from maskery.core.arrays import ClassMap
-from maskery.encode import nested
-from maskery.encode.nested import encode_map
+from maskery.encode import text
+from maskery.encode.text import encode_map
 
 
 def plain(ids: ClassMap) -> bytes:
@@ -35,7 +35,7 @@ def test_short_and_long_runs(dtype: type[np.uint8], top: int, repeat: int) -> No
 
 @pytest.mark.parametrize("long_runs", [0, 10_000])
 def test_both_ways_give_the_same(monkeypatch: pytest.MonkeyPatch, long_runs: int) -> None:
-    monkeypatch.setattr(nested, "LONG_RUNS", long_runs)
+    monkeypatch.setattr(text, "LONG_RUNS", long_runs)
     for repeat in (1, 3, 50):
         ids = np.repeat(np.random.default_rng(1).integers(0, 21, (9, 4)).astype(np.uint8), repeat, axis=1)
         assert encode_map(ids) == plain(ids)

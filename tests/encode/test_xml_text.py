@@ -3,13 +3,13 @@ import xml.etree.ElementTree as ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskery.encode.annotations.cvat import safe
+from maskery.encode.text import xml_text
 
 
 @given(text=st.text())
 def test_any_text_comes_back(text: str) -> None:
     """Whatever XML can hold at all; the rest is replaced, one for one."""
-    tree = ElementTree.fromstring(f'<a b="{safe(text)}">{safe(text)}</a>')
+    tree = ElementTree.fromstring(f'<a b="{xml_text(text)}">{xml_text(text)}</a>')
     for found in (tree.get("b"), tree.text or ""):
         assert found is not None
         assert len(found) == len(text)
@@ -17,6 +17,6 @@ def test_any_text_comes_back(text: str) -> None:
 
 
 def test_what_is_escaped() -> None:
-    assert safe("""a<b>&"c'\0""") == """a&lt;b&gt;&amp;&quot;c'\ufffd"""
+    assert xml_text("""a<b>&"c'\0""") == """a&lt;b&gt;&amp;&quot;c'\ufffd"""
     label = "é \n模型"
-    assert ElementTree.fromstring(f'<a b="{safe(label)}"/>').get("b") == label
+    assert ElementTree.fromstring(f'<a b="{xml_text(label)}"/>').get("b") == label

@@ -1,15 +1,31 @@
-"""A class map as nested JSON lists, without a Python step per pixel."""
+"""Text that several formats and protocols write: colours, what XML can hold, a class map as nested JSON lists."""
 
+import re
 from functools import cache
 from operator import mul
+from xml.sax.saxutils import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.arrays import ClassMap
+from maskery.core.result.meta import Colour
+
+# What XML 1.0 cannot hold, not even escaped.
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # Pixels a run from which repeating its text beats looking every pixel up.
 LONG_RUNS = 24
+
+
+def hex_colour(colour: Colour) -> str:
+    """#rrggbb."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def xml_text(text: str) -> str:
+    """``text`` for an element or an attribute in double quotes; a character that XML forbids becomes U+FFFD."""
+    return escape(_FORBIDDEN.sub("\ufffd", text), {'"': "&quot;", "\n": "&#10;", "\t": "&#9;", "\r": "&#13;"})
 
 
 def encode_map(ids: ClassMap) -> bytes:
