@@ -1,26 +1,27 @@
 """What a JSON answer consists of, in the order of its keys; the OpenAPI document is made of the same types."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 
-class SizeDocument(msgspec.Struct, frozen=True):
+class SizeDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Pixels."""
 
     width: int
     height: int
 
 
-class ScaleDocument(msgspec.Struct, frozen=True):
+class ScaleDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Working pixels per pixel of the picture."""
 
     x: float
     y: float
 
 
-class PaddingDocument(msgspec.Struct, frozen=True):
+class PaddingDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Working pixels beside the picture."""
 
     left: int
@@ -29,7 +30,7 @@ class PaddingDocument(msgspec.Struct, frozen=True):
     bottom: int
 
 
-class FrameDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FrameDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """How the picture lay before the model.
 
     Attributes:
@@ -49,7 +50,7 @@ class FrameDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     answer: SizeDocument | UnsetType = UNSET
 
 
-class ModelReference(msgspec.Struct, frozen=True):
+class ModelReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which model answered; the hash is of its file."""
 
     name: str
@@ -57,7 +58,7 @@ class ModelReference(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class TilesDocument(msgspec.Struct, frozen=True):
+class TilesDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Side of a tile and least overlap of neighbours, in pixels of the picture; how many tiles."""
 
     side: int
@@ -65,7 +66,7 @@ class TilesDocument(msgspec.Struct, frozen=True):
     count: int
 
 
-class FaceDocument(msgspec.Struct, frozen=True):
+class FaceDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A face that was looked at: left, top, right, bottom of it and of its crop, in pixels of the picture."""
 
     box: list[float]
@@ -73,7 +74,7 @@ class FaceDocument(msgspec.Struct, frozen=True):
     crop: list[float]
 
 
-class PlanDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PlanDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """How the picture was worked on.
 
     Attributes:
@@ -95,7 +96,7 @@ class PlanDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     faces: list[FaceDocument] | UnsetType = UNSET
 
 
-class ClassDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ClassDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One class that occurs.
 
     Attributes:
@@ -117,21 +118,45 @@ class ClassDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     components: int | UnsetType = UNSET
 
 
-class ScoreDocument(msgspec.Struct, frozen=True):
+class ObjectDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One object that was found.
+
+    Attributes:
+        id: Of the object, within the answer.
+        class_id: Of its class.
+        name: Of its class.
+        color: Of its class, #rrggbb.
+        score: 0 to 1.
+        pixels: How many pixels of the upright picture it has.
+        box: Left, top, right, bottom in pixels of the upright picture.
+        track_id: Of the same object in other pictures of a video.
+    """
+
+    id: int
+    class_id: int
+    name: str
+    color: str
+    score: float
+    pixels: int
+    box: list[float]
+    track_id: int | UnsetType = UNSET
+
+
+class ScoreDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A class of a classifier; score 0 to 1."""
 
     name: str
     score: float
 
 
-class ImageDocument(msgspec.Struct, frozen=True):
+class ImageDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A picture as base64 text."""
 
     media_type: str
     base64: str
 
 
-class SegmentationDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class SegmentationDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The formats ``json`` and ``summary``.
 
     Attributes:
@@ -141,10 +166,11 @@ class SegmentationDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defau
         task: What the model does.
         plan: How the picture was worked on.
         note: What the caller should know: that no face was found, say.
+        top: The first classes of a classifier.
         decided_by: How a pixel's class was decided.
         measured_on: The grid on which a summary was decided.
         classes: Those that occur, most pixels first.
-        top: The first classes of a classifier.
+        objects: Those that were found, surest first.
         timings_ms: Milliseconds by stage.
         mask: An indexed PNG, pixel value = class id.
         alpha: A grey PNG, of a foreground model.
@@ -156,16 +182,19 @@ class SegmentationDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defau
     task: str
     plan: PlanDocument | UnsetType = UNSET
     note: str | UnsetType = UNSET
+    top: list[ScoreDocument] | UnsetType = UNSET
     decided_by: str | UnsetType = UNSET
     measured_on: SizeDocument | UnsetType = UNSET
     classes: list[ClassDocument] | UnsetType = UNSET
-    top: list[ScoreDocument] | UnsetType = UNSET
+    objects: list[ObjectDocument] | UnsetType = UNSET
     timings_ms: dict[str, float]
     mask: ImageDocument | UnsetType = UNSET
     alpha: ImageDocument | UnsetType = UNSET
 
 
-def plain(document: msgspec.Struct) -> dict[str, Any]:
-    """``document`` as dicts, lists, texts and numbers."""
-    found: dict[str, Any] = msgspec.to_builtins(document)
-    return found
+def encode_document(found: Mapping[str, Any]) -> bytes:
+    """UTF-8 JSON of an answer's parts, which must be those of ``SegmentationDocument``, in its order.
+
+    Raises ``msgspec.ValidationError`` for a part that it does not have.
+    """
+    return msgspec.json.encode(msgspec.convert(found, SegmentationDocument))

@@ -7,12 +7,11 @@ import math
 from base64 import b64encode
 from typing import Any
 
-import msgspec
-
 from maskery.core.result.capabilities import HasAlphaRows, HasClasses, HasInstances, HasScores, Result, capable
 from maskery.core.result.instances import Instance
 from maskery.core.result.meta import ClassShare, Meta
 from maskery.core.result.rle import piece_counts, runs_of_bands
+from maskery.encode.document import encode_document
 from maskery.encode.format import JSON, OBJECTS, ROWS, SCORES, Encoder
 from maskery.encode.provenance import head, png_text
 from maskery.encode.raster import png
@@ -25,7 +24,7 @@ TOP = 5  # classes in a classification
 
 def encode_summary(result: Result) -> bytes:
     """UTF-8 JSON: ``summary``."""
-    return msgspec.json.encode(summary(result))
+    return encode_document(summary(result))
 
 
 def summary(result: Result) -> dict[str, Any]:
@@ -117,7 +116,7 @@ def _class(share: ClassShare, scale: tuple[float, float]) -> dict[str, Any]:
 
 def encode_json(result: Result) -> bytes:
     """UTF-8 JSON: ``document``."""
-    return msgspec.json.encode(document(result))
+    return encode_document(document(result))
 
 
 def _picture(data: bytes) -> dict[str, str]:
