@@ -8,10 +8,10 @@ import pytest
 
 from maskery.encode.document import SegmentationDocument, encode_document
 from maskery.encode.json import document, encode_json, encode_summary, summary
-from tests.encode.results import classification, foreground, halves, semantic
+from tests.encode.results import classification, foreground, halves, instances, semantic
 
 ALPHA = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16)
-RESULTS = (semantic(halves()), foreground(ALPHA), classification())
+RESULTS = (semantic(halves()), foreground(ALPHA), classification(), instances())
 
 
 @pytest.mark.parametrize("result", RESULTS)

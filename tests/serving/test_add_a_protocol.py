@@ -38,6 +38,10 @@ def test_the_page_fits_one_screen_and_names_what_there_is() -> None:
     for path in ("serving/protocols/registry.py", "core/settings.py", "serving/protocols/base.py"):
         assert path in text
         assert (ROOT / "src" / "maskery" / path).exists()
-    for path in ("tests/serving/protocols/doors.py", "tests/serving/runtime/test_executor.py", "docs/settings.md"):
+    for path in (
+        "tests/serving/protocols/entry_points.py",
+        "tests/serving/runtime/test_executor.py",
+        "docs/settings.md",
+    ):
         assert path in text
         assert (ROOT / path).exists()

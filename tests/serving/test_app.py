@@ -1,4 +1,4 @@
-"""The native API: what it answers, what it refuses, and that a mask is the same through every door."""
+"""The native API: what it answers, what it refuses, and that a mask is the same through every entry point."""
 
 import base64
 import io
@@ -35,7 +35,7 @@ def problem(response: httpx2.Response, status: int, code: str) -> dict[str, str]
 
 
 @pytest.mark.parametrize(("name", "label"), [("astronaut", "person"), ("chelsea", "cat")])
-def test_the_same_mask_through_every_door(client: TestClient, tmp_path: Path, name: str, label: str) -> None:
+def test_the_same_mask_through_every_entry_point(client: TestClient, tmp_path: Path, name: str, label: str) -> None:
     data = encoded(photo(name), "JPEG")
     file = tmp_path / f"{name}.jpg"
     file.write_bytes(data)

@@ -1,4 +1,4 @@
-"""A model with a finder is a model as every other: the same answer through every door, and no crash without faces."""
+"""A model with a detector is like every other: one answer through all entry points, and no crash without faces."""
 
 import base64
 import io

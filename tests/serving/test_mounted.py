@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from maskery.core.settings import Settings
 from maskery.serving.app import Application, create_app
 from tests.material import decoded, encoded, photo
-from tests.serving.protocols.doors import DOORS, Door
+from tests.serving.protocols.entry_points import ENTRY_POINTS, EntryPoint
 
 KEY = "0123456789abcdefghij"
 PICTURE = encoded(photo("chelsea"), "JPEG", (96, 64))
@@ -104,10 +104,10 @@ def test_the_other_application_answers_beside_it(client: TestClient) -> None:
     assert client.get("/hello").text == "hello"
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
-def test_every_protocol_answers(mounted: TestClient, door: Door) -> None:
-    assert door.answered(door.send(mounted, PICTURE))
-    door.refusal(door.send(mounted, b"no picture"))
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS, ids=lambda entry_point: entry_point.name)
+def test_every_protocol_answers(mounted: TestClient, entry_point: EntryPoint) -> None:
+    assert entry_point.answered(entry_point.send(mounted, PICTURE))
+    entry_point.refusal(entry_point.send(mounted, b"no picture"))
 
 
 def test_the_native_api_answers_as_ever(mounted: TestClient) -> None:

@@ -13,7 +13,7 @@ from maskery.encode.registry import ENCODERS
 from maskery.serving.app import create_app
 from maskery.serving.middleware.access import OPEN
 from tests.material import encoded, photo
-from tests.serving.protocols.doors import DOORS, Door
+from tests.serving.protocols.entry_points import ENTRY_POINTS, EntryPoint
 
 PICTURE = encoded(photo("chelsea"), "JPEG", (96, 64))
 Json = dict[str, Any]
@@ -107,10 +107,10 @@ def test_segmentations_are_as_described(client: TestClient, document: Json, quer
     Draft202012Validator(schema).validate(several)
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
-def test_protocols_answer_as_described(client: TestClient, document: Json, door: Door) -> None:
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS, ids=lambda entry_point: entry_point.name)
+def test_protocols_answer_as_described(client: TestClient, document: Json, entry_point: EntryPoint) -> None:
     for data in (PICTURE, b"no picture"):
-        answer = door.send(client, data)
+        answer = entry_point.send(client, data)
         path = answer.url.path.replace("/everyday", "/{name}" if "/v2/" in answer.url.path else "/{model}")
         operation = operations(document)[f"{answer.request.method.lower()} {path}"]
         media_type = answer.headers["content-type"]

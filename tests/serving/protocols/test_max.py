@@ -29,7 +29,7 @@ from maskery.serving.protocols.max import map_size, masked
 from tests.material import ROOT, encoded, photo, shared
 from tests.recipes import block, python, shell
 from tests.serving.live import Server
-from tests.serving.protocols.models import other_labels
+from tests.serving.protocols.other_model import other_labels
 
 PICTURE = photo("astronaut")[:256]
 FULL = "deeplabv3-mobilenetv2-voc-513"

@@ -235,7 +235,7 @@ def test_urls_are_refused_in_the_original_words(by_url: TestClient, files: FileS
 
 
 def test_every_attack_is_refused(client: TestClient) -> None:
-    """All URLs of the list, with a name server that answers as an attacker's would, through this door."""
+    """All URLs of the list, with a name server that answers as an attacker's would, through this entry point."""
 
     async def resolve(host: str, port: int) -> list[str]:
         return next((addresses for url, (addresses, _) in NAMES.items() if url.split("/")[2] == host), ["127.0.0.1"])

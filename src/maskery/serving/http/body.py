@@ -18,8 +18,8 @@ from maskery.serving.http.json_body import BASE64, too_large
 ENCODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
-def inflated(data: bytes, encoding: str, limit: int, said_limit: int | None = None) -> bytes:
-    """``data`` without its Content-Encoding; never more than ``limit`` bytes are made (errors say ``said_limit``).
+def inflated(data: bytes, encoding: str, limit: int, stated_limit: int | None = None) -> bytes:
+    """``data`` without its Content-Encoding; never more than ``limit`` bytes are made (errors say ``stated_limit``).
 
     Raises ``TooLarge``, ``BadRequest`` for an unknown encoding or broken data.
     """
@@ -34,7 +34,7 @@ def inflated(data: bytes, encoding: str, limit: int, said_limit: int | None = No
     except zlib.error as error:
         raise BadRequest(f"The body is no {kind} data: {error}.", "Compress it again, or send it as it is.") from error
     if len(content) > limit:
-        raise too_large(len(content), said_limit or limit)
+        raise too_large(len(content), stated_limit or limit)
     if not packer.eof or packer.unused_data:
         wrong = "more follows after its end" if packer.eof else "it is cut off"
         raise BadRequest(f"The body's {kind} data is damaged: {wrong}.", "Compress it again, or send it as it is.")
@@ -112,27 +112,27 @@ async def read_form(request: Request, max_bytes: int, timeout: float) -> Form:
     return form
 
 
-async def read_body(request: Request, limit: int, timeout: float, said_limit: int | None = None) -> bytes:
-    """The body, at most ``limit`` bytes (errors say ``said_limit``), within ``timeout`` seconds.
+async def read_body(request: Request, limit: int, timeout: float, stated_limit: int | None = None) -> bytes:
+    """The body, at most ``limit`` bytes (errors say ``stated_limit``), within ``timeout`` seconds.
 
     Raises ``TooLarge``, ``SlowRequest``.
     """
     try:
         with anyio.fail_after(timeout):
-            return await _read(request, limit, said_limit or limit)
+            return await _read(request, limit, stated_limit or limit)
     except TimeoutError as error:
         raise SlowRequest(f"The body did not arrive within {timeout:g} seconds.", "Send it faster.") from error
 
 
-async def _read(request: Request, limit: int, said_limit: int) -> bytes:
+async def _read(request: Request, limit: int, stated_limit: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
-        raise too_large(int(announced), said_limit)
+        raise too_large(int(announced), stated_limit)
     chunks, total = [], 0
     async for chunk in request.stream():
         total += len(chunk)
         if total > limit:
-            raise too_large(total, said_limit)
+            raise too_large(total, stated_limit)
         chunks.append(chunk)
     return b"".join(chunks)
 

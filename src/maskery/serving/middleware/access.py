@@ -24,9 +24,9 @@ _FORM = re.compile(r"([1-9][0-9]{0,5})/([smh])")
 
 
 class Buckets:
-    """Token buckets, one for each asker: ``count`` at once, refilled evenly over the period.
+    """Token buckets, one for each client: ``count`` at once, refilled evenly over the period.
 
-    The ``MOST_BUCKETS`` askers seen last are remembered; one who was forgotten starts with a full bucket.
+    The ``MOST_BUCKETS`` clients seen last are remembered; one who was forgotten starts with a full bucket.
     """
 
     def __init__(self, limit: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -42,13 +42,13 @@ class Buckets:
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def take(self, asker: str) -> int:
+    def take(self, client: str) -> int:
         """Take one: 0, or, when the bucket is empty, the whole seconds after which there is one again."""
         now = self._clock()
-        tokens, since = self._buckets.pop(asker, (float(self._count), now))
+        tokens, since = self._buckets.pop(client, (float(self._count), now))
         tokens = min(self._count, tokens + (now - since) * self._per_second)
         wait = 0 if tokens >= 1 - TINY else math.ceil((1 - tokens) / self._per_second - TINY)
-        self._buckets[asker] = (tokens if wait else tokens - 1, now)
+        self._buckets[client] = (tokens if wait else tokens - 1, now)
         if len(self._buckets) > MOST_BUCKETS:
             self._buckets.popitem(last=False)
         return wait
@@ -98,8 +98,8 @@ class Access:
             what = "The API key is not known here." if any(given(headers)) else "This server asks for an API key."
             raise Unauthorized(what, "Send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'.")
 
-    def _count(self, asker: str) -> None:
-        wait = 0 if self._buckets is None else self._buckets.take(asker)
+    def _count(self, client: str) -> None:
+        wait = 0 if self._buckets is None else self._buckets.take(client)
         if wait:
             raise RateLimited("Too many requests.", f"Come back in {wait} s.", wait)
 

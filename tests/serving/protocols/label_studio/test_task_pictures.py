@@ -102,7 +102,7 @@ def test_nothing_else_is_asked_with_the_token(tmp_path: Path, studio: RawServer,
     assert not studio.requests
 
 
-def test_only_this_door_reaches_a_private_label_studio(tmp_path: Path, studio: RawServer) -> None:
+def test_only_this_protocol_reaches_a_private_label_studio(tmp_path: Path, studio: RawServer) -> None:
     home = f"http://127.0.0.1:{studio.port}"
     service = InferenceService(Settings(cache=str(tmp_path), label_studio_url=home), {})
     with pytest.raises(BadUrl):

@@ -12,7 +12,7 @@ from maskery.core.errors import BadRequest
 from maskery.core.plan import Demand
 from maskery.serving.http.json_body import parsed
 from maskery.serving.protocols.label_studio.config import Part, plan_of, read_config
-from maskery.serving.protocols.label_studio.regions import Drawn, draw, run_options_of
+from maskery.serving.protocols.label_studio.regions import DrawnRegions, draw, run_options_of
 from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer
 
 PROTOCOL = "label-studio"
@@ -68,7 +68,7 @@ def version_of(card: ModelCard) -> str:
     return f"{card.name}:{card.version}"
 
 
-def understand(body: bytes, card: ModelCard) -> PredictRequest:
+def parse_request(body: bytes, card: ModelCard) -> PredictRequest:
     """Raises ``BadRequest``."""
     ask = parsed(body, PredictBody, "a prediction request of Label Studio")
     if len(ask.tasks) > TASKS_AT_MOST:
@@ -80,7 +80,7 @@ def understand(body: bytes, card: ModelCard) -> PredictRequest:
     return PredictRequest(ask.tasks, by_key, plan.ignored)
 
 
-def write_regions(outcome: Outcome, parts: tuple[Part, ...]) -> Drawn:
+def write_regions(outcome: Outcome, parts: tuple[Part, ...]) -> DrawnRegions:
     """The regions of all parts."""
     return draw(outcome.result, parts)
 
@@ -88,7 +88,7 @@ def write_regions(outcome: Outcome, parts: tuple[Part, ...]) -> Drawn:
 REGIONS = Writer(f"{PROTOCOL}:regions", write_regions)
 
 
-def request_of(picture: bytes, parts: Sequence[Part], card: ModelCard) -> SegmentRequest[Drawn]:
+def request_of(picture: bytes, parts: Sequence[Part], card: ModelCard) -> SegmentRequest[DrawnRegions]:
     """One picture and the regions that are drawn on it."""
     return SegmentRequest(
         source=picture,
@@ -110,7 +110,7 @@ def value_of(task: LabelStudioTask, key: str) -> str:
         raise BadRequest(f"The task's {key!r} is no text: {error}.", "Give an address or a data URL.") from error
 
 
-def prediction(found: list[Drawn], card: ModelCard) -> Prediction:
+def prediction(found: list[DrawnRegions], card: ModelCard) -> Prediction:
     """Of one task. ``score``: the mean over all pixels of regions."""
     total, pixels = (sum(values) for values in zip(*(one.scored for one in found), strict=True))
     items = [msgspec.Raw(item) for one in found for item in one.items]

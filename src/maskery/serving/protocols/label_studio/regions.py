@@ -21,7 +21,7 @@ BAND_PIXELS = 1 << 20
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnRegions:
     """``items``: each region as JSON. ``scored``: the sum of the scores of its pixels, and their number."""
 
     items: list[bytes]
@@ -33,7 +33,7 @@ def run_options_of(card: ModelCard) -> RunOptions:
     return RunOptions(maps=tuple(name for name in task_of(card).maps(card) if name == "confidence"))
 
 
-def draw(result: Result, parts: Sequence[Part]) -> Drawn:
+def draw(result: Result, parts: Sequence[Part]) -> DrawnRegions:
     """The regions of all parts. A region's score is the mean of its label's pixels; left out where there are none."""
     mapped, certainty = expect(result, HasClassMap), _certainty(result)
     items: list[bytes] = []
@@ -49,7 +49,7 @@ def draw(result: Result, parts: Sequence[Part]) -> Drawn:
             items.append(
                 _finished(item, len(items), named.meta.labels.index(label), sums, counts, certainty is not None)
             )
-    return Drawn(items, (total, pixels if certainty is not None else 0))
+    return DrawnRegions(items, (total, pixels if certainty is not None else 0))
 
 
 def _finished(item: dict[str, Any], number: int, label: int, sums: Doubles, counts: Doubles, scored: bool) -> bytes:

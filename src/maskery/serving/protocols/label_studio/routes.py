@@ -27,13 +27,13 @@ from maskery.serving.protocols.label_studio.predict import (
     Prediction,
     Predictions,
     failed,
+    parse_request,
     prediction,
     request_of,
-    understand,
     value_of,
     version_of,
 )
-from maskery.serving.protocols.label_studio.regions import Drawn
+from maskery.serving.protocols.label_studio.regions import DrawnRegions
 from maskery.serving.protocols.label_studio.task_pictures import TaskPictures
 from maskery.serving.runtime.request import writers_by_name
 from maskery.serving.runtime.service import InferenceService
@@ -139,7 +139,7 @@ class LabelStudioEndpoints:
     async def predict(self, request: Request) -> Response:
         """A prediction for every task, in order; a task whose picture fails, fails alone."""
         card, service = await self._card(request), self.service
-        work = await anyio.to_thread.run_sync(understand, await read_unpacked(request, service.settings), card)
+        work = await anyio.to_thread.run_sync(parse_request, await read_unpacked(request, service.settings), card)
 
         async def one(task: LabelStudioTask) -> Prediction:
             with apart():
@@ -148,7 +148,7 @@ class LabelStudioEndpoints:
                 except InputError as error:
                     return failed(str(error), card)
 
-        async def drawn(key: str, task: LabelStudioTask) -> Drawn:
+        async def drawn(key: str, task: LabelStudioTask) -> DrawnRegions:
             picture = await self.pictures.read(value_of(task, key))
             return await service.segment(request_of(picture, work.by_key[key], card), request)
 

@@ -14,7 +14,7 @@ from maskery.inference.pipeline import RunOptions
 from maskery.serving.protocols.open_inference.answer import check_json_size
 from maskery.serving.protocols.open_inference.input_tensors import Picture, pictures
 from maskery.serving.protocols.open_inference.message import PARAMETERS, InferBody, Message, only
-from maskery.serving.protocols.open_inference.outputs import RequestedOutput, Value, asked_of, outputs_of
+from maskery.serving.protocols.open_inference.outputs import RequestedOutput, Value, outputs_of, requested_outputs
 from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer
 
 PROTOCOL = "open-inference"
@@ -52,12 +52,12 @@ class InferRequest:
         )
 
 
-def understand(message: Message, card: ModelCard, settings: Settings) -> InferRequest:
+def parse_request(message: Message, card: ModelCard, settings: Settings) -> InferRequest:
     """Check all that can be checked before a model runs. Raises ``BadRequest``, ``TooLarge``, ``PictureError``."""
     body = message.body
     _check_names(body, card)
     only(body.parameters, PARAMETERS, "the request")
-    asked = asked_of(body, card)
+    asked = requested_outputs(body, card)
     run_options = _run_options(body, asked)
     pipeline.check(run_options, card)
     found = pictures(message, settings.max_pictures)

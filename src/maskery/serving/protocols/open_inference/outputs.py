@@ -60,7 +60,7 @@ def outputs_of(card: ModelCard) -> dict[str, OutputTensor]:
     return {output.name: output for output in found}
 
 
-def asked_of(body: InferBody, card: ModelCard) -> list[RequestedOutput]:
+def requested_outputs(body: InferBody, card: ModelCard) -> list[RequestedOutput]:
     """The outputs that a request names, or the first one. Raises ``BadRequest`` for one that the model lacks."""
     known = outputs_of(card)
     binary = flag(body.parameters, "binary_data_output", default=False)

@@ -25,7 +25,7 @@ from maskery.serving.protocols.base import (
 from maskery.serving.protocols.envelope import Failure, Handler
 from maskery.serving.protocols.open_inference import model_repository as repository
 from maskery.serving.protocols.open_inference.answer import InferAnswer, answer
-from maskery.serving.protocols.open_inference.infer_request import OUTPUTS, PROTOCOL, of_picture, understand
+from maskery.serving.protocols.open_inference.infer_request import OUTPUTS, PROTOCOL, of_picture, parse_request
 from maskery.serving.protocols.open_inference.message import HEADER, InferBody, split
 from maskery.serving.protocols.open_inference.model_repository import ChangeBody, IndexBody
 from maskery.serving.protocols.open_inference.outputs import Value
@@ -108,7 +108,7 @@ class OpenInferenceEndpoints:
         service, card = self.service, await self._card(request)
         body = await read_unpacked(request, service.settings)
         header = request.headers.get(HEADER)
-        ask = await anyio.to_thread.run_sync(lambda: understand(split(body, header), card, service.settings))
+        ask = await anyio.to_thread.run_sync(lambda: parse_request(split(body, header), card, service.settings))
 
         async def row(index: int) -> list[Value]:
             try:

@@ -15,7 +15,7 @@ Send = Callable[[TestClient, bytes], httpx2.Response]
 
 
 @dataclass(frozen=True)
-class Door:
+class EntryPoint:
     """``send``: a picture's bytes -> the answer. ``message``: the text out of an error's JSON; fails for a wrong one.
 
     ``statuses``: what bytes that are no picture may get. ``answered``: whether the picture was; by the status, or by
@@ -91,15 +91,15 @@ def _task_answered(response: httpx2.Response) -> bool:
     return response.status_code == 200 and "error" not in response.json()["results"][0]
 
 
-# A protocol that takes pictures adds its doors here.
-DOORS = [
-    Door("max", _post_form("/model/predict", "image"), _key("message")),
-    Door("open-inference", infer_bytes, _key("error")),
-    Door("open-inference JSON", infer_base64, _key("error")),
-    Door("open-inference raw", infer_raw, _key("error")),
-    Door("hugging-face", _post_body("/hf/everyday"), _key("error")),
-    Door("hugging-face, base64", _post_base64("/hf/everyday"), _key("error")),
-    Door("rembg", _post_form("/api/remove", "file"), _key("detail")),
-    Door("rembg, URL", _get_by_url("/api/remove"), _key("detail")),
-    Door("label-studio", predict_one, _task_error, (200, 413), _task_answered),
+# A protocol that takes pictures adds its entry points here.
+ENTRY_POINTS = [
+    EntryPoint("max", _post_form("/model/predict", "image"), _key("message")),
+    EntryPoint("open-inference", infer_bytes, _key("error")),
+    EntryPoint("open-inference JSON", infer_base64, _key("error")),
+    EntryPoint("open-inference raw", infer_raw, _key("error")),
+    EntryPoint("hugging-face", _post_body("/hf/everyday"), _key("error")),
+    EntryPoint("hugging-face, base64", _post_base64("/hf/everyday"), _key("error")),
+    EntryPoint("rembg", _post_form("/api/remove", "file"), _key("detail")),
+    EntryPoint("rembg, URL", _get_by_url("/api/remove"), _key("detail")),
+    EntryPoint("label-studio", predict_one, _task_error, (200, 413), _task_answered),
 ]

@@ -9,11 +9,11 @@ from starlette.testclient import TestClient
 
 from maskery.serving.protocols.registry import PROTOCOLS
 from tests.material import encoded, photo
-from tests.serving.protocols.doors import DOORS, Door
+from tests.serving.protocols.entry_points import ENTRY_POINTS, EntryPoint
 from tests.serving.test_app import huge_png
 from tests.serving.test_damaged import damaged
 
-doors = pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
+entry_points = pytest.mark.parametrize("entry_point", ENTRY_POINTS, ids=lambda entry_point: entry_point.name)
 GOOD = {format: encoded(photo("astronaut"), format, (96, 80)) for format in ("JPEG", "PNG", "WEBP")}
 NO_PICTURES = {
     "empty": b"",
@@ -36,42 +36,44 @@ NO_PICTURES = {
 }
 
 
-@doors
-def test_a_good_picture_is_answered(client: TestClient, door: Door) -> None:
+@entry_points
+def test_a_good_picture_is_answered(client: TestClient, entry_point: EntryPoint) -> None:
     for format, data in GOOD.items():
-        assert door.answered(door.send(client, data)), format
+        assert entry_point.answered(entry_point.send(client, data)), format
 
 
-@doors
+@entry_points
 @pytest.mark.parametrize("kind", NO_PICTURES)
-def test_what_is_no_picture_is_refused(client: TestClient, door: Door, kind: str) -> None:
-    response = door.send(client, NO_PICTURES[kind])
-    door.refusal(response)
-    assert not door.answered(response)
-    if kind in ("too many bytes", "huge png", "huge gif") and 200 not in door.statuses:
+def test_what_is_no_picture_is_refused(client: TestClient, entry_point: EntryPoint, kind: str) -> None:
+    response = entry_point.send(client, NO_PICTURES[kind])
+    entry_point.refusal(response)
+    assert not entry_point.answered(response)
+    if kind in ("too many bytes", "huge png", "huge gif") and 200 not in entry_point.statuses:
         assert response.status_code == 413
 
 
-@doors
-def test_damaged_pictures_never_hurt(client: TestClient, door: Door) -> None:
+@entry_points
+def test_damaged_pictures_never_hurt(client: TestClient, entry_point: EntryPoint) -> None:
     rng = np.random.default_rng(5)
     refused = 0
     for i in range(150):
-        response = door.send(client, damaged(list(GOOD.values())[i % 3], rng))
-        if not door.answered(response):
-            door.refusal(response)
+        response = entry_point.send(client, damaged(list(GOOD.values())[i % 3], rng))
+        if not entry_point.answered(response):
+            entry_point.refusal(response)
             refused += 1
     assert 30 < refused < 150
-    assert door.answered(door.send(client, GOOD["JPEG"]))
+    assert entry_point.answered(entry_point.send(client, GOOD["JPEG"]))
 
 
-@doors
-def test_the_log_says_protocol_and_problem(client: TestClient, door: Door, caplog: pytest.LogCaptureFixture) -> None:
+@entry_points
+def test_the_log_says_protocol_and_problem(
+    client: TestClient, entry_point: EntryPoint, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO, "maskery.access"):
-        response = door.send(client, b"no picture")
+        response = entry_point.send(client, b"no picture")
     (line,) = [record.msg for record in caplog.records if record.name == "maskery.access"]
     assert line.protocol in PROTOCOLS
-    assert door.name.startswith(line.protocol)
+    assert entry_point.name.startswith(line.protocol)
     # Where one call has several pictures, each has its own refusal, and the call itself is answered.
     assert line.problem == ("" if response.status_code == 200 else "unsupported-picture")
 
