@@ -2,12 +2,13 @@
 
 from maskery.core.card import Detector, ModelCard
 from maskery.core.errors import BadRequest, ConfigError
+from maskery.core.settings import Settings
 from maskery.inference.faces.detector import FaceDetector
 from maskery.inference.faces.model import Cascade
 from maskery.inference.pipeline import Model, load_model
 from maskery.inference.runtimes.registry import open_session
 from maskery.inference.tasks.registry import task_of
-from maskery.models.store import Located
+from maskery.models.store import Located, Store
 
 
 def open_model(located: Located, device: str = "cpu", threads: int = 0) -> Model:
@@ -42,3 +43,20 @@ def _expect_detects(card: ModelCard, spec: Detector, name: str) -> None:
             f"{name} has the detector {card.name}, which gives no scores of a class {spec.label!r}.",
             "Name a model of task detector, or a semantic one with that label that gives scores.",
         )
+
+
+class ModelLoader:
+    """Finds and opens models as the settings say. Thread-safe."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self.store = settings, Store(settings)
+
+    def locate(self, name: str) -> Located:
+        """The card and files of a model that can answer. Raises as ``Store.locate``; ``BadRequest`` for a detector."""
+        located = self.store.locate(name)
+        expect_answers(located.card)
+        return located
+
+    def open(self, located: Located) -> Model:
+        """The model, loaded. Raises as ``open_model``."""
+        return open_model(located, self._settings.device, self._settings.threads)

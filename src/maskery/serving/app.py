@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from maskery.core.picture import decode
 from maskery.core.settings import Settings
+from maskery.models.loading import ModelLoader
 from maskery.serving.http.body_quota import BodyQuota
 from maskery.serving.http.json_body import json_response
 from maskery.serving.http.problems import MEDIA_TYPE, Problem
@@ -112,7 +113,7 @@ class Application(Starlette):
 
     def __init__(self, settings: Settings) -> None:
         """Raises ``ConfigError`` for settings that contradict each other, ``MissingExtra`` without OpenTelemetry."""
-        service = InferenceService(settings, WRITERS)
+        service = InferenceService(settings, WRITERS, ModelLoader(settings))
         self._settings, self._tracing = settings, open_tracing(settings.otel_endpoint)
         self._protocols = [*load_protocols(service), SystemEndpoints(service).protocol()]
         super().__init__(
@@ -148,9 +149,9 @@ class Application(Starlette):
         service.load_all()
         if service.budget:
             self.state.body_quota.limit = service.budget.waiting
-        tending = asyncio.ensure_future(service.pool.tend())
+        unloading = asyncio.ensure_future(service.pool.unload_idle())
         yield
-        tending.cancel()
+        unloading.cancel()
         service.close()
         if self._tracing:
             self._tracing.close()

@@ -13,8 +13,8 @@ from maskery.core.errors import Busy, ConfigError, MaskeryError, ModelError, Unk
 from maskery.core.settings import Settings
 from maskery.inference.pipeline import Model
 from maskery.models.catalog import builtin
-from maskery.models.store import Store
-from maskery.serving.runtime import model_pool as module
+from maskery.models.loading import ModelLoader
+from maskery.models.store import Located, Store
 from maskery.serving.runtime.model_pool import Change, ModelPool, PooledModel
 
 
@@ -40,13 +40,17 @@ def copy_of_everyday(folder: Path, version: str) -> str:
     return str(folder)
 
 
+def pool_of(settings: Settings, on_change: Callable[[PooledModel, Change], None] | None = None) -> ModelPool:
+    return ModelPool(settings, ModelLoader(settings), on_change)
+
+
 def states(pool: ModelPool) -> dict[str, str]:
     return {pooled.card.name: pooled.state for pooled in pool.views()}
 
 
 def test_a_model_is_loaded_by_its_first_request_and_once_for_many(cache: str) -> None:
     loads: list[str] = []
-    pool = ModelPool(Settings(cache=cache), lambda pooled, change: loads.append(pooled.card.name))
+    pool = pool_of(Settings(cache=cache), lambda pooled, change: loads.append(pooled.card.name))
     pool.load_all()
 
     async def ask(name: str) -> str:
@@ -66,7 +70,7 @@ def test_a_model_is_loaded_by_its_first_request_and_once_for_many(cache: str) ->
 
 def test_aliases_and_versions(cache: str, tmp_path: Path) -> None:
     paths = tuple(copy_of_everyday(tmp_path / version, version) for version in ("2.0.0", "2.1.0"))
-    pool = ModelPool(Settings(cache=cache, model=(*paths, "a"), alias=("best=everyday@2.1.0", "quick=b")))
+    pool = pool_of(Settings(cache=cache, model=(*paths, "a"), alias=("best=everyday@2.1.0", "quick=b")))
     pool.load_all()
     assert pool.default == "everyday"
     assert pool.card(None).version == "2.0.0"
@@ -89,7 +93,7 @@ def test_aliases_and_versions(cache: str, tmp_path: Path) -> None:
 )
 def test_wrong_aliases_end_the_start(cache: str, alias: str, message: str) -> None:
     with pytest.raises(MaskeryError, match=message):
-        ModelPool(Settings(cache=cache, alias=(alias,))).load_all()
+        pool_of(Settings(cache=cache, alias=(alias,))).load_all()
 
 
 def test_two_different_models_of_one_name_and_version(cache: str, tmp_path: Path) -> None:
@@ -107,12 +111,12 @@ def test_two_different_models_of_one_name_and_version(cache: str, tmp_path: Path
     )
     (folder / "model.toml").write_text(card)
     with pytest.raises(ConfigError, match="Two different models"):
-        ModelPool(Settings(cache=cache, model=("everyday", path))).load_all()
+        pool_of(Settings(cache=cache, model=("everyday", path))).load_all()
 
 
 def test_unloading_gives_memory_back_and_waits_for_the_running(cache: str) -> None:
     changes: list[tuple[str, Change]] = []
-    pool = ModelPool(Settings(cache=cache), lambda pooled, change: changes.append((pooled.card.name, change)))
+    pool = pool_of(Settings(cache=cache), lambda pooled, change: changes.append((pooled.card.name, change)))
     pool.load_all()
 
     async def body() -> None:
@@ -120,8 +124,9 @@ def test_unloading_gives_memory_back_and_waits_for_the_running(cache: str) -> No
         assert loaded.state == "ready"
         async with pool.lease("a") as model:
             with pytest.raises(Busy, match="at work"):
-                await pool.unload("a", patience=0.05)
+                await pool.unload("a", timeout=0.05)
             assert model.card.name == "a"
+            del model  # or its memory could not be given back
             waiting = asyncio.ensure_future(pool.unload("a"))
             await asyncio.sleep(0.05)
             assert not waiting.done()
@@ -139,12 +144,12 @@ def test_unloading_gives_memory_back_and_waits_for_the_running(cache: str) -> No
 
 
 def test_idle_models_go_and_the_default_stays(cache: str) -> None:
-    pool = ModelPool(Settings(cache=cache, idle_unload=0.1))
+    pool = pool_of(Settings(cache=cache, idle_unload=0.1))
     pool.load_all()
 
     async def body() -> None:
         await pool.load("a")
-        tending = asyncio.ensure_future(pool.tend(every=0.02))
+        tending = asyncio.ensure_future(pool.unload_idle(every=0.02))
         while states(pool)["a"] == "ready":
             await asyncio.sleep(0.02)
         assert states(pool) == {"everyday": "ready", "a": "unloaded"}
@@ -155,13 +160,13 @@ def test_idle_models_go_and_the_default_stays(cache: str) -> None:
 
 
 def test_the_one_used_longest_ago_makes_room(cache: str) -> None:
-    pool = ModelPool(Settings(cache=cache))
+    pool = pool_of(Settings(cache=cache))
     pool.load_all()
 
     def weigh(pooled: PooledModel, change: Change) -> None:
         pooled.bytes = 20_000_000
 
-    pool._changed = weigh
+    pool._on_change = weigh
     pool.views()[0].bytes = 20_000_000
     pool.budget = 65_000_000
 
@@ -178,16 +183,16 @@ def test_the_one_used_longest_ago_makes_room(cache: str) -> None:
 
 
 def test_loading_does_not_hold_up_the_loaded(cache: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = ModelPool(Settings(cache=cache))
+    pool = pool_of(Settings(cache=cache))
     pool.load_all()
     go = threading.Event()
-    original = module.open_model
+    original = ModelLoader.open
 
-    def slow(*arguments: object) -> Model:
+    def slow(loader: ModelLoader, located: Located) -> Model:
         go.wait(10)
-        return original(*arguments)  # type: ignore[arg-type]
+        return original(loader, located)
 
-    monkeypatch.setattr(module, "open_model", slow)
+    monkeypatch.setattr(ModelLoader, "open", slow)
 
     async def body() -> None:
         loading = asyncio.ensure_future(pool.load("a"))
@@ -207,7 +212,7 @@ def test_a_model_that_cannot_be_loaded_says_why_and_harms_nobody(cache: str) -> 
     place = Path(cache) / "models" / "a"
     file = place / "everyday.onnx"
     file.write_bytes(bytes(file.stat().st_size))
-    pool = ModelPool(Settings(cache=cache))
+    pool = pool_of(Settings(cache=cache))
     pool.load_all()
 
     async def body() -> None:

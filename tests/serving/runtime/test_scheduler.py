@@ -50,7 +50,8 @@ class Work:
         with self._lock:
             self._now -= 1
         return [
-            JobResult(error=BadRequest("broken")) if "broken" in item else JobResult(item.upper()) for item in items
+            JobResult(error=BadRequest("broken")) if "broken" in item else JobResult(value=item.upper())
+            for item in items
         ]
 
 

@@ -15,6 +15,7 @@ from maskery.core.result.types import SemanticResult
 from maskery.core.settings import Settings
 from maskery.encode.raster.mask import encode_mask
 from maskery.inference.pipeline import Model, PreparedPicture
+from maskery.models.loading import ModelLoader
 from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer, writers_by_name
 from maskery.serving.runtime.service import InferenceService
 from tests.material import encoded, photo
@@ -35,7 +36,8 @@ MASK, CRASH = Writer("test:mask", _mask), Writer("test:crash", _crash)
 @pytest.fixture
 def service() -> Iterator[InferenceService]:
     trust_own_pixel_limit()
-    service = InferenceService(Settings(concurrency=1), writers_by_name(MASK, CRASH))
+    settings = Settings(concurrency=1)
+    service = InferenceService(settings, writers_by_name(MASK, CRASH), ModelLoader(settings))
     service.pool.load_all()
     yield service
     service.close()

@@ -13,7 +13,7 @@ from maskery.serving.telemetry.status import Change
 from tests.encode.results import classification, foreground, halves, semantic
 
 MODEL = "everyday@1.0.0"
-LOADED = Change("loaded", "asked for at start", 100, 300, 0.5)
+LOADED = Change(what="loaded", reason="asked for at start", rss_before=100, rss_after=300, seconds=0.5)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_picture(notes: Events) -> None:
 def test_loads_and_unloads(notes: Events) -> None:
     card = load_card(builtin()["everyday"] / "model.toml")
     for reason in ("idle for 300 seconds", "room for another", "asked for by hand"):
-        notes.changed(MODEL, card, Change("unloaded", reason, 300, 150, 0.1))
+        notes.changed(MODEL, card, Change(what="unloaded", reason=reason, rss_before=300, rss_after=150, seconds=0.1))
     assert sample(notes, "model_loads_total") == 1
     assert sample(notes, "model_memory_change_bytes", event="load") == 200
     for word in ("idle", "room", "asked"):

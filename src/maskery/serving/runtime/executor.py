@@ -145,4 +145,4 @@ class _Group:
         with watch.stage("encode"):
             outcome = Outcome(result, self._model.card, job.picture, photo_of(job.picture, job.plan))
             value = self._writers[job.answer.writer].write(outcome, job.answer.options)
-        return JobResult(value, timings_ms=watch.timings_ms, shares=shares_of(result))
+        return JobResult(value=value, timings_ms=watch.timings_ms, shares=shares_of(result))

@@ -1,9 +1,8 @@
-"""The check that a model gives its stored answer to the stored picture, before it answers anybody.
+"""The models of a server: which are registered, which are loaded, and how they come and go while requests run.
 
-The models of a server: which are known, which are loaded, and how they come and go while requests run.
-
-A model is loaded by its first request, or by hand, in a thread of its own, so that requests for others go on. It is
-unloaded by hand, when it was idle for long, or when another one needs its memory, but never under a running request.
+A model is loaded by its first request, or by an operator, in a thread of its own, so that requests for others go on. It
+is unloaded by an operator, after a long idle time, or when another one needs its memory, but never while a request uses
+it. Each model must give its stored answer to the stored picture before it is ready.
 """
 
 import asyncio
@@ -14,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import anyio.to_thread
 
@@ -26,7 +26,6 @@ from maskery.core.settings import Settings
 from maskery.inference.pipeline import Model
 from maskery.inference.planning.footprint import measure_batch
 from maskery.inference.tasks.registry import task_of
-from maskery.models.loading import expect_answers, open_model
 from maskery.models.store import CHECK_PICTURE, Located, Store, is_path
 from maskery.serving.telemetry.status import Change, State
 
@@ -62,12 +61,22 @@ def _differences(result: Result, expected: dict[str, float], tolerance: float) -
 LOADED_PER_FILE_BYTE = 2.5
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class PooledModel:
-    """One model of the server. ``reason``: why it is in its state; ``bytes``: what loading it added to the process.
+    """One model of the server.
 
-    ``running``: the requests that hold it now. ``batch``: the pictures that go together, with the milliseconds a
-    picture that were measured for 1 and more.
+    Attributes:
+        located: its card and files.
+        state: loaded or not, sound or not.
+        reason: why it is in its state.
+        model: the loaded model; None where it is not loaded.
+        running: requests that use it now.
+        last_used: when the last request ended, of ``time.monotonic``; 0 = never.
+        bytes: what loading it added to the process.
+        batch: pictures that go together.
+        batch_ms: measured milliseconds per picture by batch size.
+        changes: the last ten loads and unloads, the newest last.
+        loading: held while it is loaded or unloaded.
     """
 
     located: Located
@@ -92,15 +101,32 @@ class PooledModel:
         return f"{self.card.name}@{self.card.version}"
 
 
-class ModelPool:
-    """All models of a server. Used from the event loop; what reads files or loads runs in threads."""
+class Loader(Protocol):
+    """Finds and opens models; ``maskery.models.loading.ModelLoader``."""
 
-    def __init__(self, settings: Settings, changed: Callable[[PooledModel, Change], None] | None = None) -> None:
-        self._settings, self._store = settings, Store(settings)
+    store: Store
+
+    def locate(self, name: str) -> Located:
+        """The card and files of a model that can answer."""
+
+    def open(self, located: Located) -> Model:
+        """The model, loaded."""
+
+
+class ModelPool:
+    """All models of a server. Used from the event loop; what reads files or loads runs in threads.
+
+    ``on_change`` is called after each load and unload, in the thread that did it.
+    """
+
+    def __init__(
+        self, settings: Settings, loader: Loader, on_change: Callable[[PooledModel, Change], None] | None = None
+    ) -> None:
+        self._settings, self._loader, self._store = settings, loader, loader.store
         self._by_key: dict[str, PooledModel] = {}
         self._names: dict[str, str] = {}  # name, NAME@VERSION, alias or operator's path -> key
         self._aliases = _aliases(settings)
-        self._changed = changed or (lambda pooled, change: None)
+        self._on_change = on_change or (lambda pooled, change: None)
         self.default = settings.model[0]
         self.budget: int | None = None
         """Bytes that loaded models may take together; None = no limit."""
@@ -108,7 +134,7 @@ class ModelPool:
     def load_all(self) -> None:
         """Load and check the models of the settings, before serving. Raises the first error."""
         for name in self._settings.model:
-            pooled = self._know(self._store.locate(name), name)
+            pooled = self._register(self._loader.locate(name), name)
             if pooled.model is None:
                 self._load_now(pooled, "asked for at start")
         self.default = self._by_key[self._names[self._settings.model[0]]].card.name
@@ -125,13 +151,13 @@ class ModelPool:
         return self._find(name).card
 
     def cards(self) -> list[ModelCard]:
-        """Every model that can answer now: the default first, the known ones, those on disk. Reads files."""
-        self._look_around()
+        """Every model that can answer now: the default, the other registered ones, those on disk. Reads files."""
+        self._register_stored()
         cards = [pooled.card for pooled in self._all]
         return sorted(cards, key=lambda card: card.name != self.default)
 
     def views(self) -> list[PooledModel]:
-        """All known models with their states, the default first."""
+        """All registered models with their states, the default first."""
         return sorted(self._all, key=lambda pooled: pooled.card.name != self.default)
 
     def aliases_of(self, pooled: PooledModel) -> list[str]:
@@ -140,8 +166,8 @@ class ModelPool:
 
     @property
     def ready(self) -> bool:
-        """Whether the models of the settings are known and give their stored answers, as far as they are loaded."""
-        pool = [self.known(name) for name in self._settings.model]
+        """Whether the models of the settings are registered and those that are loaded give their stored answers."""
+        pool = [self.registered(name) for name in self._settings.model]
         return all(pooled and pooled.state not in ("wrong", "failed") for pooled in pool)
 
     @property
@@ -156,8 +182,8 @@ class ModelPool:
     @property
     def states(self) -> dict[str, str]:
         """Name -> "ok" or what is wrong, of the models that are loaded or could not be."""
-        shown = [r for r in self._all if r.state in ("ready", "wrong", "failed")]
-        return {r.card.name: "ok" if r.state == "ready" else r.reason for r in shown}
+        shown = [pooled for pooled in self._all if pooled.state in ("ready", "wrong", "failed")]
+        return {pooled.card.name: "ok" if pooled.state == "ready" else pooled.reason for pooled in shown}
 
     @asynccontextmanager
     async def lease(self, name: str | None) -> AsyncIterator[Model]:
@@ -165,10 +191,10 @@ class ModelPool:
 
         Raises ``UnknownModel``, ``NotPulled``, ``ModelError``.
         """
-        pooled = self.known(name)
+        pooled = self.registered(name)
         if pooled is None:
             pooled = await anyio.to_thread.run_sync(self._find, name)
-        with self._held(pooled):
+        with self._in_use(pooled):
             if pooled.model is None:
                 await self._load(pooled, "asked for by a request")
             assert pooled.model is not None
@@ -185,17 +211,17 @@ class ModelPool:
         return self._by_key[key].batch if key in self._by_key else 1
 
     async def load(self, name: str) -> PooledModel:
-        """Load ``name`` by hand. Raises as ``lease`` does."""
+        """Load ``name`` for an operator. Raises as ``lease`` does."""
         pooled = await anyio.to_thread.run_sync(self._find, name)
-        with self._held(pooled):
+        with self._in_use(pooled):
             await self._load(pooled, "asked for by hand")
         return pooled
 
-    async def unload(self, name: str, reason: str = "asked for by hand", patience: float = 30.0) -> PooledModel:
-        """Unload ``name`` once no request holds it. Raises ``UnknownModel``; ``Busy`` after ``patience`` seconds."""
+    async def unload(self, name: str, reason: str = "asked for by hand", timeout: float = 30.0) -> PooledModel:
+        """Unload ``name`` once no request uses it. Raises ``UnknownModel``; ``Busy`` after ``timeout`` seconds."""
         pooled = await anyio.to_thread.run_sync(self._find, name)
         async with pooled.loading:
-            ends = time.monotonic() + patience
+            ends = time.monotonic() + timeout
             while pooled.running and pooled.model is not None:
                 if time.monotonic() > ends:
                     raise Busy(f"{name} is at work and was not unloaded.", "Try again later.", 5)
@@ -204,8 +230,8 @@ class ModelPool:
                 await anyio.to_thread.run_sync(self._unload_now, pooled, reason)
         return pooled
 
-    async def tend(self, every: float = 1.0) -> None:
-        """For ever: unload what was idle for longer than ``idle_unload`` seconds. The default model stays."""
+    async def unload_idle(self, every: float = 1.0) -> None:
+        """Until cancelled: unload what was idle for longer than ``idle_unload`` seconds. The default model stays."""
         limit = self._settings.idle_unload
         while limit:
             await asyncio.sleep(min(every, limit))
@@ -214,7 +240,7 @@ class ModelPool:
                     await self.unload(pooled.key, f"idle for {limit:g} seconds")
 
     @contextmanager
-    def _held(self, pooled: PooledModel) -> Iterator[None]:
+    def _in_use(self, pooled: PooledModel) -> Iterator[None]:
         pooled.running += 1
         try:
             yield
@@ -234,21 +260,21 @@ class ModelPool:
         """Unload the models used longest ago until ``newcomer`` fits the budget. Raises ``Busy`` where it cannot."""
         if self.budget is None:
             return
-        needs = newcomer.bytes or int(newcomer.located.bytes * LOADED_PER_FILE_BYTE)
-        while (taken := self.loaded_bytes) + needs > self.budget:
+        need = newcomer.bytes or int(newcomer.located.bytes * LOADED_PER_FILE_BYTE)
+        while (loaded := self.loaded_bytes) + need > self.budget:
             idle = [pooled for pooled in self._idle() if pooled is not newcomer]
             if not idle:
                 raise Busy(
-                    f"{newcomer.card.name} needs {needs >> 20} MiB, and {taken >> 20} of {self.budget >> 20} MiB for "
+                    f"{newcomer.card.name} needs {need >> 20} MiB, and {loaded >> 20} of {self.budget >> 20} MiB for "
                     "models are taken by models at work.",
                     "Try again later, or give the server more --memory.",
                 )
-            await self.unload(min(idle, key=lambda r: r.last_used).key, f"room for {newcomer.card.name}")
+            await self.unload(min(idle, key=lambda pooled: pooled.last_used).key, f"room for {newcomer.card.name}")
 
     def _idle(self) -> list[PooledModel]:
-        """Loaded, held by no request, and not the default model."""
-        pool = self._all
-        return [r for r in pool if r.model is not None and not r.running and r.card.name != self.default]
+        """Loaded, used by no request, and not the default model."""
+        loaded = [pooled for pooled in self._all if pooled.model is not None]
+        return [pooled for pooled in loaded if not pooled.running and pooled.card.name != self.default]
 
     def _load_now(self, pooled: PooledModel, reason: str) -> None:
         """Open, check and measure; in a thread, or before serving."""
@@ -256,8 +282,8 @@ class ModelPool:
         before, started = resident_bytes(), time.perf_counter()
         pooled.state = "loading"
         try:
-            model = open_model(pooled.located, settings.device, settings.threads)
-            verdict = check(model)
+            model = self._loader.open(pooled.located)
+            checked = check(model)
             most = 1 if card.detector else settings.max_batch
             pooled.batch, pooled.batch_ms = measure_batch(model.session, card, most)
             model = model.measured()
@@ -265,11 +291,12 @@ class ModelPool:
             pooled.state, pooled.reason = "failed", str(error)
             raise
         pooled.model, pooled.last_used = model, time.monotonic()
-        pooled.state, pooled.reason = ("ready", reason) if verdict == "ok" else ("wrong", verdict)
+        pooled.state, pooled.reason = ("ready", reason) if checked == "ok" else ("wrong", checked)
         give_back()  # what loading, checking and measuring took for a moment
         after = resident_bytes()
         pooled.bytes = max(pooled.bytes, after - before, pooled.located.bytes)
-        self._note(pooled, Change("loaded", reason, before, after, time.perf_counter() - started))
+        seconds = time.perf_counter() - started
+        self._record(pooled, Change(what="loaded", reason=reason, rss_before=before, rss_after=after, seconds=seconds))
         device, runtime = model.session.device, model.session.runtime
         log.info("loaded %s on %s (asked for: %s; %s)", pooled.key, device, settings.device, runtime)
 
@@ -279,28 +306,34 @@ class ModelPool:
         gc.collect()
         give_back()
         after = resident_bytes()
-        self._note(pooled, Change("unloaded", reason, before, after, time.perf_counter() - started))
+        seconds = time.perf_counter() - started
+        self._record(
+            pooled, Change(what="unloaded", reason=reason, rss_before=before, rss_after=after, seconds=seconds)
+        )
         log.info("unloaded %s (%s): %d -> %d MiB resident", pooled.key, reason, before >> 20, after >> 20)
 
-    def _note(self, pooled: PooledModel, change: Change) -> None:
+    def _record(self, pooled: PooledModel, change: Change) -> None:
         pooled.changes = [*pooled.changes[-9:], change]
-        self._changed(pooled, change)
+        self._on_change(pooled, change)
 
-    def known(self, name: str | None) -> PooledModel | None:
-        """The resident of a name, NAME@VERSION or alias that was asked for before; looks at no file."""
-        wanted = self._aliases.get(name or self.default, name or self.default)
-        return self._by_key.get(self._names.get(wanted, ""))
+    def registered(self, name: str | None) -> PooledModel | None:
+        """The model of a name, NAME@VERSION or alias where that is registered already; reads no file."""
+        return self._by_key.get(self._names.get(self._resolve(name), ""))
+
+    def _resolve(self, name: str | None) -> str:
+        """The name that an alias stands for, of the default model for None."""
+        return self._aliases.get(name or self.default, name or self.default)
 
     def _find(self, name: str | None) -> PooledModel:
-        """The resident of a name, NAME@VERSION or alias, found on disk where it is not known yet."""
-        if found := self.known(name):
+        """The model of a name, NAME@VERSION or alias, looked for on disk where it is not registered yet."""
+        if found := self.registered(name):
             return found
-        wanted = self._aliases.get(name or self.default, name or self.default)
+        wanted = self._resolve(name)
         if is_path(wanted):
             raise UnknownModel(f"There is no model {wanted!r}.", "Name one of GET /v1/models.")
         plain, _, version = wanted.partition("@")
         try:
-            located = self._store.locate(plain)
+            located = self._loader.locate(plain)
         except UnknownModel as error:
             known = [*self._names, *self._aliases, *self._store.names()]
             raise UnknownModel(f"There is no model {wanted!r}.", nearest(wanted, dict.fromkeys(known))) from error
@@ -308,14 +341,14 @@ class ModelPool:
             log.warning("model %s cannot be used: %s", plain, error)
             raise UnknownModel(f"The model {plain!r} is damaged here.", "Its operator finds why in the log.") from error
         if version and version != located.card.version:
-            versions = [r.card.version for r in self._all if r.card.name == plain]
+            versions = [pooled.card.version for pooled in self._all if pooled.card.name == plain]
             have = ", ".join(dict.fromkeys([*versions, located.card.version]))
             raise UnknownModel(f"{plain} has no version {version!r} here.", f"Versions: {have}.")
-        return self._know(located, wanted)
+        return self._register(located, wanted)
 
-    def _know(self, located: Located, name: str) -> PooledModel:
-        expect_answers(located.card)
-        pooled = PooledModel(located)
+    def _register(self, located: Located, name: str) -> PooledModel:
+        """The pooled model, by ``name`` from now on. Raises ``ConfigError`` where its key is another model's."""
+        pooled = PooledModel(located=located)
         same = self._by_key.get(pooled.key)
         if same is not None and same.card.sha256 != pooled.card.sha256:
             raise ConfigError(f"Two different models are called {pooled.key}.", "Give one another name or version.")
@@ -324,8 +357,8 @@ class ModelPool:
         self._names[pooled.key] = self._names[name] = pooled.key
         return pooled
 
-    def _look_around(self) -> None:
-        """Know the models that are on disk."""
+    def _register_stored(self) -> None:
+        """Register the models that are on disk."""
         for name in self._store.names():
             try:
                 entry = self._store.entry(name)

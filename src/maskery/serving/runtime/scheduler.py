@@ -28,7 +28,7 @@ REMEMBERED_QUEUES = 256
 """Empty queues whose last turn is remembered: names of tenants must not add up for ever."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class JobResult:
     """What became of one job: ``value``, or ``error`` where it failed.
 
@@ -66,7 +66,7 @@ class QueueTerms:
     priority: int = INTERACTIVE
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class QueuedJob(Generic[Item]):
     """A job in a queue or at work. Times are of ``time.monotonic``.
 
@@ -94,9 +94,17 @@ class QueuedJob(Generic[Item]):
         return self.entered + self.terms.timeout - time.monotonic()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class QueuePlace(Generic[Item]):
-    """A job that waits. ``position``: 1 is the next one of its queue. ``age``: seconds."""
+    """A job that waits.
+
+    Attributes:
+        item: what the executor will be given.
+        position: 1 is the next one of its queue.
+        request_id: the id of the request that the job belongs to.
+        age: seconds that it has waited.
+        seconds_left: until it is given up; None for never.
+    """
 
     item: Item
     position: int
@@ -135,7 +143,7 @@ class Scheduler(Generic[Item]):
         if waiting >= self._max_queue and len(self._running) >= self._slots:
             seconds = self.wait_seconds(terms.priority)
             raise Busy(f"{waiting} requests are waiting already.", "Try again in a moment.", seconds)
-        job = QueuedJob(item, terms, asyncio.get_running_loop().create_future())
+        job = QueuedJob(item=item, terms=terms, answer=asyncio.get_running_loop().create_future())
         insort(self._queues.setdefault(terms.queue, []), job, key=lambda other: other.terms.priority)
         self._start_what_can()
         return job
@@ -176,7 +184,13 @@ class Scheduler(Generic[Item]):
         """The jobs that wait, queue by queue."""
         now = time.monotonic()
         return [
-            QueuePlace(job.item, position, job.request_id, now - job.entered, job.seconds_left)
+            QueuePlace(
+                item=job.item,
+                position=position,
+                request_id=job.request_id,
+                age=now - job.entered,
+                seconds_left=job.seconds_left,
+            )
             for queue in self._queues.values()
             for position, job in enumerate((job for job in queue if not job.answer.done()), start=1)
         ]

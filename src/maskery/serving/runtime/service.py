@@ -25,7 +25,7 @@ from maskery.serving.http.request_log import RequestLog
 from maskery.serving.remote.fetch import Fetcher
 from maskery.serving.runtime.executor import Executor, ThreadExecutor
 from maskery.serving.runtime.memory_budget import UNLIMITED_WORK_BYTES, Budget, MemoryLimit, memory_limit, share
-from maskery.serving.runtime.model_pool import ModelPool, PooledModel
+from maskery.serving.runtime.model_pool import Loader, ModelPool, PooledModel
 from maskery.serving.runtime.request import InferenceJob, SegmentRequest, Writers, as_stored
 from maskery.serving.runtime.scheduler import JobResult, QueueTerms, Scheduler
 from maskery.serving.telemetry.events import Events
@@ -49,13 +49,17 @@ class PendingJob:
 
 
 class InferenceService:
-    """The models, their queues and the executor behind all protocols. ``writers``: the table that answers name."""
+    """The models, their queues and the executor behind all protocols.
 
-    def __init__(self, settings: Settings, writers: Writers, fetcher: Fetch | None = None) -> None:
+    ``writers``: the table whose names answers give; ``loader``: finds and opens models; ``fetcher``: gets pictures by
+    their addresses, None = over the network.
+    """
+
+    def __init__(self, settings: Settings, writers: Writers, loader: Loader, fetcher: Fetch | None = None) -> None:
         self.settings, self.began = settings, time.monotonic()
         self.metrics = Metrics()
         self.events = Events(self.metrics)
-        self.pool = ModelPool(settings, self._model_changed)
+        self.pool = ModelPool(settings, loader, self._model_changed)
         self.executor: Executor = ThreadExecutor(settings.concurrency, self.pool.loaded, writers)
         self.scheduler: Scheduler[PendingJob] = Scheduler(
             self._submit,
@@ -129,14 +133,14 @@ class InferenceService:
             return await asyncio.gather(*tasks)
         finally:
             for task in tasks:
-                task.cancel()  # of no effect where it is done
+                task.cancel()  # without effect where it is done
 
     async def card(self, name: str | None = None) -> ModelCard:
         """The card of a model that can answer, loaded or not; None = the default.
 
         Raises ``UnknownModel``, ``NotPulled``.
         """
-        if pooled := self.pool.known(name):
+        if pooled := self.pool.registered(name):
             return pooled.card
         return await anyio.to_thread.run_sync(self.pool.card, name)
 

@@ -16,7 +16,7 @@ State = Literal["unloaded", "loading", "ready", "wrong", "failed"]
 
 STATES: tuple[State, ...] = get_args(State)
 
-# The settings that bound what a caller may send, how much at once, and how long he may wait.
+# The settings that bound what a caller may send, how much at once, and how long a caller may wait.
 LIMITS = (
     *("max_bytes", "max_pixels", "max_pictures", "concurrency", "max_batch", "max_queue", "max_waiting_bytes"),
     *("max_connections", "rate_limit", "timeout", "idle_unload"),
@@ -67,9 +67,17 @@ class RunTimes:
     p95_ms: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Change:
-    """One load or unload: the process's resident memory before and after, in bytes, and the seconds that it took."""
+    """One load or unload.
+
+    Attributes:
+        what: "loaded" or "unloaded".
+        reason: why.
+        rss_before: resident memory of the process before it, in bytes.
+        rss_after: the same after it.
+        seconds: how long it took.
+    """
 
     what: Literal["loaded", "unloaded"]
     reason: str
@@ -78,12 +86,26 @@ class Change:
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelStatus:
-    """One model. ``reason``: why it is in its state. ``memory_bytes``: what loading it last added to the process.
+    """One model.
 
-    ``batch``: how many pictures may run together. ``idle_seconds``: None = never used. ``changes``: the last loads and
-    unloads, the newest last.
+    Attributes:
+        name: of the card.
+        version: of the card.
+        aliases: other names that the operator gave it.
+        default: whether requests that name no model get this one.
+        state: one of ``STATES``.
+        reason: why it is in its state.
+        device: asked for, and in use.
+        runtime: name and version of what runs it; empty while it is not loaded.
+        file_bytes: size of its files.
+        memory_bytes: what loading it last added to the process.
+        batch: pictures that may run together.
+        idle_seconds: since it was last used; None for never.
+        runs: how long its runs took.
+        queue: its jobs, in whichever queues they are.
+        changes: the last loads and unloads, the newest last.
     """
 
     name: str
@@ -108,13 +130,17 @@ class ModelStatus:
         return f"{self.name}@{self.version}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Memory:
-    """Resident memory of the process now and at most.
+    """Memory of the process, in bytes.
 
-    ``budget_bytes``: what loaded models may take together, None without a limit. ``held_bytes``: pictures of all
-    callers that wait or are at work. ``limit_bytes``: what the process may take, None = no limit; ``limit_source``:
-    where that was set.
+    Attributes:
+        rss_bytes: resident now.
+        peak_bytes: the most that was ever resident.
+        budget_bytes: what loaded models may take together; None without a limit.
+        held_bytes: pictures of all callers that wait or are at work.
+        limit_bytes: what the process may take; None for no limit.
+        limit_source: where the limit was set.
     """
 
     rss_bytes: int
@@ -125,9 +151,19 @@ class Memory:
     limit_source: LimitSource = "none"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Status:
-    """The whole service. ``limits``: settings by name, of which ``limits_per_process`` hold for one process each."""
+    """The whole service.
+
+    Attributes:
+        version: of Maskery.
+        uptime_seconds: since the process began to serve.
+        ready: as ``/readyz`` says it.
+        models: the default first.
+        memory: of the process.
+        limits: the settings of ``LIMITS``.
+        limits_per_process: names of settings that each server process counts for itself.
+    """
 
     version: str
     uptime_seconds: float
@@ -170,7 +206,14 @@ def memory_now(
     limit_source: LimitSource = "none",
 ) -> Memory:
     """The process's is read from /proc; zeros where there is none."""
-    return Memory(resident_bytes(), peak_bytes(), budget_bytes, held_bytes, limit_bytes, limit_source)
+    return Memory(
+        rss_bytes=resident_bytes(),
+        peak_bytes=peak_bytes(),
+        budget_bytes=budget_bytes,
+        held_bytes=held_bytes,
+        limit_bytes=limit_bytes,
+        limit_source=limit_source,
+    )
 
 
 def limits(settings: Settings) -> dict[str, float | str]:

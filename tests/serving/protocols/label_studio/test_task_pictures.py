@@ -10,6 +10,7 @@ import pytest
 
 from maskery.core.errors import BadUrl, ConfigError, MaskeryError
 from maskery.core.settings import Settings
+from maskery.models.loading import ModelLoader
 from maskery.serving.app import create_app
 from maskery.serving.protocols.label_studio.task_pictures import TaskPictures
 from maskery.serving.runtime.service import InferenceService
@@ -39,8 +40,12 @@ def bucket() -> Iterator[RawServer]:
         yield server
 
 
+def service_of(settings: Settings) -> InferenceService:
+    return InferenceService(settings, {}, ModelLoader(settings))
+
+
 def read(cache: Path, value: str, **settings: Any) -> bytes:
-    service = InferenceService(Settings(cache=str(cache), label_studio_token="abc123", **settings), {})
+    service = service_of(Settings(cache=str(cache), label_studio_token="abc123", **settings))
     return anyio.run(TaskPictures(service.settings, service.fetch).read, value)
 
 
@@ -104,7 +109,7 @@ def test_nothing_else_is_asked_with_the_token(tmp_path: Path, studio: RawServer,
 
 def test_only_this_protocol_reaches_a_private_label_studio(tmp_path: Path, studio: RawServer) -> None:
     home = f"http://127.0.0.1:{studio.port}"
-    service = InferenceService(Settings(cache=str(tmp_path), label_studio_url=home), {})
+    service = service_of(Settings(cache=str(tmp_path), label_studio_url=home))
     with pytest.raises(BadUrl):
         anyio.run(service.fetch, home + "/data/upload/3/cat.jpg")
     assert not studio.requests
