@@ -1,4 +1,4 @@
-"""Boxes of a detector: where something is, and with what score."""
+"""Where something is: boxes of a detector with their scores, and of an id in a map."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +11,15 @@ BoxXyxy = tuple[float, float, float, float]
 SAME = 0.3
 # Of a box that lies in a surer one: with more than this share inside, it is a part of the same thing.
 INSIDE = 0.6
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """One id of a map. ``box_xyxy``: left, top inclusive; right, bottom exclusive."""
+
+    id: int
+    pixels: int
+    box_xyxy: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)

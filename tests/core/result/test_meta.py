@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from maskery.core.boxes import Occurrence
 from maskery.core.plan import Plan
-from maskery.core.result.counts import Occurrence
 from maskery.core.result.meta import Face, Faces
 from tests.encode.results import halves, semantic
 

@@ -4,23 +4,14 @@ Counting what equals an id takes numpy a tenth of the time of ``bincount``, and 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.arrays import Ids
+from maskery.core.boxes import Occurrence
 
 BAND_BYTES = 1 << 16
-
-
-@dataclass(frozen=True)
-class Occurrence:
-    """One id of a map. ``box_xyxy``: left, top inclusive; right, bottom exclusive."""
-
-    id: int
-    pixels: int
-    box_xyxy: tuple[int, int, int, int]
 
 
 def occurrences(ids: Ids) -> tuple[Occurrence, ...]:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from maskery.core.boxes import Occurrence
 from maskery.core.errors import BadRequest, nearest
 from maskery.core.plan import Plan
-from maskery.core.result.counts import Occurrence
 
 Colour = tuple[int, int, int]
 BACKGROUND = "background"

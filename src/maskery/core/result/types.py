@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.arrays import ClassMap
-from maskery.core.result.counts import Occurrence, occurrences
+from maskery.core.boxes import Occurrence
+from maskery.core.result.counts import occurrences
 from maskery.core.result.meta import MAPS, ClassShare, Frame, Meta
 
 
