@@ -60,9 +60,8 @@ def test_what_no_format_can_write_is_refused_by_each(name: str) -> None:
 
 
 def test_rows_of_an_unknown_type_are_written_as_those_of_any_other_under_its_own_task() -> None:
-    assert [name for name, encoder in ENCODERS.items() if encoder.fits(STRIPES)] == [
-        *("overlay", "mask", "mask16", "color", "cutout", "json", "summary"),
-    ]
+    fitting = [name for name, encoder in ENCODERS.items() if encoder.fits(STRIPES)]
+    assert fitting == [name for name, encoder in ENCODERS.items() if encoder.bands]
     assert encode(STRIPES, "mask") == encode(semantic(halves()), "mask")
     assert encode(STRIPES, "overlay", photo((12, 16))) == encode(semantic(halves()), "overlay", photo((12, 16)))
     found = json.loads(encode(STRIPES, "summary"))
