@@ -28,7 +28,7 @@ from maskery.serving.middleware.security_headers import SecurityHeaders, cross_o
 from maskery.serving.openapi import document
 from maskery.serving.protocols.base import Protocol, ResponseSpec, get, json_answer, routes_of
 from maskery.serving.protocols.envelope import problem_envelope, refuse
-from maskery.serving.protocols.registry import WRITERS, load_protocols
+from maskery.serving.protocols.registry import WRITERS, factories
 from maskery.serving.runtime.overview import devices, overview
 from maskery.serving.runtime.service import InferenceService
 from maskery.serving.telemetry.observe import OTHER, Observe, open_tracing
@@ -115,7 +115,7 @@ class Application(Starlette):
         """Raises ``ConfigError`` for settings that contradict each other, ``MissingExtra`` without OpenTelemetry."""
         service = InferenceService(settings, WRITERS, ModelLoader(settings))
         self._settings, self._tracing = settings, open_tracing(settings.otel_endpoint)
-        self._protocols = [*load_protocols(service), SystemEndpoints(service).protocol()]
+        self._protocols = [make(service) for make in factories(settings)] + [SystemEndpoints(service).protocol()]
         super().__init__(
             routes=[
                 Route("/", _page("index.html")),

@@ -1,6 +1,6 @@
 """The protocols by name. A module is imported only where its protocol is served."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -8,7 +8,6 @@ from maskery.core.errors import ConfigError, nearest
 from maskery.core.settings import Settings
 from maskery.serving.protocols.base import Protocol
 from maskery.serving.runtime.request import Writer
-from maskery.serving.runtime.service import InferenceService
 
 # Name -> the module whose ``protocol(service)`` makes it, and whose ``WRITERS`` write its answers.
 PROTOCOLS = {
@@ -33,13 +32,12 @@ def chosen(settings: Settings) -> list[str]:
     return [name for name in PROTOCOLS if name in (*ALWAYS, *settings.protocols)]
 
 
-def load_protocols(service: InferenceService) -> list[Protocol]:
-    """The protocols of the service's settings. Raises ``ConfigError``, also for one that cannot be served so."""
-    found = []
-    for name in chosen(service.settings):
-        protocol: Protocol = import_module(PROTOCOLS[name]).protocol(service)
-        found.append(protocol)
-    return found
+def factories(settings: Settings) -> list[Callable[[Any], Protocol]]:
+    """What makes each protocol of the settings, given the ``InferenceService``. Raises ``ConfigError``.
+
+    A factory too raises ``ConfigError``, for settings under which its protocol cannot be served.
+    """
+    return [import_module(PROTOCOLS[name]).protocol for name in chosen(settings)]
 
 
 class ProtocolWriters(Mapping[str, Writer[Any, Any]]):

@@ -1,14 +1,32 @@
 """The state of the service, put together from what its parts know."""
 
 import time
+from typing import Any, Protocol
 
+from maskery.core.settings import Settings
 from maskery.core.version import __version__
-from maskery.serving.runtime.model_pool import PooledModel
-from maskery.serving.runtime.service import InferenceService
+from maskery.serving.runtime.memory_budget import Budget, MemoryLimit
+from maskery.serving.runtime.model_pool import ModelPool, PooledModel
+from maskery.serving.runtime.scheduler import Scheduler
+from maskery.serving.telemetry.events import Events
 from maskery.serving.telemetry.status import Device, ModelStatus, Queue, Status, Waiting, limits, memory_now
 
 
-def overview(service: InferenceService, held_bytes: int = 0) -> Status:
+class RunningService(Protocol):
+    """What of an ``InferenceService`` the status is made of. ``began``: of ``time.monotonic``."""
+
+    began: float
+    budget: Budget | None
+    events: Events
+    memory_limit: MemoryLimit
+    pool: ModelPool
+    settings: Settings
+
+    @property
+    def scheduler(self) -> Scheduler[Any]: ...
+
+
+def overview(service: RunningService, held_bytes: int = 0) -> Status:
     """The status now. ``held_bytes``: of callers' pictures. On the event loop only: the queues are the loop's."""
     budget, limit = service.budget, service.memory_limit
     models_bytes = budget.models if budget else None
@@ -22,16 +40,16 @@ def overview(service: InferenceService, held_bytes: int = 0) -> Status:
     )
 
 
-def devices(service: InferenceService) -> dict[str, Device]:
+def devices(service: RunningService) -> dict[str, Device]:
     """NAME@VERSION -> device asked for and in use, of the loaded models."""
     return {pooled.key: _device(service, pooled) for pooled in service.pool.views() if pooled.model}
 
 
-def _device(service: InferenceService, pooled: PooledModel) -> Device:
+def _device(service: RunningService, pooled: PooledModel) -> Device:
     return Device(service.settings.device, pooled.model.session.device if pooled.model else "")
 
 
-def _model(service: InferenceService, pooled: PooledModel) -> ModelStatus:
+def _model(service: RunningService, pooled: PooledModel) -> ModelStatus:
     card, model = pooled.card, pooled.model
     return ModelStatus(
         name=card.name,
@@ -58,7 +76,7 @@ def _idle(pooled: PooledModel) -> float | None:
     return round(time.monotonic() - pooled.last_used, 1) if pooled.last_used else None
 
 
-def _queue(service: InferenceService, model: str) -> Queue:
+def _queue(service: RunningService, model: str) -> Queue:
     """The jobs of ``model`` (NAME@VERSION), whichever queues they are in."""
     places = (place for place in service.scheduler.waiting() if place.item.job.model == model)
     waiting = (Waiting(p.position, p.request_id, round(p.age, 2), _rounded(p.seconds_left)) for p in places)
