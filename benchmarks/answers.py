@@ -19,10 +19,10 @@ from benchmarks.rounds import Plan, Spread, interleaved, of_rounds, ratio
 from maskery.core.arrays import ClassMap
 from maskery.core.picture import decode
 from maskery.core.picture.decode import Picture, Source
+from maskery.core.plan import PLAIN, RunOptions
 from maskery.core.result.capabilities import HasClassMap, expect
 from maskery.encode.json import encode_summary
 from maskery.encode.text import encode_map
-from maskery.inference.pipeline import PLAIN, RunOptions
 from maskery.serving.protocols.native.segment_answer import of_summary
 
 TITLE = "What the answers cost"
@@ -131,7 +131,7 @@ def _shares(over: Sequence[Sequence[float]], under: Sequence[Sequence[float]]) -
 def _summary(model: Candidate, sample: Sample) -> Call:
     started, road = time.perf_counter(), model.segmenter.model
     picture = _opened(model, sample.data)
-    prepared = road.prepare(picture, of_summary(PLAIN)(picture))
+    prepared = road.prepare(road.plan(picture, of_summary(PLAIN)(picture)), picture)
     (output,) = road.infer([prepared])
     ran = time.perf_counter()
     encode_summary(road.finish(prepared, output))

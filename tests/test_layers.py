@@ -40,8 +40,9 @@ WITHIN = {
         "settings.py",
         "labels.py",
         "card.py",
-        "plan.py",
         "picture",
+        "geometry.py",
+        "plan.py",
         "result",
     ),
     "inference": (

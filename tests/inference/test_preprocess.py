@@ -5,7 +5,8 @@ from PIL import Image
 
 from maskery.core.card import Input
 from maskery.core.errors import BadRequest
-from maskery.inference.preprocess import Placement, place, to_tensor
+from maskery.core.geometry import Placement
+from maskery.inference.preprocess import frame_of, place, to_tensor
 
 
 def spec(resize: str, **rest: object) -> Input:
@@ -48,7 +49,7 @@ def test_max_side_is_refused_where_it_cannot_work() -> None:
 
 
 def test_the_frame_says_scale_and_padding() -> None:
-    frame = place((100, 50), spec("letterbox", size=(64, 64))).frame(6)
+    frame = frame_of(place((100, 50), spec("letterbox", size=(64, 64))), 6)
     assert frame.scale_xy == (0.64, 0.64)
     assert frame.padding == (0, 16, 0, 16)
     assert frame.orientation == 6

@@ -1,24 +1,36 @@
-"""How one picture is worked on, decided before it is decoded. Plain data; ``engine.memory_plan`` decides it."""
+"""How one picture is worked on, decided before it is decoded. Plain data; ``inference.planning`` decides it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from maskery.core.geometry import Placement, TileGrid
+
 Decode = Literal["whole", "reduced", "bands"]
 MIB = 1 << 20
 
 
-@dataclass(frozen=True)
-class Tiles:
-    """``side`` of a tile and the least ``overlap`` of neighbours, in pixels of the picture; ``count``: of tiles.
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What a caller may ask of a run.
 
-    ``asked``: the side that was asked for, None = chosen by the working size.
+    Attributes:
+        classes: Only these, by name; empty = all.
+        max_side: Longest side of what the model is given, in pixels; None = the card's own.
+        maps: Some of ``result.meta.MAPS``, beside the classes.
+        answer_wh: Size of the answer's grid instead of the upright picture's own pixels; classes are decided there from
+            the same scores. For protocols whose contract has another size, and for summaries.
+        tile: Side of the tiles that the picture is cut into, in its pixels; 0 = none, None = only where it is huge.
     """
 
-    side: int
-    overlap: int
-    count: int
-    asked: int | None = None
+    classes: tuple[str, ...] = ()
+    max_side: int | None = None
+    maps: tuple[str, ...] = ()
+    answer_wh: tuple[int, int] | None = None
+    tile: int | None = None
+
+
+PLAIN = RunOptions()
 
 
 @dataclass(frozen=True)
@@ -39,22 +51,33 @@ class Demand:
 PLAIN_DEMAND = Demand()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """``decode``: as a whole, a JPEG at 1/``reduce``, or in bands of rows (``reduce`` too, where it is not 1).
+    """All that is decided of a run before the picture is decoded; who follows it decides nothing again. It pickles.
 
-    ``working_wh``: the size that the model sees, of one tile where there are ``tiles``. ``max_side``: the longest side
-    that brings it about, None = the card's own. ``banded``: the result is kept as compressed bands of rows. ``photo``:
-    how the picture is read that the answer is drawn on. ``need_bytes``: the estimated peak, above what the process
-    holds anyway, within ``budget_bytes`` where there is one. ``changed``: what is not as asked, and why; empty where
-    all is. ``max_faces``: how many faces a model that looks at one at a time will look at.
+    Attributes:
+        options: What the caller asked for, checked against the card.
+        placement: How the upright picture lies before the model, as a whole.
+        working_wh: Size of what the model is given in one run: of one tile or one crop, where there are such.
+        max_side: The longest side that brings it about; None = the card's own.
+        decode: As a whole, a JPEG at 1/``reduce``, or in bands of rows (``reduce`` too, where it is not 1).
+        reduce: 1, 2, 4 or 8.
+        tiles: Where the tiles lie; None = the picture is looked at in one piece.
+        banded: Whether the result is kept as compressed bands of rows.
+        photo: How the picture is read that the answer is drawn on; None = on nothing.
+        need_bytes: The estimated peak, above what the process holds anyway.
+        budget_bytes: What it had to fit; None = no limit.
+        changed: What is done otherwise than asked, and why; empty where nothing is.
+        max_faces: How many faces are parsed at most, by a model that parses one at a time.
     """
 
-    decode: Decode
-    reduce: int
+    options: RunOptions = PLAIN
+    placement: Placement
     working_wh: tuple[int, int]
-    max_side: int | None
-    tiles: Tiles | None
+    max_side: int | None = None
+    decode: Decode
+    reduce: int = 1
+    tiles: TileGrid | None = None
     banded: bool
     photo: Decode | None
     need_bytes: int

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from maskery.core.picture import decode
+from maskery.core.plan import RunOptions
 from maskery.core.result.capabilities import HasScores, expect
 from maskery.evaluation.confusion import hits
 from maskery.evaluation.dataset import FolderDataset, open_folders, open_masks
 from maskery.evaluation.measurement import PLAIN, Clock, EvaluationOptions, Measurement, Progress, WorstImage, silent
 from maskery.evaluation.segmentation import measure_masks
-from maskery.inference.pipeline import Model, RunOptions
+from maskery.inference.pipeline import Model
 from maskery.inference.tasks.registry import task_of
 
 NO_LIMIT = 1 << 40

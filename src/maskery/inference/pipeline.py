@@ -1,4 +1,4 @@
-"""THE ROAD: picture -> tensor -> session -> task -> result. Every door comes through here."""
+"""The pipeline: picture -> plan -> tensor -> session -> task -> result. Every entry point comes through here."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,10 +10,11 @@ import numpy as np
 from maskery.core.arrays import Array, Tensor
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, nearest
+from maskery.core.geometry import TileGrid
 from maskery.core.picture.decode import Picture
-from maskery.core.plan import PLAIN_DEMAND, Demand, Plan
+from maskery.core.plan import PLAIN, PLAIN_DEMAND, Demand, Plan, RunOptions
 from maskery.core.result.capabilities import HasClasses, Result, expect, in_one_piece
-from maskery.core.result.meta import MAPS, Frame
+from maskery.core.result.meta import MAPS
 from maskery.core.timing import Stopwatch
 from maskery.inference import preprocess, source
 from maskery.inference.planning.footprint import measure_footprint
@@ -23,7 +24,6 @@ from maskery.inference.planning.memory_plan import (
     Footprint,
     PlanRequest,
     choose,
-    tiles_of,
 )
 from maskery.inference.runtimes.base import Session
 from maskery.inference.runtimes.registry import open_session
@@ -33,33 +33,12 @@ from maskery.inference.tasks.registry import task_of
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """What a caller may ask of a run: only these classes, another working size, these of ``result.MAPS``.
-
-    ``tile``: side in pixels of the picture of the tiles that it is cut into; 0 = none, None = only where it is huge.
-    ``answer_wh``: (width, height) of the answer's grid instead of the upright picture's own pixels; classes are decided
-    there from the same scores. For doors whose contract has another size, and for summaries.
-    """
-
-    classes: tuple[str, ...] = ()
-    max_side: int | None = None
-    maps: tuple[str, ...] = ()
-    answer_wh: tuple[int, int] | None = None
-    tile: int | None = None
-
-
-PLAIN = RunOptions()
-
-
-@dataclass(frozen=True)
 class PreparedPicture:
     """One picture ready for the session: ``tensor`` (1, 3, h, w) or (1, h, w, 3), and what its output will need."""
 
     tensor: Tensor
-    placement: preprocess.Placement
-    orientation: int
-    run_options: RunOptions
     plan: Plan
+    orientation: int
     watch: Stopwatch
 
 
@@ -83,10 +62,10 @@ class Model:
     def run(self, picture: Picture, run_options: RunOptions = PLAIN) -> Result:
         """Segment one picture.
 
-        Raises ``BadRequest`` for a wish that this model cannot fulfil, ``PictureError`` for damaged pixels,
+        Raises ``BadRequest`` for options that this model does not have, ``PictureError`` for damaged pixels,
         ``ModelError`` where the model does not do what its card says.
         """
-        return in_one_piece(self.follow(self.plan(picture, run_options), picture, run_options))
+        return in_one_piece(self.follow(self.plan(picture, run_options), picture))
 
     def plan(
         self,
@@ -100,22 +79,22 @@ class Model:
 
         Raises ``BadRequest`` as ``run`` does, ``TooLarge`` where it cannot be done.
         """
-        return choose(self.wanted(picture, run_options, demand), budget)
+        return choose(self.plan_request(picture, run_options, demand), budget)
 
-    def wanted(self, picture: Picture, run_options: RunOptions, demand: Demand) -> PlanRequest:
-        """What a plan has to fit. Raises ``BadRequest`` as ``run`` does."""
+    def plan_request(self, picture: Picture, run_options: RunOptions, demand: Demand) -> PlanRequest:
+        """What a plan has to fit; the options are checked here and nowhere else.
+
+        Raises ``BadRequest`` as ``run`` does.
+        """
         check(run_options, self.card)
-        task, maps = task_of(self.card), len(run_options.maps)
+        task = task_of(self.card)
         return PlanRequest(
             facts=facts_of(picture),
             card=self.card,
             demand=demand,
             footprint=self.footprint,
-            max_side=run_options.max_side,
-            tile=run_options.tile,
-            answer_wh=run_options.answer_wh,
-            maps=maps,
-            answer_bytes=task.answer_bytes(self.card, maps),
+            options=run_options,
+            answer_bytes=task.answer_bytes(self.card, len(run_options.maps)),
             divisible=task.per_pixel is not None,
         )
 
@@ -123,37 +102,27 @@ class Model:
         self,
         plan: Plan,
         picture: Picture,
-        run_options: RunOptions = PLAIN,
         watch: Stopwatch | None = None,
         check_cancelled: Callable[[], None] = lambda: None,
     ) -> Result:
-        """Segment as ``plan`` says: in bands where it is ``banded``. Raises as ``run`` does.
+        """Segment as ``plan`` says: in bands where it is ``banded``. Raises as ``run`` does, but for ``BadRequest``.
 
         ``check_cancelled`` is called before each tile; what it raises ends the work.
         """
         watch = watch or Stopwatch()
         if plan.tiles:
-            return self._tiled(plan, picture, run_options, watch, check_cancelled)
-        prepared = self.prepare(picture, run_options, watch, plan)
+            return self._tiled(plan, plan.tiles, picture, watch, check_cancelled)
+        prepared = self.prepare(plan, picture, watch)
         return self.finish(prepared, self.infer([prepared])[0])
 
-    def prepare(
-        self,
-        picture: Picture,
-        run_options: RunOptions = PLAIN,
-        watch: Stopwatch | None = None,
-        plan: Plan | None = None,
-    ) -> PreparedPicture:
-        """Decode and fit one picture, not in tiles. Raises as ``run`` does."""
-        watch, spec = watch or Stopwatch(), self.card.input
-        plan = plan or self.plan(picture, replace(run_options, tile=0))
-        check(run_options, self.card)
-        placement = preprocess.place(picture.size_wh, spec, plan.max_side)
+    def prepare(self, plan: Plan, picture: Picture, watch: Stopwatch | None = None) -> PreparedPicture:
+        """Decode and fit one picture, not in tiles. Raises ``PictureError``, ``MissingExtra``."""
+        watch = watch or Stopwatch()
         with watch.stage("decode"):
-            pixels = source.in_one_piece(picture, placement.content_wh, plan)
+            pixels = source.in_one_piece(picture, plan.placement.content_wh, plan)
         with watch.stage("preprocess"):
-            tensor = preprocess.to_tensor(pixels, placement, spec)
-        return PreparedPicture(tensor, placement, picture.orientation, run_options, plan, watch)
+            tensor = preprocess.to_tensor(pixels, plan.placement, self.card.input)
+        return PreparedPicture(tensor, plan, picture.orientation, watch)
 
     def infer(self, group: Sequence[PreparedPicture]) -> list[dict[str, Array]]:
         """The outputs of each, by tensor, with a batch axis of 1.
@@ -176,28 +145,18 @@ class Model:
 
     def finish(self, prepared: PreparedPicture, outputs: Mapping[str, Array]) -> Result:
         """The result of one picture from its outputs; in bands where its plan says so."""
-        run_options, plan = prepared.run_options, prepared.plan
+        plan, task = prepared.plan, task_of(self.card)
         with prepared.watch.stage("postprocess"):
-            frame = prepared.placement.frame(prepared.orientation)
-            reading = self._reading(outputs, prepared.placement, frame, run_options, plan, prepared.watch)
-            task = task_of(self.card)
+            reading = self._reading(outputs, plan, prepared.orientation, prepared.watch)
             found = banding.read(reading, task.per_pixel) if plan.banded and task.per_pixel else task.read(reading)
-            return keep(found, run_options.classes)
+            return keep(found, plan.options.classes)
 
     def _tiled(
-        self,
-        plan: Plan,
-        picture: Picture,
-        run_options: RunOptions,
-        watch: Stopwatch,
-        check_cancelled: Callable[[], None],
+        self, plan: Plan, grid: TileGrid, picture: Picture, watch: Stopwatch, check_cancelled: Callable[[], None]
     ) -> Result:
         per_pixel = task_of(self.card).per_pixel
-        assert plan.tiles is not None
         assert per_pixel is not None, "only a divisible picture is planned in tiles"
         turn = picture.orientation if plan.decode == "bands" else 1
-        grid = tiles_of(facts_of(picture), self.card, plan.decode, plan.tiles.asked, plan.max_side)
-        placement = grid.placement(turn)
 
         def run(tensor: Tensor) -> dict[str, Array]:
             check_cancelled()
@@ -205,24 +164,17 @@ class Model:
                 return self.infer_one(tensor)
 
         rows = watch.over("decode", source.for_tiles(picture, plan, grid))
-        reading = self._reading({}, placement, placement.frame(picture.orientation), run_options, plan, watch)
+        reading = self._reading({}, plan, picture.orientation, watch)
         with watch.rest("postprocess"):
-            result = keep(banding.read_tiles(rows, grid, turn, run, reading, per_pixel), run_options.classes)
+            result = keep(banding.read_tiles(rows, grid, turn, run, reading, per_pixel), plan.options.classes)
         return result if plan.banded else in_one_piece(result)
 
-    def _reading(
-        self,
-        outputs: Mapping[str, Array],
-        placement: preprocess.Placement,
-        frame: Frame,
-        run_options: RunOptions,
-        plan: Plan,
-        watch: Stopwatch,
-    ) -> ModelOutput:
-        if run_options.answer_wh:
-            frame = replace(frame, answer_wh=run_options.answer_wh)
-            placement = replace(placement, original_wh=run_options.answer_wh)
-        return ModelOutput(outputs, placement, frame, self.card, watch.timings_ms, run_options.maps, plan)
+    def _reading(self, outputs: Mapping[str, Array], plan: Plan, orientation: int, watch: Stopwatch) -> ModelOutput:
+        placement, answer_wh = plan.placement, plan.options.answer_wh
+        frame = preprocess.frame_of(placement, orientation, answer_wh)
+        if answer_wh:
+            placement = replace(placement, original_wh=answer_wh)
+        return ModelOutput(outputs, placement, frame, self.card, watch.timings_ms, plan.options.maps, plan)
 
 
 def load_model(card: ModelCard, files: Path | Sequence[Path], device: str = "cpu", threads: int = 0) -> Model:
@@ -234,7 +186,7 @@ def load_model(card: ModelCard, files: Path | Sequence[Path], device: str = "cpu
 
 
 def check(run_options: RunOptions, card: ModelCard) -> None:
-    """Raises ``BadRequest`` for a wish that a model with this card cannot fulfil. Needs no loaded model."""
+    """Raises ``BadRequest`` for options that a model with this card does not have. Needs no loaded model."""
     task = task_of(card)
     for name in run_options.maps:
         if name not in MAPS:

@@ -1,7 +1,6 @@
 """Picture -> tensor, and where it lies in the picture. The way back, ``resample``, uses the same ``Placement``."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,30 +9,24 @@ from PIL import Image
 from maskery.core.arrays import Tensor
 from maskery.core.card import Input
 from maskery.core.errors import BadRequest
+from maskery.core.geometry import Placement
 from maskery.core.result.meta import Frame
 
 Numbers = NDArray[np.float32] | np.float32
 
 
-@dataclass(frozen=True)
-class Placement:
-    """Sizes in pixels. The picture fills ``content_wh`` of ``working_wh``, ``offset_xy`` from its left upper corner."""
-
-    original_wh: tuple[int, int]
-    working_wh: tuple[int, int]
-    content_wh: tuple[int, int]
-    offset_xy: tuple[int, int]
-
-    def frame(self, orientation: int) -> Frame:
-        """The same, as the result says it."""
-        (width, height), (left, top) = self.content_wh, self.offset_xy
-        return Frame(
-            original_wh=self.original_wh,
-            orientation=orientation,
-            working_wh=self.working_wh,
-            scale_xy=(width / self.original_wh[0], height / self.original_wh[1]),
-            padding=(left, top, self.working_wh[0] - width - left, self.working_wh[1] - height - top),
-        )
+def frame_of(placement: Placement, orientation: int, answer_wh: tuple[int, int] | None = None) -> Frame:
+    """A placement as results say it; ``answer_wh``: the answer's own grid, where it has one."""
+    (width, height), (left, top) = placement.content_wh, placement.offset_xy
+    original, working = placement.original_wh, placement.working_wh
+    return Frame(
+        original_wh=original,
+        orientation=orientation,
+        working_wh=working,
+        scale_xy=(width / original[0], height / original[1]),
+        padding=(left, top, working[0] - width - left, working[1] - height - top),
+        answer_wh=answer_wh,
+    )
 
 
 def place(original_wh: tuple[int, int], spec: Input, max_side: int | None = None) -> Placement:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from maskery.core.errors import PictureError
+from maskery.core.geometry import TileGrid
 from maskery.core.picture import stream
 from maskery.core.picture.decode import Picture
 from maskery.core.picture.orientation import turned, turned_wh
@@ -14,7 +15,6 @@ from maskery.core.picture.resize import resized_bands, resized_whole
 from maskery.core.picture.stream import Photo, PhotoRows
 from maskery.core.plan import Plan
 from maskery.inference.planning.memory_plan import NARROW_BYTES, REDUCE_TO, held_narrow
-from maskery.inference.tiles.grid import TileGrid
 
 
 def in_one_piece(picture: Picture, content_wh: tuple[int, int], plan: Plan) -> NDArray[np.uint8] | Image.Image:

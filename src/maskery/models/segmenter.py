@@ -13,12 +13,13 @@ from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest
 from maskery.core.picture import decode
 from maskery.core.picture.decode import Picture, Source
+from maskery.core.plan import RunOptions
 from maskery.core.result.capabilities import HasClassMap, HasScores, Result, capable, has
 from maskery.core.settings import Settings, load_settings
 from maskery.encode.json import summary
 from maskery.encode.options import PLAIN_OPTIONS, Options
 from maskery.encode.registry import encode, find, for_suffix, named, wanted_maps
-from maskery.inference.pipeline import Model, RunOptions
+from maskery.inference.pipeline import Model
 from maskery.inference.source import photo_of
 from maskery.inference.tasks.registry import task_of
 from maskery.models.loading import open_model
@@ -91,9 +92,8 @@ class Segmenter:
         ``BadRequest``.
         """
         picture = decode.open_picture(source, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
-        return Segmentation(
-            self.model.run(picture, RunOptions(tuple(classes), max_side, tuple(maps), tile=tile)), picture
-        )
+        options = RunOptions(classes=tuple(classes), max_side=max_side, maps=tuple(maps), tile=tile)
+        return Segmentation(self.model.run(picture, options), picture)
 
     def answer(
         self,
@@ -112,9 +112,11 @@ class Segmenter:
         """
         find(format, task_of(self.card))
         picture = decode.open_picture(source, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
-        run_options = RunOptions(tuple(classes), max_side, wanted_maps(format, options), tile=tile)
+        run_options = RunOptions(
+            classes=tuple(classes), max_side=max_side, maps=wanted_maps(format, options), tile=tile
+        )
         plan = self.model.plan(picture, run_options, named(format).demand)
-        found = self.model.follow(plan, picture, run_options)
+        found = self.model.follow(plan, picture)
         if found.meta.note:
             tell(found.meta.note)
         return encode(found, format, photo_of(picture, plan), options)

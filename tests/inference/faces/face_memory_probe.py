@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from maskery.core.picture import decode
-from maskery.inference.pipeline import RunOptions
+from maskery.core.plan import RunOptions
 from maskery.serving.runtime.memory_budget import settle_allocator
 from tests.face_models import cascade, scene
 from tests.inference.planning.memory_probe import NO_LIMIT, case, saved

@@ -10,12 +10,11 @@ from PIL import Image
 from maskery.core.errors import BadRequest, TooLarge
 from maskery.core.picture import decode, stream
 from maskery.core.picture.decode import Picture
-from maskery.core.plan import Demand
+from maskery.core.plan import Demand, RunOptions
 from maskery.core.result.banded import BandedSemanticResult
 from maskery.core.result.meta import Faces
 from maskery.core.result.types import SemanticResult
 from maskery.inference.faces.model import Cascade
-from maskery.inference.pipeline import RunOptions
 from tests.face_models import cascade, scene, truth
 
 

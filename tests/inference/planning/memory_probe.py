@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from maskery.core.picture import decode
+from maskery.core.plan import RunOptions
 from maskery.core.process_memory import give_back, peak_since_reset, reset_peak, resident_bytes
 from maskery.core.settings import load_settings
 from maskery.encode.raster import png
 from maskery.encode.registry import ENCODERS, encode
-from maskery.inference.pipeline import Model, RunOptions, load_model
+from maskery.inference.pipeline import Model, load_model
 from maskery.inference.planning.footprint import measure_footprint
 from maskery.inference.source import photo_of
 from maskery.models.store import Store
@@ -59,7 +60,7 @@ def case(model: Model, data: bytes, format: str, run_options: RunOptions, share:
     budget = int(share * model.plan(picture, run_options, demand).need_bytes) if share < 1 else None
     plan = model.plan(picture, run_options, demand, budget)
     reset_peak()
-    found = model.follow(plan, picture, run_options)
+    found = model.follow(plan, picture)
     encode(found, format, photo_of(picture, plan))
     return f"{picture.size_wh} {format}: {plan.header()}", plan.need_bytes, peak_since_reset() - before
 

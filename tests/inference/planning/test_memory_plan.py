@@ -2,19 +2,21 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from maskery.core.card import ModelCard
 from maskery.core.errors import TooLarge
 from maskery.core.picture import stream
-from maskery.core.plan import Demand
+from maskery.core.plan import PLAIN, Demand, RunOptions
 from maskery.inference.planning.header import PictureFacts
 from maskery.inference.planning.memory_plan import Footprint, PlanRequest, choose
 from tests.inference.pointwise import model
 
 MIB = 1 << 20
 BANDS = Demand(bands=True, held=0.5)
+SMALL = Footprint(170, 6)
 
 
 def png(width: int, height: int) -> PictureFacts:
@@ -29,8 +31,15 @@ def card(**input: object) -> ModelCard:
     return model(**{"side": 384, "multiple": 32, "max_side": 1024, **input}).card  # type: ignore[arg-type]
 
 
-def wanted(facts: PictureFacts, demand: Demand = BANDS, **others: object) -> PlanRequest:
-    return replace(PlanRequest(facts=facts, card=card(), demand=demand, footprint=Footprint(170, 6)), **others)  # type: ignore[arg-type]
+def wanted(
+    facts: PictureFacts,
+    demand: Demand = BANDS,
+    options: RunOptions = PLAIN,
+    footprint: Footprint = SMALL,
+    **others: Any,
+) -> PlanRequest:
+    request = PlanRequest(facts=facts, card=card(), demand=demand, options=options, footprint=footprint)
+    return replace(request, **others)
 
 
 def test_without_a_budget_nothing_is_changed() -> None:
@@ -66,14 +75,14 @@ def test_first_the_map_is_packed_then_the_picture_read_in_bands() -> None:
 
 
 def test_then_the_working_side_shrinks_in_steps_of_the_model() -> None:
-    big = wanted(jpeg(1000, 750), footprint=Footprint(1000, 6), max_side=1024)
+    big = wanted(jpeg(1000, 750), footprint=Footprint(1000, 6), options=RunOptions(max_side=1024))
     free = choose(big)
     assert free.working_wh == (1024, 768)
     less = choose(big, free.need_bytes // 2)
     assert less.max_side is not None
     assert less.max_side % 32 == 0
     assert less.need_bytes <= free.need_bytes // 2
-    next_side = choose(replace(big, max_side=less.max_side + 32))
+    next_side = choose(replace(big, options=RunOptions(max_side=less.max_side + 32)))
     assert next_side.need_bytes > free.need_bytes // 2
     assert "instead of 1024 x 768" in less.changed
 
@@ -127,9 +136,9 @@ def test_huge_pictures_are_tiled_and_more_coarsely_where_memory_is_short() -> No
 
 
 def test_huge_pictures_are_not_tiled_where_that_is_not_wished() -> None:
-    assert choose(wanted(png(20_000, 20_000), tile=0)).tiles is None
+    assert choose(wanted(png(20_000, 20_000), options=RunOptions(tile=0))).tiles is None
     assert choose(wanted(png(1000, 1000))).tiles is None
-    tiles = choose(wanted(png(1000, 1000), tile=300)).tiles
+    tiles = choose(wanted(png(1000, 1000), options=RunOptions(tile=300))).tiles
     assert tiles is not None
     assert tiles.count > 9
 

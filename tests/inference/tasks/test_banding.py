@@ -10,11 +10,11 @@ from PIL import Image, ImageOps
 
 from maskery.core.errors import BadRequest
 from maskery.core.picture.decode import Picture, open_picture
-from maskery.core.plan import Demand
+from maskery.core.plan import Demand, RunOptions
 from maskery.core.result.banded import BandedForegroundResult, BandedSemanticResult
 from maskery.core.result.capabilities import HasClassMap, expect
 from maskery.core.result.types import ForegroundResult, SemanticResult
-from maskery.inference.pipeline import Model, RunOptions
+from maskery.inference.pipeline import Model
 from tests.inference.pointwise import model
 from tests.material import photo
 
@@ -33,7 +33,7 @@ def map_of(result: object) -> NDArray[np.generic]:
 
 
 def in_bands(toy: Model, picture: Picture, run_options: RunOptions) -> BandedSemanticResult | BandedForegroundResult:
-    result = toy.follow(replace(toy.plan(picture, run_options, BANDS), banded=True), picture, run_options)
+    result = toy.follow(replace(toy.plan(picture, run_options, BANDS), banded=True), picture)
     assert isinstance(result, BandedSemanticResult | BandedForegroundResult)
     return result
 
@@ -124,7 +124,7 @@ def test_work_on_tiles_can_be_ended() -> None:
             raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        toy.follow(toy.plan(picture, TILED), picture, TILED, check_cancelled=check_cancelled)
+        toy.follow(toy.plan(picture, TILED), picture, check_cancelled=check_cancelled)
     assert toy.session.runs == 3  # type: ignore[attr-defined]
 
 

@@ -11,7 +11,7 @@ from maskery.core.card import TASK_RULES, TaskName
 from maskery.core.errors import ModelError
 from maskery.core.result.capabilities import HasAlpha, HasClasses, HasClassMap, HasMaps, HasScores
 from maskery.core.result.meta import MAPS
-from maskery.inference.preprocess import place
+from maskery.inference.preprocess import frame_of, place
 from maskery.inference.tasks.base import ModelOutput
 from maskery.inference.tasks.registry import TASKS, task_of
 from tests.inference.pointwise import model
@@ -63,7 +63,7 @@ def test_a_detector_answers_nobody() -> None:
     detector = card("finder", {"kind": "boxes", "layout": "NC", "anchors": [(16, 2)]}, ["face"])
     placement = place((8, 4), detector.input)
     with pytest.raises(ModelError, match="finds parts of pictures for other models"):
-        task_of(detector).read(ModelOutput({}, placement, placement.frame(1), detector, {}))
+        task_of(detector).read(ModelOutput({}, placement, frame_of(placement, 1), detector, {}))
 
 
 def test_nobody_else_compares_tasks_or_types_of_results() -> None:

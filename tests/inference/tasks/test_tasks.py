@@ -11,9 +11,11 @@ from maskery.core.arrays import Array
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, ModelError
 from maskery.core.picture.decode import open_picture
+from maskery.core.plan import RunOptions
 from maskery.core.result.types import ClassificationResult, ForegroundResult, SemanticResult
-from maskery.inference.pipeline import Model, RunOptions
-from maskery.inference.preprocess import place
+from maskery.inference import pipeline, preprocess
+from maskery.inference.pipeline import Model
+from maskery.inference.preprocess import frame_of, place
 from maskery.inference.tasks.base import ModelOutput
 from maskery.inference.tasks.registry import TASKS
 from maskery.models.card_toml import parse_card
@@ -33,7 +35,7 @@ def read(
     card: ModelCard, output: NDArray[Any], original_wh: tuple[int, int] = (8, 4), maps: tuple[str, ...] = ()
 ) -> Any:
     placement = place(original_wh, card.input)
-    return TASKS[card.task].read(ModelOutput({"y": output}, placement, placement.frame(1), card, {}, maps))
+    return TASKS[card.task].read(ModelOutput({"y": output}, placement, frame_of(placement, 1), card, {}, maps))
 
 
 SCORES = np.array([[[0, 0, 9, 9], [0, 0, 9, 9]], [[5, 5, 5, 5], [5, 5, 5, 5]]], np.float32)
@@ -140,3 +142,14 @@ def test_keep_on_a_model_without_background() -> None:
     assert isinstance(result, SemanticResult)
     assert set(np.unique(result.class_map)) == {1, 255}
     assert [c.name for c in result.classes] == ["car"]
+
+
+def test_what_a_plan_decided_is_not_decided_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Model(card("semantic", {"kind": "logits", "layout": "CHW"}, LABELS), Fake())
+    picture = open_picture(np.zeros((4, 8, 3), np.uint8), max_bytes=1, max_pixels=100)
+    plan = model.plan(picture, RunOptions(classes=("cat",)))
+    for module, name in ((pipeline, "check"), (pipeline, "facts_of"), (preprocess, "place")):
+        monkeypatch.setattr(module, name, None)
+    result = model.follow(plan, picture)
+    assert isinstance(result, SemanticResult)
+    assert result.meta.plan == plan

@@ -22,8 +22,8 @@ import maskery
 from maskery.core.errors import BadRequest, ConfigError, NotPulled
 from maskery.core.labels import VOC
 from maskery.core.picture import decode
+from maskery.core.plan import RunOptions
 from maskery.core.settings import Settings, load_settings, max_variables
-from maskery.inference.pipeline import RunOptions
 from maskery.serving.app import create_app
 from maskery.serving.protocols.max import map_size, masked
 from tests.material import ROOT, encoded, photo, shared

@@ -3,12 +3,13 @@
 import numpy as np
 
 from maskery.core.labels import IGNORE
+from maskery.core.plan import RunOptions
 from maskery.evaluation.confusion import SegmentationScores
 from maskery.evaluation.matching import BACKGROUND
 from maskery.evaluation.measurement import Comparison
 from maskery.evaluation.report import html, thumbnails
 from maskery.evaluation.segmentation import class_map, open_picture
-from maskery.inference.pipeline import Model, RunOptions
+from maskery.inference.pipeline import Model
 
 SHOWN = 12
 MEGABYTE = 1e6

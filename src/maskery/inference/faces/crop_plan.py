@@ -41,37 +41,47 @@ class Cropping:
     detector: ModelCard
     footprint: Footprint
 
-    def __call__(self, asked: PlanRequest) -> Iterator[Plan]:
+    def __call__(self, request: PlanRequest) -> Iterator[Plan]:
         """What is asked for first: read in bands, fewer faces, smaller working sides."""
-        for max_side in sides(asked):
-            for decode in decodes(asked, streamed_first=asked.facts.pixels > HUGE_PIXELS):
+        for max_side in sides(request):
+            for decode in decodes(request, streamed_first=request.facts.pixels > HUGE_PIXELS):
                 faces = self.spec.max_faces
                 while faces:
-                    yield from self._way(asked, max_side, decode, faces)
+                    yield from self._way(request, max_side, decode, faces)
                     faces //= 2
 
-    def _way(self, asked: PlanRequest, max_side: int | None, decode: Decode, faces: int) -> Iterator[Plan]:
-        facts = asked.facts
+    def _way(self, request: PlanRequest, max_side: int | None, decode: Decode, faces: int) -> Iterator[Plan]:
+        facts = request.facts
         view_wh = view_size(facts.size_wh, self.spec.levels, self.detector)
         finding = preprocess.place(facts.size_wh, self.detector.input)
         side = max(facts.size_wh)
-        working_wh = preprocess.place((side, side), asked.card.input, max_side).working_wh
+        working_wh = preprocess.place((side, side), request.card.input, max_side).working_wh
         seen, shown = finding.working_wh[0] * finding.working_wh[1], working_wh[0] * working_wh[1]
         view = 4 * view_wh[0] * view_wh[1] if decode == "bands" else 0
         if decode == "bands":
-            reading = reading_bytes(asked, decode, 1, turned_wh(view_wh, facts.orientation)) + view
+            reading = reading_bytes(request, decode, 1, turned_wh(view_wh, facts.orientation)) + view
             held = view + 3 * REDUCE_TO**2 * 4 * shown
         else:
             reading, held = facts.decoding_bytes(), 4 * facts.pixels
-        scores = faces * shown * asked.footprint.output * 1.25
-        looking = held + seen * (tensor_bytes(asked) + self.footprint.run)
-        running = held + shown * (tensor_bytes(asked) + asked.footprint.run) + min(reading, KEPT_OF_DECODING)
+        scores = faces * shown * request.footprint.output * 1.25
+        looking = held + seen * (tensor_bytes(request) + self.footprint.run)
+        running = held + shown * (tensor_bytes(request) + request.footprint.run) + min(reading, KEPT_OF_DECODING)
         pasting = scores + PASTING_BYTES
         before = max(reading + scores, looking, running + scores)
-        moments = Moments(before, pasting, min(running, KEPT_OF_RUN), kept_of_bands(asked, decode, 1))
-        for banded in bandings(asked, first=facts.pixels > HUGE_PIXELS):
-            need, photo = need_of(asked, moments, banded)
-            yield Plan(decode, 1, working_wh, max_side, None, banded, photo, need, max_faces=faces)
+        moments = Moments(before, pasting, min(running, KEPT_OF_RUN), kept_of_bands(request, decode, 1))
+        for banded in bandings(request, first=facts.pixels > HUGE_PIXELS):
+            need, photo = need_of(request, moments, banded)
+            yield Plan(
+                options=request.options,
+                placement=finding,
+                working_wh=working_wh,
+                max_side=max_side,
+                decode=decode,
+                banded=banded,
+                photo=photo,
+                need_bytes=need,
+                max_faces=faces,
+            )
 
 
 def view_size(size_wh: tuple[int, int], levels: int, detector: ModelCard) -> tuple[int, int]:

@@ -10,13 +10,13 @@ from maskery.core.arrays import Array, Floats
 from maskery.core.boxes import Box, merged
 from maskery.core.card import Detector, ModelCard
 from maskery.core.errors import ModelError
+from maskery.core.geometry import Placement
 from maskery.core.result.rle import pieces, runs
 from maskery.inference import preprocess
 from maskery.inference.faces.crop_plan import view_size
 from maskery.inference.faces.region import Region, around, is_cut, looks
 from maskery.inference.faces.view import View
 from maskery.inference.planning.memory_plan import UNMEASURED, Footprint
-from maskery.inference.preprocess import Placement
 from maskery.inference.runtimes.base import Session
 from maskery.inference.tasks.base import ModelOutput, channels_first, sigmoid, softmax
 
@@ -77,7 +77,7 @@ def _pieces(outputs: Mapping[str, Array], placement: Placement, card: ModelCard,
 
     A piece several times as long as it is wide is no face.
     """
-    frame = placement.frame(1)
+    frame = preprocess.frame_of(placement, 1)
     scores = channels_first(ModelOutput(outputs, placement, frame, card, {}))
     if detector.label not in card.labels or len(scores) != len(card.labels):
         raise ModelError(f"{card.name} does not give scores of {detector.label!r}.", "Correct detector.label.")

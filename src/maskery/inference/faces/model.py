@@ -9,7 +9,7 @@ from maskery.core.arrays import ClassMap
 from maskery.core.boxes import Box
 from maskery.core.errors import BadRequest
 from maskery.core.picture.decode import Picture
-from maskery.core.plan import PLAIN_DEMAND, Demand, Plan
+from maskery.core.plan import PLAIN, PLAIN_DEMAND, Demand, Plan, RunOptions
 from maskery.core.result.banded import BandedSemanticResult, pack
 from maskery.core.result.capabilities import Result
 from maskery.core.result.meta import Face, Faces, Meta
@@ -21,7 +21,7 @@ from maskery.inference.faces.detector import FaceDetector
 from maskery.inference.faces.paste import Canvas, ParsedFace, certain_maps, pasted
 from maskery.inference.faces.region import Region, crop_of
 from maskery.inference.faces.view import View, views, whole_view
-from maskery.inference.pipeline import PLAIN, Model, RunOptions, keep
+from maskery.inference.pipeline import Model, keep
 from maskery.inference.planning.footprint import measure_footprint
 from maskery.inference.planning.memory_plan import choose
 from maskery.inference.tasks import semantic
@@ -49,19 +49,18 @@ class Cascade(Model):
         budget: int | None = None,
     ) -> Plan:
         """As ``Model.plan``; the faces are not found yet."""
-        wanted = self.wanted(picture, replace(run_options, tile=0), demand)
+        request = self.plan_request(picture, replace(run_options, tile=0), demand)
         if run_options.tile:
             raise BadRequest(
                 f"{self.card.name} looks at each face in a crop of its own, not at tiles.", "Leave tile out."
             )
         detector = self.detector
-        return choose(wanted, budget, Cropping(detector.spec, detector.card, detector.footprint))
+        return choose(request, budget, Cropping(detector.spec, detector.card, detector.footprint))
 
     def follow(
         self,
         plan: Plan,
         picture: Picture,
-        run_options: RunOptions = PLAIN,
         watch: Stopwatch | None = None,
         check_cancelled: Callable[[], None] = lambda: None,
     ) -> Result:
@@ -75,11 +74,8 @@ class Cascade(Model):
         parsed = self._parsed(faces.seen, plan, picture, view, watch, check_cancelled)
         del view
         with watch.stage("postprocess"):
-            place = preprocess.place(picture.size_wh, self.detector.card.input)
-            frame = replace(place.frame(picture.orientation), answer_wh=run_options.answer_wh)
-            empty = ModelOutput({}, place, frame, self.card, watch.timings_ms, plan=plan)
-            meta = replace(empty.meta, faces=faces)
-            return keep(self._put_together(parsed, meta, plan.banded, run_options), run_options.classes)
+            meta = replace(self._reading({}, plan, picture.orientation, watch).meta, faces=faces)
+            return keep(self._put_together(parsed, meta, plan), plan.options.classes)
 
     def _faces(self, boxes: Sequence[Box], most: int, picture: Picture) -> Faces:
         crops = [crop_of(box, picture.size_wh, self.detector.spec) for box in boxes[:most]]
@@ -112,17 +108,17 @@ class Cascade(Model):
                 tensor = preprocess.to_tensor(pixels, place, spec)
             with watch.more("run"):
                 outputs = self.infer_one(tensor)
-            reading = ModelOutput(outputs, place, place.frame(1), self.card, {})
+            reading = ModelOutput(outputs, place, preprocess.frame_of(place, 1), self.card, {})
             found.append(ParsedFace(face.box_xyxy, crop, place, per_pixel.scores(reading)))
         return found
 
     @property
     def _per_pixel(self) -> PerPixel:
         per_pixel = task_of(self.card).per_pixel
-        assert per_pixel is not None, "a card with a finder gives classes of pixels"
+        assert per_pixel is not None, "a card with a detector gives classes of pixels"
         return per_pixel
 
-    def _put_together(self, parsed: Sequence[ParsedFace], meta: Meta, banded: bool, run_options: RunOptions) -> Result:
+    def _put_together(self, parsed: Sequence[ParsedFace], meta: Meta, plan: Plan) -> Result:
         card, background, frame = self.card, self.card.background, meta.frame
         assert background is not None
         per_pixel = self._per_pixel
@@ -132,11 +128,11 @@ class Cascade(Model):
             background=background,
             dtype=np.uint8 if len(card.labels) <= 255 else np.uint16,
             decide=per_pixel.decider(card),
-            maps=certain_maps(run_options.maps, frame.size_wh),
+            maps=certain_maps(plan.options.maps, frame.size_wh),
             logits=card.output.logits,
         )
         bands, by = pasted(parsed, sheet), semantic.decided_by(card)
-        if banded:
+        if plan.banded:
             return BandedSemanticResult(meta, pack(bands), by)
         class_map: ClassMap = np.empty(frame.size_wh[::-1], sheet.dtype)
         top = 0

@@ -14,9 +14,9 @@ import numpy as np
 
 from maskery.core.arrays import ClassMap, Floats, Positions, Scores
 from maskery.core.boxes import BoxXyxy
+from maskery.core.geometry import Placement
 from maskery.core.picture.rows import steps
 from maskery.inference.faces.region import Region
-from maskery.inference.preprocess import Placement
 from maskery.inference.upsample import resample
 from maskery.inference.upsample.certainty import certainty_at
 from maskery.inference.upsample.resample import Axis

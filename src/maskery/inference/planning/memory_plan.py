@@ -1,8 +1,8 @@
 """What working on one picture will take, estimated from its header before it is decoded, and a way that fits.
 
 ``need`` is the largest of five moments: decoding, the model's run, the decision at the picture's pixels, reading the
-photo that the answer is drawn on, writing the answer. ``tests/engine/test_memory_plan.py`` holds it against what
-processes really took.
+photo that the answer is drawn on, writing the answer. ``tests/inference/planning/test_memory_estimates.py`` holds it
+against what processes really took.
 """
 
 import math
@@ -11,15 +11,16 @@ from dataclasses import dataclass, replace
 
 from maskery.core.card import ModelCard
 from maskery.core.errors import TooLarge
+from maskery.core.geometry import TileGrid
 from maskery.core.picture import stream
 from maskery.core.picture.orientation import turned_wh
 from maskery.core.picture.resize import BAND_ROWS, across_first
 from maskery.core.picture.stream import BAND_BYTES
-from maskery.core.plan import PLAIN_DEMAND, Decode, Demand, Plan, Tiles, mib
+from maskery.core.plan import PLAIN, PLAIN_DEMAND, Decode, Demand, Plan, RunOptions, mib
 from maskery.inference import preprocess
 from maskery.inference.planning.header import PictureFacts
 from maskery.inference.tiles.blend import DECIDE_PIXELS
-from maskery.inference.tiles.grid import TileGrid, lay_out
+from maskery.inference.tiles.grid import lay_out
 
 # A picture of more pixels is cut into tiles, unless the caller says otherwise.
 HUGE_PIXELS = 100_000_000
@@ -64,10 +65,7 @@ class PlanRequest:
         card: Of the model.
         demand: What writing the answer takes.
         footprint: What a run takes.
-        max_side: As in ``RunOptions``.
-        tile: As in ``RunOptions``.
-        answer_wh: As in ``RunOptions``.
-        maps: How many maps are asked for beside the classes.
+        options: What the caller asks for, checked.
         answer_bytes: What the result holds, its maps included, in bytes a pixel of the answer.
         divisible: Whether the result can be made from tiles and in bands.
     """
@@ -76,32 +74,29 @@ class PlanRequest:
     card: ModelCard
     demand: Demand = PLAIN_DEMAND
     footprint: Footprint = UNMEASURED
-    max_side: int | None = None
-    tile: int | None = None
-    answer_wh: tuple[int, int] | None = None
-    maps: int = 0
+    options: RunOptions = PLAIN
     answer_bytes: int = 1
     divisible: bool = True
 
     @property
     def answer_pixels(self) -> int:
-        width, height = self.answer_wh or self.facts.size_wh
+        width, height = self.options.answer_wh or self.facts.size_wh
         return width * height
 
     @property
     def tiled(self) -> bool:
         """Whether it is cut into tiles: where that is asked for, or where it is huge and nothing was said."""
-        if not self.divisible or self.maps:
+        if not self.divisible or self.options.maps:
             return False
-        return self.facts.pixels > HUGE_PIXELS if self.tile is None else self.tile > 0
+        return self.facts.pixels > HUGE_PIXELS if self.options.tile is None else self.options.tile > 0
 
 
 Ways = Callable[[PlanRequest], Iterator[Plan]]
 """Ways to work, what is asked for first."""
 
 
-def choose(wanted: PlanRequest, budget: int | None = None, ways: Ways | None = None) -> Plan:
-    """The plan that is nearest to what is wanted and needs at most ``budget`` bytes; None = whatever it takes.
+def choose(request: PlanRequest, budget: int | None = None, ways: Ways | None = None) -> Plan:
+    """The plan that is nearest to the request and needs at most ``budget`` bytes; None = whatever it takes.
 
     ``ways``: other ways to work than in one piece or in tiles.
 
@@ -109,7 +104,7 @@ def choose(wanted: PlanRequest, budget: int | None = None, ways: Ways | None = N
     ``grid.lay_out`` do.
     """
     first, ways = None, ways or in_one_or_tiles
-    for plan in ways(wanted):
+    for plan in ways(request):
         if budget is None or plan.need_bytes <= budget:
             return replace(plan, budget_bytes=budget, changed=_changes(first or plan, plan))
         first = first or plan
@@ -117,7 +112,7 @@ def choose(wanted: PlanRequest, budget: int | None = None, ways: Ways | None = N
     assert budget is not None
     raise TooLarge(
         f"This picture would take {mib(first.need_bytes)} MiB, and there are {mib(budget)} MiB for it.",
-        _cure(wanted, budget, ways),
+        _cure(request, budget, ways),
     )
 
 
@@ -136,39 +131,39 @@ def tiles_of(facts: PictureFacts, card: ModelCard, decode: Decode, side: int | N
     return lay_out(size, turned, card.input, side, max_side)
 
 
-def in_one_or_tiles(wanted: PlanRequest) -> Iterator[Plan]:
+def in_one_or_tiles(request: PlanRequest) -> Iterator[Plan]:
     """Ways to work, what is asked for first: read in bands, larger tiles, smaller working sides."""
-    if wanted.tiled:
-        side = wanted.tile
+    if request.tiled:
+        side = request.options.tile
         while True:
-            for decode in decodes(wanted, streamed_first=True):
-                grid = tiles_of(wanted.facts, wanted.card, decode, side, wanted.max_side)
-                yield from _tiled(wanted, grid, decode, side)
+            for decode in decodes(request, streamed_first=True):
+                grid = tiles_of(request.facts, request.card, decode, side, request.options.max_side)
+                yield from _tiled(request, grid, decode)
             if grid.count == 1:
                 break
             side = 2 * grid.side
-    for max_side in sides(wanted):
-        bands_first = wanted.facts.pixels > HUGE_PIXELS or quick_in_bands(wanted, max_side)
-        for decode in decodes(wanted, bands_first):
-            yield from _in_one(wanted, max_side, decode)
+    for max_side in sides(request):
+        bands_first = request.facts.pixels > HUGE_PIXELS or quick_in_bands(request, max_side)
+        for decode in decodes(request, bands_first):
+            yield from _in_one(request, max_side, decode)
 
 
-def decodes(wanted: PlanRequest, streamed_first: bool) -> list[Decode]:
-    if not streamed(wanted):
+def decodes(request: PlanRequest, streamed_first: bool) -> list[Decode]:
+    if not streamed(request):
         return ["whole"]
     return ["bands", "whole"] if streamed_first else ["whole", "bands"]
 
 
-def streamed(wanted: PlanRequest) -> bool:
-    return not wanted.facts.why_whole and stream.available()
+def streamed(request: PlanRequest) -> bool:
+    return not request.facts.why_whole and stream.available()
 
 
-def quick_in_bands(wanted: PlanRequest, max_side: int | None) -> bool:
+def quick_in_bands(request: PlanRequest, max_side: int | None) -> bool:
     """Whether reading in bands takes less time than decoding as a whole, and gives the same pixels."""
-    facts = wanted.facts
+    facts = request.facts
     if not facts.plain_png or facts.pixels < QUICK_PIXELS:
         return False
-    content = preprocess.place(facts.size_wh, wanted.card.input, max_side).content_wh
+    content = preprocess.place(facts.size_wh, request.card.input, max_side).content_wh
     return across_first(facts.stored_wh, content) and held_narrow(facts.stored_wh, content) <= NARROW_BYTES
 
 
@@ -177,55 +172,75 @@ def held_narrow(stored_wh: tuple[int, int], content_wh: tuple[int, int]) -> int:
     return 7 * content_wh[0] * stored_wh[1]
 
 
-def sides(wanted: PlanRequest) -> Iterator[int | None]:
-    """The wished working side, then smaller ones: none for a model of fixed size."""
-    yield wanted.max_side
-    spec = wanted.card.input
+def sides(request: PlanRequest) -> Iterator[int | None]:
+    """The working side of the request, then smaller ones: none for a model of fixed size."""
+    yield request.options.max_side
+    spec = request.card.input
     if spec.fixed:
         return
     step = -(-SMALLEST_STEP // spec.multiple) * spec.multiple
-    longest = max(preprocess.place(wanted.facts.size_wh, spec, wanted.max_side).working_wh)
+    longest = max(preprocess.place(request.facts.size_wh, spec, request.options.max_side).working_wh)
     yield from range((longest - 1) // step * step, math.ceil(max(spec.min_side, step, LEAST_SIDE * longest)) - 1, -step)
 
 
-def _in_one(wanted: PlanRequest, max_side: int | None, decode: Decode) -> Iterator[Plan]:
-    place = preprocess.place(wanted.facts.size_wh, wanted.card.input, max_side)
-    content = turned_wh(place.content_wh, wanted.facts.orientation)
-    reduce = reduction(wanted.facts.stored_wh, content) if wanted.facts.jpeg else 1
+def _in_one(request: PlanRequest, max_side: int | None, decode: Decode) -> Iterator[Plan]:
+    place = preprocess.place(request.facts.size_wh, request.card.input, max_side)
+    content = turned_wh(place.content_wh, request.facts.orientation)
+    reduce = reduction(request.facts.stored_wh, content) if request.facts.jpeg else 1
     way: Decode = "reduced" if decode == "whole" and reduce > 1 else decode
-    reading = reading_bytes(wanted, way, reduce, content)
+    reading = reading_bytes(request, way, reduce, content)
     working = place.working_wh[0] * place.working_wh[1]
-    running = working * (tensor_bytes(wanted) + wanted.footprint.run) + min(reading, KEPT_OF_DECODING)
-    deciding, kept = 2 * working * wanted.footprint.output, min(running, KEPT_OF_RUN)
-    moments = Moments(max(reading, running), deciding, kept, kept_of_bands(wanted, decode, reduce))
-    for banded in bandings(wanted, first=wanted.facts.pixels > HUGE_PIXELS):
-        need, photo = need_of(wanted, moments, banded)
-        yield Plan(way, reduce, place.working_wh, max_side, None, banded, photo, need)
+    running = working * (tensor_bytes(request) + request.footprint.run) + min(reading, KEPT_OF_DECODING)
+    deciding, kept = 2 * working * request.footprint.output, min(running, KEPT_OF_RUN)
+    moments = Moments(max(reading, running), deciding, kept, kept_of_bands(request, decode, reduce))
+    for banded in bandings(request, first=request.facts.pixels > HUGE_PIXELS):
+        need, photo = need_of(request, moments, banded)
+        yield Plan(
+            options=request.options,
+            placement=place,
+            working_wh=place.working_wh,
+            max_side=max_side,
+            decode=way,
+            reduce=reduce,
+            banded=banded,
+            photo=photo,
+            need_bytes=need,
+        )
 
 
-def _tiled(wanted: PlanRequest, grid: TileGrid, decode: Decode, asked: int | None) -> Iterator[Plan]:
-    jpeg = wanted.facts.jpeg and decode == "bands"
-    reduce = reduction(wanted.facts.stored_wh, grid.content_wh) if jpeg else 1
+def _tiled(request: PlanRequest, grid: TileGrid, decode: Decode) -> Iterator[Plan]:
+    jpeg = request.facts.jpeg and decode == "bands"
+    reduce = reduction(request.facts.stored_wh, grid.content_wh) if jpeg else 1
     tile_pixels = grid.tile_wh[0] * grid.tile_wh[1]
     row_pixels = grid.whole_wh[0] * grid.tile_wh[1]
-    reading = reading_bytes(wanted, decode, reduce, grid.content_wh) + 6 * row_pixels
+    reading = reading_bytes(request, decode, reduce, grid.content_wh) + 6 * row_pixels
     if decode == "whole":
-        reading += 3 * wanted.facts.pixels  # it stays while the tiles are read
-    scores = row_pixels * wanted.footprint.output * 2.5
-    one_tile = tile_pixels * (tensor_bytes(wanted) + wanted.footprint.run)
-    kept = kept_of_bands(wanted, decode, reduce)
+        reading += 3 * request.facts.pixels  # it stays while the tiles are read
+    scores = row_pixels * request.footprint.output * 2.5
+    one_tile = tile_pixels * (tensor_bytes(request) + request.footprint.run)
+    kept = kept_of_bands(request, decode, reduce)
     # The bands are still open while the map is made, so what would be kept of them later is among ``reading``.
     deciding = reading + scores - kept
     moments = Moments(reading + scores + one_tile, deciding, min(one_tile, KEPT_OF_RUN), kept)
-    for banded in bandings(wanted, first=True):
-        need, photo = need_of(wanted, moments, banded)
-        tiles = Tiles(grid.side, grid.overlap, grid.count, asked)
-        working = turned_wh(grid.tile_wh, wanted.facts.orientation if decode == "bands" else 1)
-        yield Plan(decode, reduce, working, wanted.max_side, tiles, banded, photo, need)
+    turn = request.facts.orientation if decode == "bands" else 1
+    for banded in bandings(request, first=True):
+        need, photo = need_of(request, moments, banded)
+        yield Plan(
+            options=request.options,
+            placement=grid.placement(turn),
+            working_wh=turned_wh(grid.tile_wh, turn),
+            max_side=request.options.max_side,
+            decode=decode,
+            reduce=reduce,
+            tiles=grid,
+            banded=banded,
+            photo=photo,
+            need_bytes=need,
+        )
 
 
-def bandings(wanted: PlanRequest, first: bool) -> list[bool]:
-    if not wanted.demand.bands or wanted.maps or not wanted.divisible:
+def bandings(request: PlanRequest, first: bool) -> list[bool]:
+    if not request.demand.bands or request.options.maps or not request.divisible:
         return [False]
     return [True, False] if first else [False, True]
 
@@ -242,47 +257,47 @@ class Moments:
     kept_of_bands: float
 
 
-def need_of(wanted: PlanRequest, moments: Moments, banded: bool) -> tuple[int, Decode | None]:
+def need_of(request: PlanRequest, moments: Moments, banded: bool) -> tuple[int, Decode | None]:
     """The peak in bytes, and how the photo is read."""
-    demand, answer = wanted.demand, wanted.answer_pixels
-    held = answer * (BANDED_BYTES if banded else wanted.answer_bytes)
+    demand, answer = request.demand, request.answer_pixels
+    held = answer * (BANDED_BYTES if banded else request.answer_bytes)
     # Of a band while it is decided, or of the whole without its maps.
-    copy = 4 * DECIDE_PIXELS if banded else answer * (wanted.answer_bytes - 4 * wanted.maps)
+    copy = 4 * DECIDE_PIXELS if banded else answer * (request.answer_bytes - 4 * len(request.options.maps))
     held += moments.kept + moments.kept_of_bands
     peak = max(moments.before, held + copy + moments.deciding)
     photo: Decode | None = None
     if demand.photo:
-        photo = "bands" if banded and streamed(wanted) and wanted.facts.orientation == 1 else "whole"
+        photo = "bands" if banded and streamed(request) and request.facts.orientation == 1 else "whole"
         if photo == "bands":
-            held += max(0.0, wanted.facts.streaming_bytes() - moments.kept_of_bands)
+            held += max(0.0, request.facts.streaming_bytes() - moments.kept_of_bands)
         else:
-            reading = max(wanted.facts.decoding_bytes(), (wanted.facts.pillow + 3.0) * wanted.facts.pixels)
+            reading = max(request.facts.decoding_bytes(), (request.facts.pillow + 3.0) * request.facts.pixels)
             peak = max(peak, held + reading)
-            held += 3.0 * wanted.facts.pixels
-    written = demand.held * answer + wanted.facts.packed_bytes(demand.shown)
+            held += 3.0 * request.facts.pixels
+    written = demand.held * answer + request.facts.packed_bytes(demand.shown)
     peak = max(peak, held + copy + written)
-    return int(wanted.facts.source_bytes + peak + SLACK), photo
+    return int(request.facts.source_bytes + peak + SLACK), photo
 
 
-def reading_bytes(wanted: PlanRequest, decode: Decode, reduce: int, content_wh: tuple[int, int]) -> float:
+def reading_bytes(request: PlanRequest, decode: Decode, reduce: int, content_wh: tuple[int, int]) -> float:
     """The moment in which the picture is decoded and brought to ``content_wh``, as it is stored."""
-    height = -(-wanted.facts.stored_wh[1] // reduce)
+    height = -(-request.facts.stored_wh[1] // reduce)
     if decode == "bands":
         window = (BAND_ROWS + 4) * max(1.0, height / content_wh[1]) * content_wh[0] * 3
         narrow = held_narrow((0, height), content_wh)
         in_flight = 5 * 7 * BAND_BYTES // 3  # made, waiting, at work; each with Pillow's copy
         held = narrow + in_flight if narrow <= NARROW_BYTES else 10 * window
-        return wanted.facts.streaming_bytes(reduce) + held
-    return wanted.facts.decoding_bytes(reduce) + 4 * height * content_wh[0]
+        return request.facts.streaming_bytes(reduce) + held
+    return request.facts.decoding_bytes(reduce) + 4 * height * content_wh[0]
 
 
-def kept_of_bands(wanted: PlanRequest, decode: Decode, reduce: int) -> float:
-    return min(wanted.facts.streaming_bytes(reduce), KEPT_OF_RUN) if decode == "bands" else 0.0
+def kept_of_bands(request: PlanRequest, decode: Decode, reduce: int) -> float:
+    return min(request.facts.streaming_bytes(reduce), KEPT_OF_RUN) if decode == "bands" else 0.0
 
 
-def tensor_bytes(wanted: PlanRequest) -> float:
+def tensor_bytes(request: PlanRequest) -> float:
     """Bytes a working pixel of the tensor and of what it is made of."""
-    return 3 + 2 * (12 if wanted.card.input.dtype == "float32" else 3)
+    return 3 + 2 * (12 if request.card.input.dtype == "float32" else 3)
 
 
 def _changes(first: Plan, plan: Plan) -> str:
@@ -292,7 +307,7 @@ def _changes(first: Plan, plan: Plan) -> str:
         words.append("read in bands of rows")
     if plan.banded and not first.banded:
         words.append("the map is kept compressed")
-    if first.tiles and plan.tiles != first.tiles:
+    if first.tiles and (plan.tiles is None or plan.tiles.side != first.tiles.side):
         words.append(f"tiles of {plan.tiles.side} pixels instead of {first.tiles.side}" if plan.tiles else "no tiles")
     elif plan.working_wh != first.working_wh:
         words.append("worked at {} x {} pixels instead of {} x {}".format(*plan.working_wh, *first.working_wh))
@@ -301,26 +316,26 @@ def _changes(first: Plan, plan: Plan) -> str:
     return f"To fit the memory: {', '.join(words)}." if words else ""
 
 
-def _cure(wanted: PlanRequest, budget: int, ways: Ways) -> str:
+def _cure(request: PlanRequest, budget: int, ways: Ways) -> str:
     """The size that would fit, and what else would help."""
-    size = _fitting(wanted, budget, ways)
+    size = _fitting(request, budget, ways)
     cures = [f"One of {size[0]} x {size[1]} pixels would fit." if size else "No picture fits: give the server more."]
-    if not wanted.facts.why_whole and not stream.available():
+    if not request.facts.why_whole and not stream.available():
         cures.append("Or let it be read in bands of rows: pip install 'maskery[huge]'.")
-    elif wanted.facts.why_whole:
-        cures.append(f"Or save it as a plain PNG or JPEG: {wanted.facts.why_whole}.")
-    elif not wanted.demand.bands:
+    elif request.facts.why_whole:
+        cures.append(f"Or save it as a plain PNG or JPEG: {request.facts.why_whole}.")
+    elif not request.demand.bands:
         cures.append("Or ask for format mask, color or json, which are written in bands.")
     return " ".join(cures)
 
 
-def _fitting(wanted: PlanRequest, budget: int, ways: Ways) -> tuple[int, int] | None:
+def _fitting(request: PlanRequest, budget: int, ways: Ways) -> tuple[int, int] | None:
     """The largest size of the picture's shape, format and compression that fits, to the pixel of its longer side."""
-    width, height = wanted.facts.size_wh
+    width, height = request.facts.size_wh
     low, high = 0, max(width, height)
     while high - low > 1:
         middle = (low + high) // 2
-        smaller = replace(wanted, facts=wanted.facts.scaled(middle / max(width, height)))
+        smaller = replace(request, facts=request.facts.scaled(middle / max(width, height)))
         fits = any(plan.need_bytes <= budget for plan in ways(smaller))
         low, high = (middle, high) if fits else (low, middle)
     scale = low / max(width, height)

@@ -7,14 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.arrays import Array, Scores, Tensor
+from maskery.core.geometry import Placement, TileGrid
 from maskery.core.picture.orientation import BACK, turned, turned_wh
 from maskery.core.result.banded import pack
 from maskery.core.result.capabilities import Result
 from maskery.inference import preprocess
-from maskery.inference.preprocess import Placement
 from maskery.inference.tasks.base import ModelOutput, PerPixel
 from maskery.inference.tiles.blend import ScoreBand, decided, score_bands
-from maskery.inference.tiles.grid import TileGrid
 
 
 def read(reading: ModelOutput, task: PerPixel) -> Result:

@@ -5,13 +5,10 @@ model's own size. So every tile has the same scale, and all their scores lie on 
 """
 
 import math
-from dataclasses import dataclass
-from itertools import pairwise
 
 from maskery.core.card import Input
 from maskery.core.errors import BadRequest
-from maskery.core.picture.orientation import turned_wh
-from maskery.inference.preprocess import Placement
+from maskery.core.geometry import TileGrid
 
 # Of a tile's side, at least this part is shared with the neighbour.
 OVERLAP = 1 / 8
@@ -19,51 +16,6 @@ OVERLAP = 1 / 8
 PICTURE_PER_WORKING = 4
 TILES_AT_MOST = 4096
 SIDE_AT_LEAST = 16
-
-
-@dataclass(frozen=True)
-class TileGrid:
-    """All sizes (width, height) as the picture is stored, before its EXIF orientation.
-
-    ``picture_wh``: in its own pixels. Working pixels: ``content_wh`` of the whole picture; ``whole_wh``, at least that,
-    which the tiles of ``tile_wh`` cover exactly; ``lefts`` and ``tops``, where tiles begin, multiples of ``unit``.
-    """
-
-    picture_wh: tuple[int, int]
-    content_wh: tuple[int, int]
-    whole_wh: tuple[int, int]
-    tile_wh: tuple[int, int]
-    lefts: tuple[int, ...]
-    tops: tuple[int, ...]
-    unit: int
-
-    @property
-    def count(self) -> int:
-        return len(self.lefts) * len(self.tops)
-
-    @property
-    def side(self) -> int:
-        """A tile's longest side in pixels of the picture."""
-        x, y = (picture / content for picture, content in zip(self.picture_wh, self.content_wh, strict=True))
-        return round(max(self.tile_wh[0] * x, self.tile_wh[1] * y))
-
-    def placement(self, orientation: int) -> Placement:
-        """Of the whole picture, upright: ``orientation`` turns it so."""
-        right, bottom = (whole - content for whole, content in zip(self.whole_wh, self.content_wh, strict=True))
-        offset = {2: (right, 0), 3: (right, bottom), 4: (0, bottom), 6: (bottom, 0), 7: (bottom, right), 8: (0, right)}
-        sizes = (self.picture_wh, self.whole_wh, self.content_wh)
-        original, working, content = (turned_wh(size_wh, orientation) for size_wh in sizes)
-        return Placement(original, working, content, offset.get(orientation, (0, 0)))
-
-    @property
-    def overlap(self) -> int:
-        """The least overlap of neighbours in pixels of the picture; 0 where there is one tile."""
-        least = [
-            (self.tile_wh[i] - max(b - a for a, b in pairwise(starts))) * (self.picture_wh[i] / self.content_wh[i])
-            for i, starts in enumerate((self.lefts, self.tops))
-            if len(starts) > 1
-        ]
-        return round(min(least, default=0))
 
 
 def lay_out(stored_wh: tuple[int, int], turned: bool, spec: Input, side: int | None, max_side: int | None) -> TileGrid:
@@ -95,7 +47,15 @@ def lay_out(stored_wh: tuple[int, int], turned: bool, spec: Input, side: int | N
             f"Tiles of {chosen} pixels would be {len(lefts) * len(tops):,}, more than {TILES_AT_MOST:,}.",
             f"Make them larger: tile={least} or more.",
         )
-    return TileGrid(stored_wh, (content[0], content[1]), whole, tile, lefts, tops, unit)
+    return TileGrid(
+        picture_wh=stored_wh,
+        content_wh=(content[0], content[1]),
+        whole_wh=whole,
+        tile_wh=tile,
+        lefts=lefts,
+        tops=tops,
+        unit=unit,
+    )
 
 
 def _tile_wh(spec: Input, max_side: int | None) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from maskery.core.arrays import Tensor
 from maskery.core.card import ModelCard
 from maskery.core.errors import DataError
 from maskery.core.picture import decode
+from maskery.core.plan import RunOptions
 from maskery.core.result.capabilities import HasScores
 from maskery.datasets.pictures import IMAGE_SUFFIXES, files_in
 from maskery.evaluation.dataset import open_folders, open_masks
@@ -45,7 +46,8 @@ class CalibrationPictures:
         """
         for index in self.indices:
             source = self.read(index)
-            yield model.prepare(decode.open_picture(source, max_bytes=NO_LIMIT, max_pixels=NO_LIMIT)).tensor
+            picture = decode.open_picture(source, max_bytes=NO_LIMIT, max_pixels=NO_LIMIT)
+            yield model.prepare(model.plan(picture, RunOptions(tile=0)), picture).tensor
 
 
 def choose(

@@ -13,9 +13,9 @@ from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, ConfigError
 from maskery.core.labels import VOC
 from maskery.core.picture.decode import Picture
+from maskery.core.plan import RunOptions
 from maskery.core.result.capabilities import HasClassMap, capable
 from maskery.encode.text import encode_map
-from maskery.inference.pipeline import RunOptions
 from maskery.inference.tasks.registry import task_of
 from maskery.models.store import Store
 from maskery.serving.http import request_log

@@ -19,11 +19,10 @@ from maskery.core.errors import (
     UrlNotFetched,
     nearest,
 )
-from maskery.core.plan import Demand
+from maskery.core.plan import Demand, RunOptions
 from maskery.core.result.capabilities import HasClasses, expect
 from maskery.encode.raster.cutout import Look, Rgba, encode_removed, encode_removed_mask
 from maskery.encode.registry import find
-from maskery.inference.pipeline import RunOptions
 from maskery.inference.tasks.registry import task_of
 from maskery.serving.http import request_log
 from maskery.serving.http.body import read_form
@@ -220,7 +219,7 @@ class Rembg:
             source=data,
             answer=PNG.with_options(ask),
             model=name,
-            run_options=RunOptions(ask.classes),
+            run_options=RunOptions(classes=ask.classes),
             demand=Demand(photo=not ask.only_mask, bands=True, held=held),
             format=format,
         )

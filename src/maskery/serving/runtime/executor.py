@@ -108,7 +108,7 @@ class _Group:
 
         watch = self._watch(job)
         try:
-            result = self._model.follow(job.plan, job.picture, job.run_options, watch, check_cancelled)
+            result = self._model.follow(job.plan, job.picture, watch, check_cancelled)
             return self._written(job, result, watch)
         except Exception as error:
             return JobResult(error=error)
@@ -119,7 +119,7 @@ class _Group:
         prepared: dict[int, PreparedPicture] = {}
         for i, job in enumerate(jobs):
             try:
-                prepared[i] = self._model.prepare(job.picture, job.run_options, self._watch(job), job.plan)
+                prepared[i] = self._model.prepare(job.plan, job.picture, self._watch(job))
             except Exception as error:
                 results[i] = JobResult(error=error)
         try:

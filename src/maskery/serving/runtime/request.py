@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from maskery.core.card import ModelCard
 from maskery.core.picture.decode import Picture
 from maskery.core.picture.stream import Photo, PhotoRows
-from maskery.core.plan import PLAIN_DEMAND, Demand, Plan
+from maskery.core.plan import PLAIN, PLAIN_DEMAND, Demand, Plan, RunOptions
 from maskery.core.result.capabilities import Result, in_one_piece
-from maskery.inference.pipeline import PLAIN, RunOptions
 from maskery.serving.runtime.scheduler import INTERACTIVE
 
 T = TypeVar("T")
@@ -121,8 +120,7 @@ class InferenceJob:
         id: unique in the process that made the job.
         picture: the source with the facts of its header, which was accepted.
         model: NAME@VERSION of a model that the executor has loaded or can load.
-        run_options: the options of the run.
-        plan: how the picture is worked on.
+        plan: how the picture is worked on, the options of the run included.
         answer: how the answer is written.
         request_id: the request's id, for log lines.
         queued_ms: milliseconds between the request's arrival and the start of its group.
@@ -131,7 +129,6 @@ class InferenceJob:
     id: int
     picture: Picture
     model: str
-    run_options: RunOptions
     plan: Plan
     answer: AnswerSpec[Any]
     request_id: str = "-"

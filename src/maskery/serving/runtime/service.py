@@ -17,9 +17,10 @@ from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest
 from maskery.core.picture import decode
 from maskery.core.picture.headers import is_brief
+from maskery.core.plan import RunOptions
 from maskery.core.process_memory import give_back, resident_bytes
 from maskery.core.settings import Settings
-from maskery.inference.pipeline import Model, RunOptions
+from maskery.inference.pipeline import Model
 from maskery.serving.http import request_log
 from maskery.serving.http.request_log import RequestLog
 from maskery.serving.remote.fetch import Fetcher
@@ -199,7 +200,6 @@ class InferenceService:
             id=next(self._job_ids),
             picture=picture,
             model=model.key,
-            run_options=options,
             plan=plan,
             answer=request.answer,
             request_id=request_log.request_id.get(),

@@ -6,8 +6,8 @@ from starlette.requests import Request
 
 from maskery.core.errors import PictureError, Unchanged
 from maskery.core.picture import decode
+from maskery.core.plan import RunOptions
 from maskery.encode.options import Options
-from maskery.inference.pipeline import RunOptions
 from maskery.models.card_toml import load_card
 from maskery.models.catalog import builtin
 from maskery.serving.protocols.native.native_request import PictureSource, SegmentParameters
@@ -35,7 +35,7 @@ def test_an_etag_is_of_everything_that_the_answer_depends_on() -> None:
     others = {
         etag_of(b"picturf", PARAMETERS, CARD),
         etag_of(b"picture", SegmentParameters(None, "color", RunOptions(), Options()), CARD),
-        etag_of(b"picture", SegmentParameters(None, "mask", RunOptions(("cat",)), Options()), CARD),
+        etag_of(b"picture", SegmentParameters(None, "mask", RunOptions(classes=("cat",)), Options()), CARD),
         etag_of(b"picture", SegmentParameters(None, "mask", RunOptions(), Options(depth=16)), CARD),
         etag_of(b"picture", PARAMETERS, msgspec.structs.replace(CARD, version="9")),
     }

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from maskery.core.arrays import Doubles
 from maskery.core.card import ModelCard
+from maskery.core.plan import RunOptions
 from maskery.core.result.capabilities import HasAlpha, HasClassMap, HasMaps, Result, capable, expect
 from maskery.core.result.types import SemanticResult
 from maskery.encode.annotations.label_studio import regions
-from maskery.inference.pipeline import RunOptions
 from maskery.inference.tasks.registry import task_of
 from maskery.serving.protocols.label_studio.config import Part
 

@@ -7,10 +7,10 @@ import msgspec
 from starlette.requests import Request
 
 from maskery.core.errors import BadRequest, NotAcceptable, nearest
+from maskery.core.plan import RunOptions
 from maskery.core.settings import Settings
 from maskery.encode.options import Options
 from maskery.encode.registry import ENCODERS, named, parse_options, wanted_maps
-from maskery.inference.pipeline import RunOptions
 from maskery.serving.http import body
 from maskery.serving.http.json_body import BASE64, from_base64, looks_like_json, parse_json
 
@@ -186,7 +186,7 @@ def _ask(query: Mapping[str, str], given: Mapping[str, str], request: Request) -
     classes = tuple(name.strip() for name in texts.get("classes", "").split(",") if name.strip())
     options = parse_options({name: text for name, text in texts.items() if name not in PARAMETERS}, format)
     max_side, tile = (_integer(name, texts.get(name)) for name in ("max_side", "tile"))
-    run_options = RunOptions(classes, max_side, wanted_maps(format, options), tile=tile)
+    run_options = RunOptions(classes=classes, max_side=max_side, maps=wanted_maps(format, options), tile=tile)
     return SegmentParameters(texts.get("model") or None, format, run_options, options)
 
 

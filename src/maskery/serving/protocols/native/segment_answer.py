@@ -14,10 +14,10 @@ from starlette.requests import Request
 from maskery.core.card import ModelCard
 from maskery.core.errors import MaskeryError, Unchanged
 from maskery.core.picture.decode import Picture
+from maskery.core.plan import RunOptions
 from maskery.core.version import __version__
 from maskery.encode.options import Options
 from maskery.encode.registry import ENCODERS, encode
-from maskery.inference.pipeline import RunOptions
 from maskery.serving.http import problems
 from maskery.serving.protocols.native.native_request import PictureSource, SegmentParameters
 from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, MaskeryError, TooLarge
 from maskery.core.picture import decode
-from maskery.core.plan import Demand
+from maskery.core.plan import Demand, RunOptions
 from maskery.core.result.meta import MAPS
 from maskery.core.settings import Settings
 from maskery.inference import pipeline
-from maskery.inference.pipeline import RunOptions
 from maskery.serving.protocols.open_inference.answer import check_json_size
 from maskery.serving.protocols.open_inference.input_tensors import Picture, pictures
 from maskery.serving.protocols.open_inference.message import PARAMETERS, InferBody, Message, only
@@ -79,7 +78,9 @@ def _run_options(body: InferBody, asked: Sequence[RequestedOutput]) -> RunOption
     if not isinstance(classes, str):
         raise BadRequest(f"classes is {classes!r}.", "Give names separated by commas, 'person,dog' say.")
     names = tuple(name.strip() for name in classes.split(",") if name.strip())
-    return RunOptions(names, side, maps=tuple(one.output.name for one in asked if one.output.name in MAPS))
+    return RunOptions(
+        classes=names, max_side=side, maps=tuple(one.output.name for one in asked if one.output.name in MAPS)
+    )
 
 
 def _check_sizes(found: Sequence[Picture], asked: Sequence[RequestedOutput], settings: Settings) -> None:
