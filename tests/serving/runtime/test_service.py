@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from maskery.core.settings import Settings
 from maskery.encode.raster.mask import encode_mask
 from maskery.inference.pipeline import Model, PreparedPicture
 from maskery.models.loading import ModelLoader
+from maskery.serving.runtime.overview import overview
 from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer, writers_by_name
+from maskery.serving.runtime.scheduler import BACKGROUND
 from maskery.serving.runtime.service import InferenceService
 from tests.material import encoded, photo
 
@@ -153,3 +156,36 @@ def test_a_cancelled_caller_frees_its_place_and_the_model(
         assert watched.sizes == [1]
 
     run(body)
+
+
+def test_a_film_waits_in_its_own_queue_behind_pictures_and_has_no_deadline(
+    service: InferenceService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = encoded(photo("chelsea"), "JPEG")
+    frame = replace(asked(picture), queue="film", priority=BACKGROUND)
+    order: list[str] = []
+
+    async def one(name: str, request: SegmentRequest[bytes]) -> bytes:
+        answer = await service.segment(request)
+        order.append(name)
+        return answer
+
+    async def body() -> None:
+        watched = Watched(monkeypatch)
+        running = asyncio.ensure_future(one("first", asked(picture)))
+        while not watched.sizes:
+            await asyncio.sleep(0.01)
+        frames = [asyncio.ensure_future(one("frame", frame)) for _ in range(2)]
+        while len(service.scheduler.waiting()) < 2:
+            await asyncio.sleep(0.01)
+        late = asyncio.ensure_future(one("picture", replace(asked(picture), timeout=50.0)))
+        while len(service.scheduler.waiting()) < 3:
+            await asyncio.sleep(0.01)
+        waiting = overview(service).models[0].queue.waiting
+        assert [(place.position, place.seconds_left is None) for place in waiting] == [(1, True), (2, True), (1, False)]
+        watched.go.set()
+        answers = await asyncio.gather(running, late, *frames)
+        assert len(set(answers)) == 1
+
+    run(body)
+    assert order == ["first", "picture", "frame", "frame"]
