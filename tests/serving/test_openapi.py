@@ -12,6 +12,7 @@ from maskery.encode.options import HELP
 from maskery.encode.registry import ENCODERS
 from maskery.serving.app import create_app
 from maskery.serving.middleware.access import OPEN
+from maskery.serving.openapi import _describe
 from tests.material import encoded, photo
 from tests.serving.protocols.entry_points import ENTRY_POINTS, EntryPoint
 
@@ -117,3 +118,27 @@ def test_protocols_answer_as_described(client: TestClient, document: Json, entry
         assert media_type in operation["responses"][str(answer.status_code)]["content"]
         if media_type == "application/json":
             check(document, operation, answer.json(), answer.status_code)
+
+
+def test_properties_are_described_by_the_docstrings(document: Json) -> None:
+    schemas = document["components"]["schemas"]
+    model = schemas["ModelDocument"]
+    assert model["description"] == "A card, for everybody to read."
+    assert model["properties"]["palette"]["description"] == "Their colours, #rrggbb, by id."
+    assert all("description" in one for one in model["properties"].values())
+    assert not [name for name, schema in schemas.items() if "Attributes:" in schema.get("description", "")]
+
+
+def test_a_description_of_several_lines() -> None:
+    component = {
+        "description": "A thing.\n\nAttributes:\n    a: One\n        and more.\n    b: Two.\n    c: Not there.",
+        "properties": {"a": {"type": "string"}, "b": {"type": "integer", "description": "Its own."}},
+    }
+    _describe(component)
+    assert component == {
+        "description": "A thing.",
+        "properties": {
+            "a": {"description": "One and more.", "type": "string"},
+            "b": {"description": "Its own.", "type": "integer"},
+        },
+    }

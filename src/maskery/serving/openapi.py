@@ -34,6 +34,8 @@ PROBLEMS = {
     422: "Parameters that mean nothing.",
 }
 """What an error's status means, where the codes that have it (``STATUS``) do not say it."""
+ATTRIBUTE = re.compile(r"^ *(\w+): (.*(?:\n {8,}(?!\w+: ).*)*)", re.MULTILINE)
+"""A line of the ``Attributes:`` of a docstring, and those that go on with it."""
 PART_OF_PATH = re.compile(r"\{(\w+)(?::path)?\}")
 
 
@@ -71,6 +73,8 @@ class _Schemas:
         kinds = list(dict.fromkeys(_types(_kinds(protocols))))
         found, self.components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
         self._by_kind = dict(zip(kinds, found, strict=True))
+        for component in self.components.values():
+            _describe(component)
 
     def of(self, kind: Schema) -> Json:
         """The schema of one type; a reference where it is a class."""
@@ -86,6 +90,18 @@ class _Schemas:
     def content(self, content: Content) -> Json:
         """Bodies by media type."""
         return {media_type: {"schema": self.of(kind)} for media_type, kind in content.items()}
+
+
+def _describe(component: Json) -> None:
+    """Give the properties of a class what the ``Attributes:`` of its docstring say of them."""
+    text, _, attributes = str(component.get("description", "")).partition("Attributes:\n")
+    if not attributes:
+        return
+    component["description"] = text.strip()
+    for name, about in ATTRIBUTE.findall(attributes):
+        if name in component["properties"]:
+            # What is said beside the property itself comes first.
+            component["properties"][name] = {"description": " ".join(about.split())} | component["properties"][name]
 
 
 def _types(kinds: Iterable[Schema]) -> Iterator[Schema]:
