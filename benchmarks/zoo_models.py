@@ -33,7 +33,7 @@ def measure(plan: Plan, mirror: str) -> Section:
         run = Spread.of(float(np.median([call[1] for call in repeats])) for repeats in rounds)
         sizes = (f"{card.bytes / 1e6:.1f}", working)
         rows.append((name, card.task, card.file.rpartition(".")[2], *sizes, run.text(1), whole.text(1)))
-    header = ("model", "task", "runtime file", "MB", "working size", "run, ms", "whole road, ms")
+    header = ("model", "task", "runtime file", "MB", "working size", "run, ms", "whole pipeline, ms")
     how = (
         f"The {samples()[0].name} picture of the part above, in Python, without encoding. Models of the catalogue"
         " are measured where a mirror of their files is named."
@@ -58,7 +58,7 @@ def _pull_all(settings: Settings) -> list[str]:
 
 
 def _call(segmenter: Segmenter) -> tuple[float, float, str]:
-    """Milliseconds of the whole road and of the model's run, and the working size."""
+    """Milliseconds of the whole pipeline and of the model's run, and the working size."""
     started = time.perf_counter()
     result = segmenter.segment(samples()[0].data).result
     whole = (time.perf_counter() - started) * 1000
