@@ -11,7 +11,7 @@ from benchmarks.pictures import LARGE_WH, PHOTOS, enlarged
 from benchmarks.report import Section, Table
 from benchmarks.rounds import Plan, interleaved, of_rounds, ratio
 from maskery.core.arrays import Scores
-from maskery.core.geometry import Placement
+from maskery.core.plan import Placement
 from maskery.inference import preprocess
 from maskery.inference.upsample import resample
 from maskery.models.segmenter import Segmenter

@@ -40,9 +40,8 @@ WITHIN = {
         "settings.py",
         "labels.py",
         "card.py",
-        "picture",
-        "geometry.py",
         "plan.py",
+        "picture",
         "result",
     ),
     "inference": (

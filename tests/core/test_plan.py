@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from maskery.core.geometry import Placement, TileGrid
-from maskery.core.plan import Plan, RunOptions
+from maskery.core.plan import Placement, Plan, RunOptions, TileGrid
 
 GRID = TileGrid(
     picture_wh=(800, 600),

@@ -5,7 +5,7 @@ from PIL import Image
 
 from maskery.core.card import Input
 from maskery.core.errors import BadRequest
-from maskery.core.geometry import Placement
+from maskery.core.plan import Placement
 from maskery.inference.preprocess import frame_of, place, to_tensor
 
 

@@ -10,9 +10,8 @@ import numpy as np
 from maskery.core.arrays import Array, Tensor
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, nearest
-from maskery.core.geometry import TileGrid
 from maskery.core.picture.decode import Picture
-from maskery.core.plan import PLAIN, PLAIN_DEMAND, Demand, Plan, RunOptions
+from maskery.core.plan import PLAIN, PLAIN_DEMAND, Demand, Plan, RunOptions, TileGrid
 from maskery.core.result.capabilities import HasClasses, Result, expect, in_one_piece
 from maskery.core.result.meta import MAPS
 from maskery.core.timing import Stopwatch

@@ -9,7 +9,7 @@ from PIL import Image
 from maskery.core.arrays import Tensor
 from maskery.core.card import Input
 from maskery.core.errors import BadRequest
-from maskery.core.geometry import Placement
+from maskery.core.plan import Placement
 from maskery.core.result.meta import Frame
 
 Numbers = NDArray[np.float32] | np.float32

@@ -7,13 +7,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from maskery.core.errors import PictureError
-from maskery.core.geometry import TileGrid
 from maskery.core.picture import stream
 from maskery.core.picture.decode import Picture
 from maskery.core.picture.orientation import turned, turned_wh
 from maskery.core.picture.resize import resized_bands, resized_whole
 from maskery.core.picture.stream import Photo, PhotoRows
-from maskery.core.plan import Plan
+from maskery.core.plan import Plan, TileGrid
 from maskery.inference.planning.memory_plan import NARROW_BYTES, REDUCE_TO, held_narrow
 
 

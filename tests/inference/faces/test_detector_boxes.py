@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from maskery.core.boxes import Box
 from maskery.core.card import Detector, ModelCard
 from maskery.core.errors import ModelError
-from maskery.core.geometry import Placement
+from maskery.core.plan import Placement
 from maskery.inference.faces.detector import anchor_centres, read
 from maskery.inference.preprocess import place
 from maskery.models.card_toml import parse_card

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from maskery.core.geometry import Placement
+from maskery.core.plan import Placement
 from maskery.inference.faces.paste import Canvas, ParsedFace, certain_maps, pasted
 from maskery.inference.faces.region import Region
 from maskery.inference.upsample import resample

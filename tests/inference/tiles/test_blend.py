@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from maskery.core.card import Input
 from maskery.core.errors import BadRequest
-from maskery.core.geometry import Placement, TileGrid
+from maskery.core.plan import Placement, TileGrid
 from maskery.inference.tiles.blend import decided, score_bands
 from maskery.inference.tiles.grid import TILES_AT_MOST, lay_out
 from maskery.inference.upsample import resample

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from maskery.core.geometry import Placement
+from maskery.core.plan import Placement
 from maskery.inference.upsample import cells, resample
 
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from maskery.core.geometry import Placement
+from maskery.core.plan import Placement
 from maskery.core.result.meta import MAPS
 from maskery.inference.upsample import resample
 from maskery.inference.upsample.certainty import CERTAINTY, certainty_maps, evidence

@@ -10,7 +10,7 @@ from maskery.core.arrays import Array, Floats
 from maskery.core.boxes import Box, merged
 from maskery.core.card import Detector, ModelCard
 from maskery.core.errors import ModelError
-from maskery.core.geometry import Placement
+from maskery.core.plan import Placement
 from maskery.core.result.rle import pieces, runs
 from maskery.inference import preprocess
 from maskery.inference.faces.crop_plan import view_size

@@ -14,8 +14,8 @@ import numpy as np
 
 from maskery.core.arrays import ClassMap, Floats, Positions, Scores
 from maskery.core.boxes import BoxXyxy
-from maskery.core.geometry import Placement
 from maskery.core.picture.rows import steps
+from maskery.core.plan import Placement
 from maskery.inference.faces.region import Region
 from maskery.inference.upsample import resample
 from maskery.inference.upsample.certainty import certainty_at

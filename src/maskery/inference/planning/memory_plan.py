@@ -11,16 +11,15 @@ from dataclasses import dataclass, replace
 
 from maskery.core.card import ModelCard
 from maskery.core.errors import TooLarge
-from maskery.core.geometry import TileGrid
 from maskery.core.picture import stream
 from maskery.core.picture.orientation import turned_wh
 from maskery.core.picture.resize import BAND_ROWS, across_first
 from maskery.core.picture.stream import BAND_BYTES
-from maskery.core.plan import PLAIN, PLAIN_DEMAND, Decode, Demand, Plan, RunOptions, mib
+from maskery.core.plan import PLAIN, PLAIN_DEMAND, Decode, Demand, Plan, RunOptions, TileGrid, mib
 from maskery.inference import preprocess
 from maskery.inference.planning.header import PictureFacts
 from maskery.inference.tiles.blend import DECIDE_PIXELS
-from maskery.inference.tiles.grid import lay_out
+from maskery.inference.tiles.grid import lay_out, placement_of
 
 # A picture of more pixels is cut into tiles, unless the caller says otherwise.
 HUGE_PIXELS = 100_000_000
@@ -227,7 +226,7 @@ def _tiled(request: PlanRequest, grid: TileGrid, decode: Decode) -> Iterator[Pla
         need, photo = need_of(request, moments, banded)
         yield Plan(
             options=request.options,
-            placement=grid.placement(turn),
+            placement=placement_of(grid, turn),
             working_wh=turned_wh(grid.tile_wh, turn),
             max_side=request.options.max_side,
             decode=decode,

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.arrays import Array, Scores, Tensor
-from maskery.core.geometry import Placement, TileGrid
 from maskery.core.picture.orientation import BACK, turned, turned_wh
+from maskery.core.plan import Placement, TileGrid
 from maskery.core.result.banded import pack
 from maskery.core.result.capabilities import Result
 from maskery.inference import preprocess

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from maskery.core.arrays import Array, ClassMap, Scores
 from maskery.core.card import TASK_RULES, ModelCard, OutputRole, TaskName
 from maskery.core.errors import ModelError
-from maskery.core.geometry import Placement
-from maskery.core.plan import Plan
+from maskery.core.plan import Placement, Plan
 from maskery.core.result.banded import BandedMap
 from maskery.core.result.capabilities import Result, has
 from maskery.core.result.meta import Frame, Meta, ModelInfo

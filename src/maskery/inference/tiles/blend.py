@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.arrays import ClassMap, Scores
-from maskery.core.geometry import Placement, TileGrid
 from maskery.core.picture.rows import RowBuffer
+from maskery.core.plan import Placement, TileGrid
 from maskery.inference.upsample import resample
 from maskery.inference.upsample.resample import Axis
 

@@ -8,7 +8,8 @@ import math
 
 from maskery.core.card import Input
 from maskery.core.errors import BadRequest
-from maskery.core.geometry import TileGrid
+from maskery.core.picture.orientation import turned_wh
+from maskery.core.plan import Placement, TileGrid
 
 # Of a tile's side, at least this part is shared with the neighbour.
 OVERLAP = 1 / 8
@@ -83,3 +84,12 @@ def _starts(whole: int, tile: int, unit: int) -> tuple[int, ...]:
     step = max(unit, int(tile * (1 - OVERLAP)) // unit * unit)
     count = math.ceil((whole - tile) / step) + 1
     return tuple(round(i * (whole - tile) / (count - 1) / unit) * unit if i else 0 for i in range(count))
+
+
+def placement_of(grid: TileGrid, orientation: int) -> Placement:
+    """How the whole picture lies in what the tiles cover, upright: ``orientation`` turns it so."""
+    right, bottom = (whole - content for whole, content in zip(grid.whole_wh, grid.content_wh, strict=True))
+    offset = {2: (right, 0), 3: (right, bottom), 4: (0, bottom), 6: (bottom, 0), 7: (bottom, right), 8: (0, right)}
+    sizes = (grid.picture_wh, grid.whole_wh, grid.content_wh)
+    original, working, content = (turned_wh(size_wh, orientation) for size_wh in sizes)
+    return Placement(original, working, content, offset.get(orientation, (0, 0)))

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from maskery.core.arrays import Floats
-from maskery.core.geometry import Placement
+from maskery.core.plan import Placement
 from maskery.inference.upsample import resample
 from maskery.inference.upsample.cells import Axis, lerp
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.arrays import ClassMap, Positions, Scores
-from maskery.core.geometry import Placement
+from maskery.core.plan import Placement
 from maskery.inference.upsample import cells
 from maskery.inference.upsample.cells import Axis as Axis
 from maskery.inference.upsample.cells import lerp

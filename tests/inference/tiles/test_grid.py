@@ -2,7 +2,8 @@
 
 import pytest
 
-from maskery.core.geometry import Placement, TileGrid
+from maskery.core.plan import Placement, TileGrid
+from maskery.inference.tiles.grid import placement_of
 
 GRID = TileGrid(
     picture_wh=(400, 300),
@@ -30,4 +31,4 @@ def test_tiles_in_pixels_of_the_picture() -> None:
     ],
 )
 def test_the_upright_whole(orientation: int, placement: Placement) -> None:
-    assert GRID.placement(orientation) == placement
+    assert placement_of(GRID, orientation) == placement
