@@ -1,6 +1,7 @@
-"""The nested lists are those of ``json.dumps``, character by character."""
+"""Nested lists are those of ``json.dumps``, character by character; whatever XML can hold comes back."""
 
 import json
+import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from maskery.core.arrays import ClassMap
 from maskery.encode import text
-from maskery.encode.text import encode_map
+from maskery.encode.text import encode_map, hex_colour, xml_text
 
 
 def plain(ids: ClassMap) -> bytes:
@@ -47,3 +48,23 @@ def test_a_map_that_is_a_view_of_another() -> None:
         assert encode_map(ids) == plain(ids)
     flat = np.zeros((50, 400), np.uint8)[:, 5:301]
     assert encode_map(flat) == plain(flat)
+
+
+@given(words=st.text())
+def test_any_text_comes_back(words: str) -> None:
+    """Whatever XML can hold at all; the rest is replaced, one for one."""
+    tree = ElementTree.fromstring(f'<a b="{xml_text(words)}">{xml_text(words)}</a>')
+    for found in (tree.get("b"), tree.text or ""):
+        assert found is not None
+        assert len(found) == len(words)
+        assert all(a in (b, "\ufffd") for a, b in zip(found, words, strict=True))
+
+
+def test_what_is_escaped() -> None:
+    assert xml_text("""a<b>&"c'\0""") == """a&lt;b&gt;&amp;&quot;c'\ufffd"""
+    label = "é \n模型"
+    assert ElementTree.fromstring(f'<a b="{xml_text(label)}"/>').get("b") == label
+
+
+def test_colours() -> None:
+    assert hex_colour((0, 15, 255)) == "#000fff"
