@@ -146,8 +146,12 @@ class Model:
         """The result of one picture from its outputs; in bands where its plan says so."""
         plan, task = prepared.plan, task_of(self.card)
         with prepared.watch.stage("postprocess"):
-            reading = self._reading(outputs, plan, prepared.orientation, prepared.watch)
-            found = banding.read(reading, task.per_pixel) if plan.banded and task.per_pixel else task.read(reading)
+            model_output = self._model_output(outputs, plan, prepared.orientation, prepared.watch)
+            found = (
+                banding.read(model_output, task.per_pixel)
+                if plan.banded and task.per_pixel
+                else task.read(model_output)
+            )
             return keep(found, plan.options.classes)
 
     def _tiled(
@@ -163,12 +167,14 @@ class Model:
                 return self.infer_one(tensor)
 
         rows = watch.over("decode", source.for_tiles(picture, plan, grid))
-        reading = self._reading({}, plan, picture.orientation, watch)
+        model_output = self._model_output({}, plan, picture.orientation, watch)
         with watch.rest("postprocess"):
-            result = keep(banding.read_tiles(rows, grid, turn, run, reading, per_pixel), plan.options.classes)
+            result = keep(banding.read_tiles(rows, grid, turn, run, model_output, per_pixel), plan.options.classes)
         return result if plan.banded else in_one_piece(result)
 
-    def _reading(self, outputs: Mapping[str, Array], plan: Plan, orientation: int, watch: Stopwatch) -> ModelOutput:
+    def _model_output(
+        self, outputs: Mapping[str, Array], plan: Plan, orientation: int, watch: Stopwatch
+    ) -> ModelOutput:
         placement, answer_wh = plan.placement, plan.options.answer_wh
         frame = preprocess.frame_of(placement, orientation, answer_wh)
         if answer_wh:

@@ -74,7 +74,7 @@ class Cascade(Model):
         parsed = self._parsed(faces.seen, plan, picture, view, watch, check_cancelled)
         del view
         with watch.stage("postprocess"):
-            meta = replace(self._reading({}, plan, picture.orientation, watch).meta, faces=faces)
+            meta = replace(self._model_output({}, plan, picture.orientation, watch).meta, faces=faces)
             return keep(self._put_together(parsed, meta, plan), plan.options.classes)
 
     def _faces(self, boxes: Sequence[Box], most: int, picture: Picture) -> Faces:
@@ -108,8 +108,8 @@ class Cascade(Model):
                 tensor = preprocess.to_tensor(pixels, place, spec)
             with watch.more("run"):
                 outputs = self.infer_one(tensor)
-            reading = ModelOutput(outputs, place, preprocess.frame_of(place, 1), self.card, {})
-            found.append(ParsedFace(face.box_xyxy, crop, place, per_pixel.scores(reading)))
+            model_output = ModelOutput(outputs, place, preprocess.frame_of(place, 1), self.card, {})
+            found.append(ParsedFace(face.box_xyxy, crop, place, per_pixel.scores(model_output)))
         return found
 
     @property

@@ -16,11 +16,11 @@ from maskery.inference.tasks.base import ModelOutput, PerPixel
 from maskery.inference.tiles.blend import ScoreBand, decided, score_bands
 
 
-def read(reading: ModelOutput, task: PerPixel) -> Result:
+def read(model_output: ModelOutput, task: PerPixel) -> Result:
     """One run's output -> the result in bands."""
-    scores = task.scores(reading)
+    scores = task.scores(model_output)
     band = ScoreBand(scores, (scores.shape[2], scores.shape[1]))
-    return task.banded(reading, pack(decided([band], reading.placement, task.decider(reading.card))))
+    return task.banded(model_output, pack(decided([band], model_output.placement, task.decider(model_output.card))))
 
 
 def read_tiles(
@@ -28,24 +28,26 @@ def read_tiles(
     grid: TileGrid,
     orientation: int,
     run: Callable[[Tensor], dict[str, Array]],
-    reading: ModelOutput,
+    model_output: ModelOutput,
     task: PerPixel,
 ) -> Result:
     """Bands (h, W, 3) of a picture at ``grid.content_wh`` -> the upright result in bands.
 
-    ``orientation``: the EXIF tag that turns the bands upright. ``run``: the session's. ``reading``: what the result
-    takes over; its output is not looked at, of its placement only the answer's size.
+    ``orientation``: the EXIF tag that turns the bands upright. ``run``: the session's. ``model_output``: what the
+    result takes over; its outputs are not looked at, of its placement only the answer's size.
     """
-    card = reading.card
+    card = model_output.card
     tile_wh = turned_wh(grid.tile_wh, orientation)
     tile = Placement(tile_wh, tile_wh, tile_wh, (0, 0))
-    whole = Placement(turned_wh(reading.placement.original_wh, orientation), grid.whole_wh, grid.content_wh, (0, 0))
+    whole = Placement(
+        turned_wh(model_output.placement.original_wh, orientation), grid.whole_wh, grid.content_wh, (0, 0)
+    )
 
     def look(pixels: NDArray[np.uint8]) -> Scores:
         upright = np.ascontiguousarray(turned(pixels, orientation))
         outputs = run(preprocess.to_tensor(upright, tile, card.input))
-        scores = task.scores(replace(reading, outputs=outputs, placement=tile))
+        scores = task.scores(replace(model_output, outputs=outputs, placement=tile))
         return turned(scores.transpose(1, 2, 0), BACK[orientation]).transpose(2, 0, 1)
 
     bands = score_bands(rows, grid, look, blend=card.output.role != "class-map")
-    return task.banded(reading, pack(decided(bands, whole, task.decider(card))).upright(orientation))
+    return task.banded(model_output, pack(decided(bands, whole, task.decider(card))).upright(orientation))

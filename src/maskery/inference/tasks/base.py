@@ -120,13 +120,13 @@ class Task:
         return TASK_RULES[self.name].answers
 
 
-def channels_first(reading: ModelOutput) -> NDArray[np.float32]:
+def channels_first(model_output: ModelOutput) -> NDArray[np.float32]:
     """The output as (C, h, w) float32, without batch axis; of layout HWC a transposed view.
 
     Raises ``ModelError`` where it does not fit the card.
     """
-    card, output = reading.card, reading.output[0]
-    width, height = reading.placement.working_wh
+    card, output = model_output.card, model_output.output[0]
+    width, height = model_output.placement.working_wh
     if card.output.layout == "C" and output.size == width * height:
         output = output.reshape(1, height, width)
     elif card.output.layout == "HW" and output.ndim == 2:

@@ -7,16 +7,16 @@ from maskery.core.result.types import ClassificationResult
 from maskery.inference.tasks.base import ModelOutput, Task, softmax
 
 
-def read(reading: ModelOutput) -> ClassificationResult:
+def read(model_output: ModelOutput) -> ClassificationResult:
     """Logits go through softmax; probabilities are only brought to sum 1 (quantised ones miss it by a little)."""
-    card = reading.card
-    scores = np.asarray(reading.output[0], dtype=np.float32).reshape(-1)
+    card = model_output.card
+    scores = np.asarray(model_output.output[0], dtype=np.float32).reshape(-1)
     if len(scores) != len(card.labels):
         raise ModelError(
             f"{card.name} gave {len(scores)} scores, its card has {len(card.labels)} labels.", "Correct the labels."
         )
     probabilities = softmax(scores) if card.output.logits else scores / max(float(scores.sum()), 1e-12)
-    return ClassificationResult(reading.meta, probabilities)
+    return ClassificationResult(model_output.meta, probabilities)
 
 
 CLASSIFICATION = Task(

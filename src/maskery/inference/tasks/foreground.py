@@ -14,20 +14,20 @@ from maskery.inference.upsample import resample
 from maskery.inference.upsample.resample import Axis
 
 
-def read(reading: ModelOutput) -> ForegroundResult:
+def read(model_output: ModelOutput) -> ForegroundResult:
     """Interpolate the foreground's probability to the original size. Bands keep the float values few."""
-    width, height = reading.placement.original_wh
+    width, height = model_output.placement.original_wh
     alpha = np.empty((height, width), np.uint8)
-    for rows, band in resample.interpolated_bands(probability(reading), reading.placement):
+    for rows, band in resample.interpolated_bands(probability(model_output), model_output.placement):
         values = band.read()[0]
         values *= 255
         alpha[rows] = np.rint(values, out=values)
-    return ForegroundResult(reading.meta, alpha)
+    return ForegroundResult(model_output.meta, alpha)
 
 
-def probability(reading: ModelOutput) -> NDArray[np.float32]:
+def probability(model_output: ModelOutput) -> NDArray[np.float32]:
     """(1, h, w), 0..1. Raises ``ModelError`` where the output does not fit the card."""
-    card, scores = reading.card, channels_first(reading)
+    card, scores = model_output.card, channels_first(model_output)
     if card.output.logits:
         scores = softmax(scores) if len(scores) > 1 else sigmoid(scores)
     foreground: NDArray[np.float32] = np.clip(scores[card.output.channel][None], 0, 1)

@@ -14,19 +14,19 @@ from maskery.inference.upsample import resample
 from maskery.inference.upsample.certainty import certainty_maps
 
 
-def read(reading: ModelOutput) -> SemanticResult:
+def read(model_output: ModelOutput) -> SemanticResult:
     """Decide the class of every original pixel from interpolated scores, or from the model's own class map."""
-    if reading.card.output.role == "class-map":
-        class_map = resample.nearest_map(class_ids(reading), reading.placement)
-        return SemanticResult(meta=reading.meta, class_map=class_map, decided_by=decided_by(reading.card))
-    scores = class_scores(reading)
-    coarse = reading.frame.answer_wh is not None and resample.is_coarser(scores, reading.placement)
+    if model_output.card.output.role == "class-map":
+        class_map = resample.nearest_map(class_ids(model_output), model_output.placement)
+        return SemanticResult(meta=model_output.meta, class_map=class_map, decided_by=decided_by(model_output.card))
+    scores = class_scores(model_output)
+    coarse = model_output.frame.answer_wh is not None and resample.is_coarser(scores, model_output.placement)
     decide = resample.sampled_map if coarse else resample.class_map
     return SemanticResult(
-        meta=reading.meta,
-        class_map=decide(scores, reading.placement),
-        decided_by="nearest scores" if coarse else decided_by(reading.card),
-        maps=certainty_maps(scores, reading.placement, reading.maps, reading.card.output.logits),
+        meta=model_output.meta,
+        class_map=decide(scores, model_output.placement),
+        decided_by="nearest scores" if coarse else decided_by(model_output.card),
+        maps=certainty_maps(scores, model_output.placement, model_output.maps, model_output.card.output.logits),
     )
 
 
@@ -36,9 +36,9 @@ def decided_by(card: ModelCard) -> str:
     return nearest if card.output.role == "class-map" else "interpolated scores"
 
 
-def class_scores(reading: ModelOutput) -> NDArray[np.float32]:
+def class_scores(model_output: ModelOutput) -> NDArray[np.float32]:
     """The output as (C, h, w), a plane a label. Raises ``ModelError`` where it does not fit the card."""
-    scores, card = channels_first(reading), reading.card
+    scores, card = channels_first(model_output), model_output.card
     if len(scores) != len(card.labels):
         raise ModelError(
             f"{card.name} gave {len(scores)} classes, its card has {len(card.labels)} labels.", "Correct the labels."
@@ -46,9 +46,9 @@ def class_scores(reading: ModelOutput) -> NDArray[np.float32]:
     return scores
 
 
-def class_ids(reading: ModelOutput) -> ClassMap:
+def class_ids(model_output: ModelOutput) -> ClassMap:
     """The output as (h, w) class ids, of a model that gives only these. Raises as ``class_scores`` does."""
-    labels, card = _flat(reading.output), reading.card
+    labels, card = _flat(model_output.output), model_output.card
     if labels.ndim != 2 or labels.min() < 0 or labels.max() >= len(card.labels):
         raise ModelError(f"{card.name} gave class ids or a shape outside its card.", "Correct labels or output.layout.")
     return labels.astype(np.uint8) if len(card.labels) <= 255 else labels.astype(np.uint16)
