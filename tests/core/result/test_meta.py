@@ -5,12 +5,23 @@ from dataclasses import replace
 import pytest
 
 from maskery.core.boxes import Occurrence
+from maskery.core.geometry import Placement
 from maskery.core.plan import Plan
 from maskery.core.result.meta import Face, Faces
 from tests.encode.results import halves, semantic
 
 META = semantic(halves()).meta
-PLAN = Plan("reduced", 2, (384, 288), None, None, False, None, 3 << 20, 9 << 20, "To fit the memory: no tiles.")
+PLAN = Plan(
+    placement=Placement((768, 576), (384, 288), (384, 288), (0, 0)),
+    working_wh=(384, 288),
+    decode="reduced",
+    reduce=2,
+    banded=False,
+    photo=None,
+    need_bytes=3 << 20,
+    budget_bytes=9 << 20,
+    changed="To fit the memory: no tiles.",
+)
 FACE = Face((1.25, 2, 30, 40), 0.98765, (0, 0, 50.06, 50))
 
 
