@@ -34,6 +34,7 @@ WITHIN = {
         "files.py",
         "arrays.py",
         "process_memory.py",
+        "progress.py",
         "timing.py",
         "boxes.py",
         "toml.py",

@@ -11,7 +11,7 @@ from maskery.cli import main
 from maskery.core.labels import voc_palette
 from maskery.training import checkpoint, log
 from maskery.training.contact_sheet import SIDE, label_sheet, mask_sheet
-from maskery.training.log import Chronicle, duration
+from maskery.training.log import RunLog, duration
 from maskery.training.loop import TrainingRun
 from maskery.training.recipe import load_recipe
 from maskery.training.schedule import validations
@@ -84,9 +84,9 @@ def test_sheets() -> None:
 
 def test_time_left_counts_the_steps_and_validations_ahead(run: TrainingRun) -> None:
     lines: list[str] = []
-    chronicle = Chronicle(run.out, lines.append, lines.append, run.job, run.recipe, run.plan)
-    chronicle.validation_seconds = 100
-    chronicle.step(1, 3, [1.0], 60.0)
+    run_log = RunLog(run.out, lines.append, lines.append, run.job, run.recipe, run.plan)
+    run_log.validation_seconds = 100
+    run_log.step(1, 3, [1.0], 60.0)
     assert lines[-1].endswith("0.2 images/s, 2 min 40 s left")
     assert [validations(after, 7) for after in range(7)] == [3, 3, 3, 2, 2, 2, 1]
     assert [duration(s) for s in (45.2, 185, 7620)] == ["45 s", "3 min 05 s", "2 h 07 min"]

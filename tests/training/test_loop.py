@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from maskery.cli import main
-from maskery.cli import output as progress_line
+from maskery.cli.progress import ProgressDisplay
 from maskery.core.errors import TrainingError
 from maskery.training import checkpoint, log
 from maskery.training.loop import TrainingRun
@@ -20,15 +20,15 @@ from maskery.training.recipe import load_recipe
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from maskery.training.loop import Run
+from maskery.training.loop import TrainingRun
 from maskery.training.recipe import load_recipe
 
-def tick(text):
+def update(text):
     if text.startswith(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
 
 recipe = load_recipe(Path(sys.argv[1]))
-Run(recipe, Path(recipe.data.root), Path(sys.argv[2]), print, "cpu", tick).train()
+TrainingRun(recipe, Path(recipe.data.root), Path(sys.argv[2]), print, "cpu", update).train()
 """
 
 
@@ -111,11 +111,11 @@ def test_a_signal_ends_the_run_with_a_word_on_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def tick(self: object, text: str) -> None:
+    def update(self: object, text: str) -> None:
         if text.startswith("epoch 2/2"):
             os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(progress_line.ProgressLine, "tick", tick)
+    monkeypatch.setattr(ProgressDisplay, "update", update)
     monkeypatch.setattr(sys, "argv", ["maskery", "train", str(classifier), "--out", str(tmp_path), "--no-export"])
     with pytest.raises(SystemExit) as caught:
         main.main()

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maskery.cli.output import bar, columns, data_options, json_text, names, overrides, say, score, write
+from maskery.cli.output import columns, data_options, json_text, names, overrides, say, score, write
+from maskery.cli.progress import counting
 from maskery.core.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def compare(
 
     terms = EvaluationOptions(data_format, names(labels), overrides(pairs), max_side, boundary, limit)
     one, other = (open_segmenter(name, load_settings()).model for name in (a, b))
-    with bar("comparing") as progress:
+    with counting("comparing") as progress:
         if data:
             found = comparison.compare_on_data(one, other, data, split, terms, progress)
         else:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from maskery.cli.output import write
+from maskery.cli.progress import counting
 
 
 @click.group()
@@ -36,12 +37,7 @@ def check(path: Path, data_format: str, labels: str | None, as_json: bool, sheet
 
     trust_own_pixel_limit()
     viewer = ContactSheet(pictures) if sheet else None
-    with click.progressbar(length=1, label=f"checking {path.name}", file=sys.stderr, show_pos=True) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
+    with counting(f"checking {path.name}") as progress:
         report = check_data(path, data_format, _labels(labels), viewer, progress)
     click.echo(msgspec.json.encode(report) if as_json else text(report))
     if sheet and viewer:

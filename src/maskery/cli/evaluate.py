@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maskery.cli.output import bar, columns, data_options, json_text, names, overrides, say, score, write
+from maskery.cli.output import columns, data_options, json_text, names, overrides, say, score, write
+from maskery.cli.progress import counting
 
 if TYPE_CHECKING:
     from maskery.evaluation.confusion import ClassificationScores, SegmentationScores
@@ -45,7 +46,7 @@ def evaluate(
 
     terms = EvaluationOptions(data_format, names(labels), overrides(pairs), max_side, boundary, limit)
     segmenter = open_segmenter(model, load_settings())
-    with bar(f"evaluating {model}") as progress:
+    with counting(f"evaluating {model}") as progress:
         measured = measure(segmenter.model, data, split, terms, progress)
     say(measured.told)
     if report:

@@ -1,24 +1,20 @@
 """``maskery models``: what is known, here, pulled, verified, removed, added; ``cli.importing`` has the import."""
 
-import sys
 import tomllib
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import msgspec
 
 from maskery.cli.import_model import import_model
 from maskery.cli.own_models import lines, store_of, stored
+from maskery.cli.progress import counting
 from maskery.core.card import Licence, ModelCard, Quality, Quantisation
 from maskery.core.errors import ChecksumError, ConfigError, MaskeryError
 from maskery.models.card_toml import card_text, parse_card, present_form
 from maskery.models.store import StoredModel
-
-if TYPE_CHECKING:
-    from maskery.models.download import Progress
 
 
 @click.group()
@@ -74,7 +70,7 @@ def pull(names: tuple[str, ...], accept_licence: bool, offline: bool | None) -> 
     """
     store = store_of(offline)
     for name in names:
-        with _bar(name) as progress:
+        with counting(name) as progress:
             located = store.pull(name, accept_licence, progress)
         click.echo(located.path)
         for path in (*located.files[1:], *(located.detector.files if located.detector else ())):
@@ -147,20 +143,6 @@ def _own_card(path: Path, file: Path, name: str | None) -> ModelCard:
     if isinstance(networks := card.get("networks", [{}]), list):
         card["networks"] = [facts | one if isinstance(one, dict) else one for one in networks]
     return parse_card(card, str(path))
-
-
-@contextmanager
-def _bar(name: str) -> Iterator["Progress"]:
-    """A progress bar on stderr that appears with the first bytes: what is here already shows none."""
-    with ExitStack() as stack:
-        bars: list[Any] = []
-
-        def show(done: int, total: int) -> None:
-            if not bars or done < bars[-1].pos:  # the next file
-                bars.append(stack.enter_context(click.progressbar(length=total, label=name, file=sys.stderr)))
-            bars[-1].update(done - bars[-1].pos)
-
-        yield show
 
 
 def _row(entry: StoredModel) -> dict[str, Any]:

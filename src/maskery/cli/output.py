@@ -1,10 +1,7 @@
-"""What verbs share: options of data sets, progress, tables and JSON on standard output."""
+"""What verbs share: options of data sets, tables and JSON on standard output."""
 
-import sys
 import textwrap
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +9,6 @@ import click
 
 from maskery.core.errors import ConfigError
 from maskery.core.files import write_whole, writing
-
-CLEAR = "\r\x1b[K"
-TERMINAL_SECONDS, LOG_SECONDS = 0.2, 30.0
-
-
-class ProgressLine:
-    def __init__(self) -> None:
-        self.live = sys.stderr.isatty()
-        self.wait = TERMINAL_SECONDS if self.live else LOG_SECONDS
-        self.last = -self.wait
-
-    def say(self, text: str) -> None:
-        """A line that stays."""
-        click.echo(f"{CLEAR if self.live else ''}{text}", err=True)
-
-    def tick(self, text: str) -> None:
-        """Where the work stands; left out when the last one was just before."""
-        now = time.monotonic()
-        if now - self.last < self.wait:
-            return
-        self.last = now
-        click.echo(f"{CLEAR}{text}" if self.live else text, err=True, nl=not self.live)
-
 
 Command = Callable[..., Any]
 
@@ -76,18 +50,6 @@ def overrides(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
     from maskery.datasets.label_map import parse_overrides
 
     return parse_overrides(part for pair in pairs for part in pair.split(",") if part.strip())
-
-
-@contextmanager
-def bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr."""
-    with click.progressbar(length=1, label=label, file=sys.stderr, show_pos=True) as shown:
-
-        def progress(done: int, total: int) -> None:
-            shown.length = total
-            shown.update(done - shown.pos)
-
-        yield progress
 
 
 def say(lines: Iterable[str]) -> None:

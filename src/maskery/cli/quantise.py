@@ -1,15 +1,13 @@
 """``maskery quantise``."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 import msgspec
 
+from maskery.cli.progress import ProgressDisplay
 from maskery.core.card import Quantisation
 from maskery.core.errors import BadRequest, LossAboveLimit, MissingExtra
 
@@ -67,8 +65,9 @@ def quantise(
     """
     if find_spec("onnx") is None:
         raise MissingExtra("Quantising needs the package onnx.", "Run: pip install 'maskery[quantise]'")
+    from maskery.core.progress import Reporter
     from maskery.core.settings import load_settings
-    from maskery.models.quantisation.quantise_request import AUTO, QuantiseRequest, Reporter
+    from maskery.models.quantisation.quantise_request import AUTO, QuantiseRequest
     from maskery.models.quantisation.search import quantise as make
     from maskery.models.store import Store
 
@@ -93,8 +92,8 @@ def quantise(
         keep_float=keep_float or (AUTO,),
     )
     try:
-        with _bars() as (say, progress):
-            card = make(located, order, settings.threads, Reporter(say, progress))
+        with ProgressDisplay() as display:
+            card = make(located, order, settings.threads, Reporter(display.say, display.count))
     except LossAboveLimit as refused:
         if as_json:
             click.echo(msgspec.json.encode({"published": None, **refused.report}))
@@ -114,29 +113,3 @@ def in_words(report: Quantisation) -> str:
         f"{report.speed_ratio:.2f} times as fast: {report.ms_before:.1f} -> {report.ms_after:.1f} ms a run here",
         f"{report.bytes_before / 1e6:.2f} -> {report.bytes_after / 1e6:.2f} MB",
     ))  # fmt: skip
-
-
-@contextmanager
-def _bars() -> Iterator[tuple[Any, Any]]:
-    """Sentences and progress bars on stderr: a bar for each thing that is done, one after another."""
-    open_bars: dict[str, Any] = {}
-
-    def close() -> None:
-        for bar in open_bars.values():
-            bar.__exit__(None, None, None)
-        open_bars.clear()
-
-    def say(text: str) -> None:
-        close()
-        click.echo(text, err=True)
-
-    def progress(what: str, done: int, total: int) -> None:
-        if what not in open_bars:
-            close()
-            open_bars[what] = click.progressbar(length=total, label=what, file=sys.stderr, show_pos=True).__enter__()
-        open_bars[what].update(done - open_bars[what].pos)
-
-    try:
-        yield say, progress
-    finally:
-        close()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from maskery.cli.progress import counting
 from maskery.core.errors import BadRequest, MaskeryError
 from maskery.core.files import writing
 
@@ -198,12 +199,13 @@ def _to_file(target: Path) -> Callable[[FileJob, bytes], None]:
 def _run_many(jobs: list[FileJob], work: Callable[[FileJob], None]) -> None:
     """Every job, whatever happens to the others. Exits with 1 when some failed, after listing them."""
     failures: list[tuple[Path, MaskeryError]] = []
-    with click.progressbar(jobs, label="segmenting", file=sys.stderr, show_pos=True) as bar:
-        for job in bar:
+    with counting("segmenting") as progress:
+        for done, job in enumerate(jobs, 1):
             try:
                 work(job)
             except MaskeryError as error:
                 failures.append((job.source, error))
+            progress(done, len(jobs))
     for path, failure in failures:
         click.echo(f"failed: {path}: {failure}", err=True)
     click.echo(f"{len(jobs) - len(failures)} of {len(jobs)} pictures segmented", err=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maskery.cli.output import ProgressLine
+from maskery.cli.progress import ProgressDisplay
 from maskery.core.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def train(
     settings = load_recipe(recipe)
     folder = out or Path("runs") / settings.name
     with processes.joined(choose_device(device)):
-        first, line = processes.rank() == 0, ProgressLine()
-        say, tick = (line.say, line.tick) if first else (_silent, _silent)
-        run = TrainingRun(settings, data or Path(settings.data.root), folder, say, device, tick)
+        first, display = processes.rank() == 0, ProgressDisplay()
+        say, update = (display.say, display.update) if first else (_silent, _silent)
+        run = TrainingRun(settings, data or Path(settings.data.root), folder, say, device, update)
         say(_facts(run))
         if dry_run:
             say(f"about {estimate_cost(run)}")

@@ -4,7 +4,7 @@ Pictures are decoded one after another, so memory does not grow with the set but
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,7 @@ from PIL import Image
 
 from maskery.core.errors import DataError
 from maskery.core.labels import IGNORE, Colour, palette_of
+from maskery.core.progress import Progress, silent
 from maskery.datasets import class_folder, pictures
 from maskery.datasets.base import ImageFiles
 from maskery.datasets.class_folder import ClassFolder
@@ -23,8 +24,6 @@ from maskery.datasets.formats import CLASS_FOLDER, FORMATS, format_name
 from maskery.datasets.label_map import match
 from maskery.datasets.report import ClassCount, Finding, Report, sizes_of
 from maskery.datasets.twins import Duplicates, PicturePlace
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -111,16 +110,12 @@ class _Findings:
             )  # fmt: skip
 
 
-def _nothing(done: int, total: int) -> None:
-    pass
-
-
 def check(
     root: Path,
     format: str = "auto",
     labels: Sequence[str] | None = None,
     viewer: Viewer | None = None,
-    progress: Progress = _nothing,
+    progress: Progress = silent,
 ) -> Report:
     """Look at all pictures and masks of the data set in ``root``.
 

@@ -9,11 +9,12 @@ from typing import Any
 from maskery.core.arrays import Integers
 from maskery.core.errors import BadRequest
 from maskery.core.plan import RunOptions
+from maskery.core.progress import Progress, silent
 from maskery.core.result.capabilities import HasClassMap, Result
 from maskery.evaluation.confusion import Confusion, quality
 from maskery.evaluation.dataset import open_masks
 from maskery.evaluation.matching import pair, same_classes
-from maskery.evaluation.measurement import Comparison, EvaluationOptions, Measurement, Progress, silent
+from maskery.evaluation.measurement import Comparison, EvaluationOptions, Measurement
 from maskery.evaluation.segmentation import EvaluatedPicture, Tally, class_map, open_picture
 from maskery.inference.pipeline import Model
 from maskery.inference.tasks.registry import task_of

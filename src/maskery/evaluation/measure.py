@@ -7,10 +7,11 @@ import numpy as np
 
 from maskery.core.picture import decode
 from maskery.core.plan import RunOptions
+from maskery.core.progress import Progress, silent
 from maskery.core.result.capabilities import HasScores, expect
 from maskery.evaluation.confusion import hits
 from maskery.evaluation.dataset import FolderDataset, open_folders, open_masks
-from maskery.evaluation.measurement import PLAIN, Clock, EvaluationOptions, Measurement, Progress, WorstImage, silent
+from maskery.evaluation.measurement import PLAIN, Clock, EvaluationOptions, Measurement, WorstImage
 from maskery.evaluation.segmentation import measure_masks
 from maskery.inference.pipeline import Model
 from maskery.inference.tasks.registry import task_of

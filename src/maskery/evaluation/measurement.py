@@ -1,6 +1,6 @@
 """How a model is measured on a data set, and the results: of one model, and of two on the same pictures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -16,13 +16,6 @@ from maskery.evaluation.confusion import ENOUGH, ClassificationScores, Scores, S
 from maskery.evaluation.matching import OTHER, ClassMatching
 
 DIGITS = 5
-
-Progress = Callable[[int, int], None]
-"""Called after each picture with how many are done and how many there are."""
-
-
-def silent(done: int, total: int) -> None:
-    """The ``Progress`` that says nothing."""
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from maskery.core.picture import decode
 from maskery.core.plan import RunOptions
+from maskery.core.progress import Progress
 from maskery.core.result.capabilities import HasClassMap, Result, expect
 from maskery.datasets.base import SegmentationData
 from maskery.evaluation.boundary_f import BoundaryF
 from maskery.evaluation.confusion import Confusion, picture_iou, quality
 from maskery.evaluation.dataset import MaskDataset
-from maskery.evaluation.measurement import Clock, EvaluationOptions, Measurement, Progress, WorstImage
+from maskery.evaluation.measurement import Clock, EvaluationOptions, Measurement, WorstImage
 from maskery.inference.pipeline import Model
 
 NO_LIMIT = 1 << 40

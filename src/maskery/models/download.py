@@ -6,7 +6,7 @@ broken connection leaves the partial file, and the next call asks for the rest o
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 from maskery.core.card import Network
 from maskery.core.errors import ChecksumError, DownloadError, first_line
 from maskery.core.files import partial_of, put_in_place
+from maskery.core.progress import Progress, silent
 from maskery.core.version import __version__
 
 if TYPE_CHECKING:
@@ -26,16 +27,14 @@ READ_SECONDS = 30.0
 BACKOFF_SECONDS = 0.5
 RETRIES = 3
 
-Progress = Callable[[int, int], None]
-"""Called with (bytes that are here, bytes in all)."""
 
-
-def fetch(network: Network, target: Path, mirror: str = "", progress: Progress | None = None) -> None:
+def fetch(network: Network, target: Path, mirror: str = "", progress: Progress = silent) -> None:
     """Put the file of ``network`` at ``target``.
 
     ``mirror``: folder or http(s) URL that holds the file by its name, asked instead of the network's own address.
-    Raises ``DownloadError`` where the file cannot be had (a partial one stays for the next try), ``ChecksumError``
-    where it is not the card's (nothing stays), ``OSError`` where ``target`` cannot be written.
+    ``progress``: bytes that are here, bytes in all. Raises ``DownloadError`` where the file cannot be had (a partial
+    one stays for the next try), ``ChecksumError`` where it is not the card's (nothing stays), ``OSError`` where
+    ``target`` cannot be written.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_of(target)
@@ -68,9 +67,9 @@ def expect_file(path: Path, network: Network, cure: str) -> None:
 class _Receiver:
     """Writes what arrives to the partial file, never more than the card's bytes, and reports progress."""
 
-    def __init__(self, network: Network, partial: Path, progress: Progress | None) -> None:
+    def __init__(self, network: Network, partial: Path, progress: Progress) -> None:
         self.network, self.partial = network, partial
-        self._progress = progress or (lambda done, total: None)
+        self._progress = progress
 
     def here(self) -> int:
         """Bytes of an earlier try; a partial file that is longer than the model is none."""

@@ -26,11 +26,11 @@ from maskery.core.errors import (
     nearest,
 )
 from maskery.core.files import whole_file, write_whole
+from maskery.core.progress import Progress, silent
 from maskery.core.settings import Settings
 from maskery.models import download
 from maskery.models.card_toml import card_text, load_card
 from maskery.models.catalog import builtin, catalog
-from maskery.models.download import Progress
 
 CHECK_PICTURE = Path(__file__).parent / "check.jpg"
 """What the stored answers of the cards belong to: Eileen Collins, NASA, public domain; 256 x 256 pixels."""
@@ -150,7 +150,7 @@ class Store:
         own = {name for name in folders if NAME.fullmatch(name)}
         return [*builtin(), *sorted((own | set(catalog())) - set(builtin()))]
 
-    def pull(self, name: str, accept_licence: bool = False, progress: Progress | None = None) -> Located:
+    def pull(self, name: str, accept_licence: bool = False, progress: Progress = silent) -> Located:
         """Fetch the catalogue's model ``name``, unless all its files are here; damaged or outdated ones are replaced.
         Its detector comes with it.
 
@@ -225,7 +225,7 @@ class Store:
         except (ConfigError, OSError):
             return False
 
-    def _fetch(self, card: ModelCard, progress: Progress | None) -> None:
+    def _fetch(self, card: ModelCard, progress: Progress) -> None:
         place = self._place(card.name)
         if self._settings.offline:
             raise DownloadError(

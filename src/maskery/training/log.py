@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from maskery.core.files import writing
+from maskery.core.progress import Say
 from maskery.core.version import __version__
 from maskery.training import distributed
 from maskery.training.checkpoint import CURE, CURVES_NAME, LOG_NAME, sheet_path
@@ -23,21 +24,6 @@ from maskery.training.networks.base import Net
 from maskery.training.recipe import Recipe
 from maskery.training.schedule import Epoch, validations
 from maskery.training.tasks import Prepare, TrainingTask
-
-Say = Callable[[str], None]
-
-
-class Seldom:
-    """Passes on the first text and then at most one in ``seconds``: progress for a log file."""
-
-    def __init__(self, say: Say, seconds: float = 30) -> None:
-        self.say, self.seconds, self.last = say, seconds, -seconds
-
-    def __call__(self, text: str) -> None:
-        now = time.monotonic()
-        if now - self.last >= self.seconds:
-            self.last = now
-            self.say(text)
 
 
 def duration(seconds: float) -> str:
@@ -131,13 +117,13 @@ SMOOTHED = 20
 """The loss of the progress line is the mean of so many steps."""
 
 
-class Chronicle:
-    """Of the run in ``folder``. ``say`` gets what stays, ``tick`` where the run stands, at every step."""
+class RunLog:
+    """The log of the run in ``folder``. ``say`` gets what stays, ``update`` where the run stands, at every step."""
 
     def __init__(
-        self, folder: Path, say: Say, tick: Say, job: TrainingTask, recipe: Recipe, plan: Sequence[Epoch]
+        self, folder: Path, say: Say, update: Say, job: TrainingTask, recipe: Recipe, plan: Sequence[Epoch]
     ) -> None:
-        self.folder, self.say, self.tick = folder, say, tick
+        self.folder, self.say, self.update = folder, say, update
         self.job, self.recipe, self.plan = job, recipe, plan
         self.score, self.validation_seconds = "", 0.0
 
@@ -162,7 +148,7 @@ class Chronicle:
         ahead = sum(other.cost for other in self.plan[epoch:]) - behind
         left = seconds * ahead / behind + validations(epoch, total) * self.validation_seconds
         speed = step * now.crops / now.steps / seconds
-        self.tick(
+        self.update(
             f"epoch {epoch + 1}/{total}, step {step}/{now.steps}, loss {np.mean(losses[-SMOOTHED:]):.3f}, "
             f"{self.score}{speed:.1f} images/s, {duration(left)} left"
         )

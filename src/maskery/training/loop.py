@@ -14,13 +14,14 @@ from torch.utils.data import DataLoader
 
 from maskery.core.card import ModelCard
 from maskery.core.errors import TrainingError
+from maskery.core.progress import Say, Throttle
 from maskery.core.settings import load_settings
 from maskery.models.store import Store
 from maskery.training import checkpoint, diagnosis, distributed
 from maskery.training.batchnorm import with_own_statistics
 from maskery.training.checkpoint import CHECKPOINT_NAME
 from maskery.training.finetune import blend, start_from
-from maskery.training.log import Chronicle, Entry, Say, Seldom
+from maskery.training.log import Entry, RunLog
 from maskery.training.losses import total_loss
 from maskery.training.networks.base import Net
 from maskery.training.networks.build import build_network
@@ -45,12 +46,12 @@ RANK_SEED = 7_919_000_003
 class TrainingRun:
     """One training run in folder ``out``: a checkpoint and a line of ``log.jsonl`` an epoch; pictures in between.
 
-    ``say`` gets what stays, ``tick`` at every step where the run stands. Of several processes the first alone writes;
+    ``say`` gets what stays, ``update`` at every step where the run stands. Of several processes the first alone writes;
     the caller lets it alone speak.
     """
 
     def __init__(
-        self, recipe: Recipe, root: Path, out: Path, say: Say, device: str = "auto", tick: Say | None = None
+        self, recipe: Recipe, root: Path, out: Path, say: Say, device: str = "auto", update: Say | None = None
     ) -> None:
         self.recipe, self.root, self.out, self.say = recipe, root, out, say
         self.processes = distributed.count()
@@ -76,7 +77,7 @@ class TrainingRun:
         self.plan = plan(recipe, self.job.stream)
         steps = sum(epoch.steps for epoch in self.plan[: recipe.optimiser.epochs])
         self.schedule = build_schedule(self.optimiser, recipe.optimiser, steps)
-        self.chronicle = Chronicle(out, say, tick or Seldom(say), self.job, recipe, self.plan)
+        self.log = RunLog(out, say, update or Throttle(say), self.job, recipe, self.plan)
         self.epoch, self.seconds, self.threads = 0, 0.0, torch.get_num_threads()
         self.entry: Entry = {}
 
@@ -134,7 +135,7 @@ class TrainingRun:
                 self._close_epoch(validate_every)
 
     def _open_log(self) -> None:
-        self.chronicle.open(
+        self.log.open(
             {
                 "device": str(self.device),
                 "mixed": self.mixed,
@@ -143,12 +144,12 @@ class TrainingRun:
                 "after_epoch": self.epoch,
             }
         )
-        if self.entry and not self.chronicle.has(self.epoch):  # killed between checkpoint and log
+        if self.entry and not self.log.has(self.epoch):  # killed between checkpoint and log
             self._close_epoch(VALIDATE_EVERY)
 
     def _close_epoch(self, validate_every: int) -> None:
         due = self.epoch == self.recipe.optimiser.total_epochs or self.epoch % validate_every == 0
-        self.chronicle.close(self.entry, self.averaged() if due else None, self.prepare)
+        self.log.close(self.entry, self.averaged() if due else None, self.prepare)
 
     def _train_epoch(self) -> Entry:
         """One pass over the crops: the line of the log."""
@@ -163,7 +164,7 @@ class TrainingRun:
         started, losses = time.monotonic(), []
         for step, (images, *truth) in enumerate(loader, start=1):
             losses.append(self.step(images, truth, batches[step - 1]))
-            self.chronicle.step(self.epoch, step, losses, time.monotonic() - started)
+            self.log.step(self.epoch, step, losses, time.monotonic() - started)
         return {
             "epoch": self.epoch + 1,
             "loss": round(float(np.mean(losses)), 6),

@@ -9,12 +9,13 @@ from PIL import Image
 from maskery.core.card import ModelCard
 from maskery.core.errors import ConfigError, DataError, LossAboveLimit, ModelError
 from maskery.core.picture.decode import open_picture
+from maskery.core.progress import Reporter
 from maskery.core.result.types import SemanticResult
 from maskery.core.settings import load_settings
 from maskery.evaluation.measure import measure
 from maskery.inference.pipeline import load_model
 from maskery.models.card_toml import load_card
-from maskery.models.quantisation.quantise_request import QuantiseRequest, Reporter
+from maskery.models.quantisation.quantise_request import QuantiseRequest
 from maskery.models.quantisation.search import quantise
 from maskery.models.store import CHECK_PICTURE, Located, Store
 from tests.material import shared

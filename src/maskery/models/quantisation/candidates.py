@@ -14,12 +14,13 @@ from onnxruntime.quantization.calibrate import TensorsData
 
 from maskery.core.arrays import Tensor
 from maskery.core.errors import ModelError, nearest
+from maskery.core.progress import Reporter
 from maskery.inference.pipeline import Model
 from maskery.models.quantisation.calibration import CalibrationPictures
 from maskery.models.quantisation.float16 import store_half
 from maskery.models.quantisation.graph import first_layers, followers, last_layers, layers
 from maskery.models.quantisation.int8 import quantised, ranges
-from maskery.models.quantisation.quantise_request import AUTO, FIRST, LAST, NONE, QuantiseRequest, Reporter
+from maskery.models.quantisation.quantise_request import AUTO, FIRST, LAST, NONE, QuantiseRequest
 
 Outputs = list[NDArray[np.generic]]
 

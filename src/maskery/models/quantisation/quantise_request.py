@@ -1,6 +1,5 @@
-"""What is asked of a quantisation, and how it tells of its progress."""
+"""What to quantise, how, and at which loss at most."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -62,11 +61,3 @@ class QuantiseRequest:
     @staticmethod
     def _place(path: Path | None) -> Path | None:
         return path.resolve() if path else None
-
-
-@dataclass(frozen=True)
-class Reporter:
-    """``say``: one sentence; ``progress``: what is being done, how far it is, and of how many."""
-
-    say: Callable[[str], None] = lambda text: None
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None

@@ -12,9 +12,10 @@ import onnx
 from maskery.core.card import CARD_NAME, ModelCard
 from maskery.core.errors import ConfigError, ModelError
 from maskery.core.files import whole_folder, writing
+from maskery.core.progress import Progress, Reporter
 from maskery.evaluation.confusion import ClassificationScores
 from maskery.evaluation.measure import measure
-from maskery.evaluation.measurement import EvaluationOptions, Progress
+from maskery.evaluation.measurement import EvaluationOptions
 from maskery.inference.pipeline import Model
 from maskery.models.card_toml import card_text
 from maskery.models.loading import open_model
@@ -22,7 +23,7 @@ from maskery.models.quantisation.calibration import CalibrationPictures, choose
 from maskery.models.quantisation.candidates import Candidate, fp16_candidates, int8_candidates
 from maskery.models.quantisation.graph import plain_graph
 from maskery.models.quantisation.quality import Score, ScoreLoss, compare_speed
-from maskery.models.quantisation.quantise_request import QuantiseRequest, Reporter
+from maskery.models.quantisation.quantise_request import QuantiseRequest
 from maskery.models.quantisation.summary import MeasuredCandidate, new_card, refusal, report_of, shrunk_card
 from maskery.models.store import Located
 
