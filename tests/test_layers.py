@@ -60,7 +60,8 @@ WITHIN = {
 HEAVY = {
     "torch": ("training", "models/importers", "cli"),
     "onnx": ("training", "models/importers", "models/quantisation"),
-    "matplotlib": ("training", "cli"),
+    "matplotlib": ("training", "models/segmented_picture.py", "cli"),
+    "supervision": ("models/segmented_picture.py",),
     "torchvision": ("models/importers",),
     "transformers": ("models/importers",),
     "huggingface_hub": ("models/importers",),

@@ -10,7 +10,8 @@ import pytest
 import maskery
 from maskery.core import errors
 from maskery.encode.options import Options
-from maskery.models.segmenter import Segmentation, Segmenter, load
+from maskery.models.segmented_picture import Segmentation
+from maskery.models.segmenter import Segmenter, load
 
 
 def test_every_public_name_is_there() -> None:

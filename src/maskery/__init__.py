@@ -15,14 +15,15 @@ from maskery.core.version import __version__
 if TYPE_CHECKING:
     from maskery.core import errors
     from maskery.encode.options import Options
-    from maskery.models.segmenter import Segmentation, Segmenter, load
+    from maskery.models.segmented_picture import Segmentation
+    from maskery.models.segmenter import Segmenter, load
 
 __all__ = ["Options", "Segmentation", "Segmenter", "__version__", "errors", "load"]
 
 # public name -> the module that has it; the module itself where the name is its own
 _HOMES = {
     "Options": "maskery.encode.options",
-    "Segmentation": "maskery.models.segmenter",
+    "Segmentation": "maskery.models.segmented_picture",
     "Segmenter": "maskery.models.segmenter",
     "errors": "maskery.core.errors",
     "load": "maskery.models.segmenter",

@@ -1,66 +1,21 @@
-"""The Python door: ``maskery.load(name).segment(source)``."""
+"""The call in Python: ``maskery.load(name).segment(source)``."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from maskery.core.card import ModelCard
-from maskery.core.errors import BadRequest
 from maskery.core.picture import decode
-from maskery.core.picture.decode import Picture, Source
+from maskery.core.picture.decode import Source
 from maskery.core.plan import RunOptions
-from maskery.core.result.capabilities import HasClassMap, HasScores, Result, capable, has
 from maskery.core.settings import Settings, load_settings
-from maskery.encode.json import summary
 from maskery.encode.options import PLAIN_OPTIONS, Options
-from maskery.encode.registry import encode, find, for_suffix, named, wanted_maps
+from maskery.encode.registry import encode, find, named, wanted_maps
 from maskery.inference.pipeline import Model
 from maskery.inference.source import photo_of
 from maskery.inference.tasks.registry import task_of
 from maskery.models.loading import open_model
+from maskery.models.segmented_picture import Segmentation
 from maskery.models.store import Store
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """A result together with its picture, so that it can be drawn."""
-
-    result: Result
-    picture: Picture
-
-    @property
-    def class_map(self) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """(H, W) class ids of the upright picture. Raises ``BadRequest`` for a result without one."""
-        mapped = capable(self.result, HasClassMap)
-        if mapped is None:
-            cure = "Use result.top()." if has(self.result, HasScores) else "Use result.summary()."
-            raise BadRequest(f"A {self.result.meta.task} has no class map.", cure)
-        return mapped.class_map
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Names by class id."""
-        return self.result.meta.labels
-
-    def summary(self) -> dict[str, Any]:
-        """Plain data: model, frame, classes with pixels, share, box and number of pieces, times. No mask."""
-        return summary(self.result)
-
-    def encode(self, format: str, options: Options = PLAIN_OPTIONS) -> bytes:
-        """The result in one of ``ENCODERS``' formats. Raises ``BadRequest`` for an unknown or unfitting one."""
-        photo = self.picture.rgb() if named(format).needs_photo else None
-        return encode(self.result, format, photo, options)
-
-    def save(self, path: str | os.PathLike[str], format: str | None = None, options: Options = PLAIN_OPTIONS) -> None:
-        """Write to ``path``. Without ``format`` its suffix decides: .png a mask, .jpg an overlay, .json, .npy, .npz."""
-        target = Path(path)
-        data = self.encode(format or for_suffix(target.suffix), options)
-        target.write_bytes(data)
 
 
 @dataclass(frozen=True)
