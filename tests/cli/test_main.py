@@ -100,7 +100,7 @@ def test_json_lines_and_globs(pictures: Path) -> None:
         (("serve", "--port", "70000"), 2, "out of range"),
         (("serve", "--host", "256.1.1.1"), 2, "Cannot listen"),
         (("evaluate", "everyday", "{p}"), 5, "known data set"),
-        (("evaluate", "everyday", "{p}/nowhere"), 5, "not a folder"),
+        (("evaluate", "everyday", "{p}/nowhere"), 2, "not a folder"),
         (("frobnicate",), 2, "No such command"),
     ],
 )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from maskery.cli.data import data as command
-from maskery.core.errors import DataError
+from maskery.core.errors import BadRequest, ConfigError
 from maskery.datasets.check import check
 from maskery.datasets.report import Report, text
 from maskery.datasets.sheet import ContactSheet
@@ -220,10 +220,10 @@ def test_the_command(good: Path, tmp_path: Path) -> None:
 
 def test_the_command_names_what_it_was_given(good: Path) -> None:
     run = CliRunner().invoke(command, ["check", str(good), "--labels", "vock"])
-    assert isinstance(run.exception, DataError)
+    assert isinstance(run.exception, ConfigError)
     assert "Did you mean 'voc'" in str(run.exception)
     run = CliRunner().invoke(command, ["check", str(good), "--format", "mask-foldr"])
-    assert isinstance(run.exception, DataError)
+    assert isinstance(run.exception, BadRequest)
     assert "Did you mean 'mask-folder'" in str(run.exception)
     run = CliRunner().invoke(command, ["check", str(good), "--sheet", "/proc/nothing/sheet.html"])
     assert "could not be written" in str(run.exception)

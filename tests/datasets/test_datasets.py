@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from maskery.core.errors import DataError
+from maskery.core.errors import BadRequest, DataError
 from maskery.core.labels import CAMVID, IGNORE, VOC
 from maskery.datasets.base import read_rgb
 from maskery.datasets.formats import describe, open_dataset, recognise
@@ -46,7 +46,7 @@ def test_mask_folder_errors_name_file_and_cure(masks: Path) -> None:
     (masks / "masks" / "train" / "a.png").unlink()
     with pytest.raises(DataError, match=r"a.jpg has no mask\. Add .*masks/train/a.png or remove"):
         open_dataset(masks, "train", VOC)
-    with pytest.raises(DataError, match="Unknown data set format"):
+    with pytest.raises(BadRequest, match="Unknown data set format"):
         open_dataset(masks, "train", VOC, "mask-foldr")
     with pytest.raises(DataError, match="form of no known data set"):
         open_dataset(masks / "images", "train", VOC)

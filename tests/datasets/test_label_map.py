@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from maskery.core.errors import DataError
+from maskery.core.errors import BadRequest, DataError
 from maskery.core.labels import CAMVID, CELEBAMASK, CITYSCAPES, IGNORE, VOC, same_name
 from maskery.datasets.label_map import LabelMap, match, parse_overrides
 
@@ -110,7 +110,7 @@ def test_the_rest_can_be_background() -> None:
     ],
 )
 def test_wrong_overrides_are_named(texts: list[str], message: str) -> None:
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(BadRequest) as caught:
         match(CAMVID, CITYSCAPES, parse_overrides(texts))
     assert message in str(caught.value)
 

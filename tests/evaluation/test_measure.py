@@ -90,10 +90,10 @@ def test_other_names_are_paired_and_said(streets: Path) -> None:
     [
         (EvaluationOptions(overrides={"road": ("sky",)}), BadRequest, "does not say the names of its classes"),
         (EvaluationOptions(labels=("a", "b", "c")), DataError, "no class name in common"),
-        (EvaluationOptions(labels=LABELS, overrides={"raod": ("sky",)}), DataError, "no class 'raod'"),
-        (EvaluationOptions(labels=LABELS, overrides={"road": ("syk",)}), DataError, "no class 'syk'"),
+        (EvaluationOptions(labels=LABELS, overrides={"raod": ("sky",)}), BadRequest, "no class 'raod'"),
+        (EvaluationOptions(labels=LABELS, overrides={"road": ("syk",)}), BadRequest, "no class 'syk'"),
         (EvaluationOptions(labels=("road",)), DataError, "class id 1, but there are only 1 classes"),
-        (EvaluationOptions(format="mask-folders"), DataError, "Unknown data set format"),
+        (EvaluationOptions(format="mask-folders"), BadRequest, "Unknown data set format"),
     ],
 )
 def test_terms_that_cannot_be(streets: Path, terms: EvaluationOptions, kind: type[Exception], says: str) -> None:
@@ -107,7 +107,7 @@ def test_data_that_is_wrong_says_so(streets: Path, tmp_path_factory: pytest.Temp
         measure(reds(LABELS), streets, "vla")
     with pytest.raises(DataError, match="known data set"):
         measure(reds(LABELS), tmp_path_factory.mktemp("empty"), "val")
-    with pytest.raises(DataError, match="not a folder"):
+    with pytest.raises(BadRequest, match="not a folder"):
         measure(reds(LABELS), streets / "nowhere", "val")
     mask = streets / "masks" / "val" / "a.png"
     Image.new("RGB", (24, 20)).save(mask)
@@ -185,7 +185,7 @@ def test_folders_by_another_name(animals: Path) -> None:
     assert isinstance(found.scores, ClassificationScores)
     assert (found.labels, found.scores.accuracy) == (("cat", "cow"), {"cat": 0.5, "cow": 1.0})
     assert found.confusion.tolist() == [[1, 0, 1], [0, 1, 0]]
-    with pytest.raises(DataError, match="no class 'fsh'"):
+    with pytest.raises(BadRequest, match="no class 'fsh'"):
         measure(reds(ANIMALS, "classification"), animals, "test", EvaluationOptions(overrides={"fsh": ("cow",)}))
     with pytest.raises(DataError, match="no class name in common"):
         measure(reds(("a", "b"), "classification"), animals, "test")

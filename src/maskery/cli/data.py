@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from maskery.cli.output import write
+from maskery.cli.output import names, write
 from maskery.cli.progress import counting
 
 
@@ -38,24 +38,9 @@ def check(path: Path, data_format: str, labels: str | None, as_json: bool, sheet
     trust_own_pixel_limit()
     viewer = ContactSheet(pictures) if sheet else None
     with counting(f"checking {path.name}") as progress:
-        report = check_data(path, data_format, _labels(labels), viewer, progress)
+        report = check_data(path, data_format, names(labels), viewer, progress)
     click.echo(msgspec.json.encode(report) if as_json else text(report))
     if sheet and viewer:
         write(sheet, viewer.html(report))
     if not report.fine:
         sys.exit(1)
-
-
-def _labels(given: str | None) -> tuple[str, ...] | None:
-    from maskery.core.errors import DataError, nearest
-    from maskery.core.labels import LABEL_SETS
-
-    if given is None or given in LABEL_SETS:
-        return LABEL_SETS[given] if given else None
-    if "," in given:
-        return tuple(name.strip() for name in given.split(",") if name.strip())
-    try:
-        lines = Path(given).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{given!r} is no label set and no file of names.", nearest(given, LABEL_SETS)) from error
-    return tuple(line.strip() for line in lines if line.strip())

@@ -1,11 +1,10 @@
 """``maskery export``."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
-from maskery.core.errors import MissingExtra
+from maskery.cli.output import expect_package
 
 
 @click.command()
@@ -20,8 +19,7 @@ def export(run: Path, out: Path | None, data: Path | None, half: bool | None, fo
     The averaged weights of the last checkpoint are exported, compared with torch (the card keeps the differences) and
     measured through the serving road. Serve the model by: maskery serve --model RUN/model/
     """
-    if find_spec("torch") is None:
-        raise MissingExtra("An export needs PyTorch.", "Run: pip install 'maskery[train]'")
+    expect_package("torch", "An export", "train")
     from maskery.training.run_export import export_run
 
     def say(text: str) -> None:

@@ -2,15 +2,15 @@
 
 import tempfile
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from maskery.cli.own_models import lines, store_of, stored
+from maskery.cli.output import expect_package, lines
+from maskery.cli.own_models import store_of, stored
 from maskery.core.card import CARD_NAME, ModelCard
-from maskery.core.errors import BadRequest, MissingExtra, ModelError, UnknownModel, nearest
+from maskery.core.errors import BadRequest, ModelError, UnknownModel, nearest
 from maskery.core.files import write_whole, writing
 from maskery.core.settings import load_settings
 from maskery.models.card_toml import card_text
@@ -90,8 +90,7 @@ def _found(source: str, asked: ImportOptions) -> "ImportSource":
     strange = ("--revision", asked.revision) if library == "torchvision" else ("--weights", asked.weights)
     if strange[1] or (library == "hf" and asked.classes):
         raise BadRequest(f"{strange[0] if strange[1] else '--classes'} is not for {library}.", "Leave it out.")
-    if find_spec("torch") is None:
-        raise MissingExtra("Importing a model needs torch.", f"Run: pip install 'maskery[{library}]'")
+    expect_package("torch", "Importing a model", library)
     from maskery.models.importers import hf, torchvision
     from maskery.models.importers.draft import ImportRequest
     from maskery.models.importers.hub import snapshot

@@ -67,8 +67,9 @@ class Verbs(click.Group):
 def cli() -> None:
     """Image segmentation: one mask through every door.
 
-    Data goes to stdout, words and progress to stderr. Exit codes: 0 done, 1 some pictures failed, 2 wrong use, 3 a
-    picture that cannot be read, 4 a model problem, 5 a data set or training problem, 6 a loss above its limit.
+    Data goes to stdout, words and progress to stderr. Exit codes: 0 done, 1 some pictures failed, 2 wrong use, or a
+    file that is not there or cannot be written, 3 a picture that cannot be read, 4 a model problem, 5 a data set or
+    training problem, 6 a loss above its limit.
     """
 
 

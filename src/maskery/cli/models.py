@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import click
 import msgspec
 
 from maskery.cli.import_model import import_model
-from maskery.cli.own_models import lines, store_of, stored
-from maskery.cli.progress import counting
+from maskery.cli.output import lines
+from maskery.cli.own_models import store_of, stored
+from maskery.cli.progress import ProgressDisplay
 from maskery.core.card import Licence, ModelCard, Quality, Quantisation
 from maskery.core.errors import ChecksumError, ConfigError, MaskeryError
 from maskery.models.card_toml import card_text, parse_card, present_form
@@ -70,8 +72,8 @@ def pull(names: tuple[str, ...], accept_licence: bool, offline: bool | None) -> 
     """
     store = store_of(offline)
     for name in names:
-        with counting(name) as progress:
-            located = store.pull(name, accept_licence, progress)
+        with ProgressDisplay() as display:  # with the first bytes: what is here already shows none
+            located = store.pull(name, accept_licence, partial(display.count, name))
         click.echo(located.path)
         for path in (*located.files[1:], *(located.detector.files if located.detector else ())):
             click.echo(path)

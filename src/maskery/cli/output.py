@@ -2,12 +2,13 @@
 
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
-from maskery.core.errors import ConfigError
+from maskery.core.errors import ConfigError, MissingExtra, nearest
 from maskery.core.files import write_whole, writing
 
 Command = Callable[..., Any]
@@ -18,7 +19,7 @@ def data_options(command: Command) -> Command:
     options = [
         click.option("--split", default="val", show_default=True, help="Split of the data set."),
         click.option("--format", "data_format", default="auto", show_default=True, help="Form of the data set."),
-        click.option("--labels", metavar="NAME|FILE", help="Its classes where it names none: voc ... or one a line."),
+        click.option("--labels", metavar="NAME|FILE", help="Its classes where it names none: voc, A,B,C or a file."),
         click.option("--map", "pairs", multiple=True, metavar="DATA=MODEL,...", help="Its classes as the model's."),
         click.option("--max-side", type=click.IntRange(min=1), metavar="N", help="Longest side of what a model sees."),
         click.option("--boundary", type=click.IntRange(min=0), metavar="PX", help="Tolerance of boundary F; 0 = none."),
@@ -30,23 +31,34 @@ def data_options(command: Command) -> Command:
 
 
 def names(text: str | None) -> tuple[str, ...] | None:
-    """Class names: a known set's, or the lines of a file. Raises ``ConfigError``."""
+    """Class names: a known set's, names with commas, or the lines of a file. Raises ``ConfigError``."""
     from maskery.core.labels import LABEL_SETS
 
     if text is None or text in LABEL_SETS:
         return LABEL_SETS[text] if text else None
+    if "," in text:
+        return tuple(name.strip() for name in text.split(",") if name.strip())
+    if not Path(text).is_file():
+        raise ConfigError(f"--labels {text!r} is no label set and no file of names.", nearest(text, LABEL_SETS))
+    return tuple(lines(Path(text)))
+
+
+def lines(path: Path) -> list[str]:
+    """The lines of a text file that are not blank. Raises ``ConfigError``."""
     try:
-        lines = Path(text).read_text(encoding="utf-8").splitlines()
+        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"--labels {text} cannot be read: {error}.",
-            f"Give a file, one name a line, or one of {', '.join(LABEL_SETS)}.",
-        ) from error
-    return tuple(line.strip() for line in lines if line.strip())
+        raise ConfigError(f"{path} cannot be read: {error}.", "Save it as UTF-8 text, one name a line.") from error
+
+
+def expect_package(package: str, purpose: str, extra: str) -> None:
+    """Raises ``MissingExtra`` where ``package``, which ``purpose`` needs, is not installed."""
+    if find_spec(package) is None:
+        raise MissingExtra(f"{purpose} needs the package {package}.", f"Run: pip install 'maskery[{extra}]'")
 
 
 def overrides(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """--map, given once or more, each with one pair or more. Raises ``DataError``."""
+    """--map, given once or more, each with one pair or more. Raises ``BadRequest``."""
     from maskery.datasets.label_map import parse_overrides
 
     return parse_overrides(part for pair in pairs for part in pair.split(",") if part.strip())

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maskery.core.card import ModelCard
-from maskery.core.errors import ConfigError, MaskeryError, UnknownModel
+from maskery.core.errors import MaskeryError, UnknownModel
 from maskery.core.settings import load_settings
 from maskery.models.store import CHECK_PICTURE, Located, Store
 
@@ -48,11 +48,3 @@ def _is_added(store: Store, name: str) -> bool:
 def store_of(offline: bool | None = None) -> Store:
     """The store of the settings in force."""
     return Store(load_settings({"offline": offline}))
-
-
-def lines(path: Path) -> list[str]:
-    """The lines of a text file that are not blank. Raises ``ConfigError``."""
-    try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}.", "Save it as UTF-8 text, one name a line.") from error

@@ -41,17 +41,21 @@ class ProgressDisplay:
 
     def count(self, what: str, done: int, total: int) -> None:
         """``done`` of ``total`` steps of ``what``; in a log file ``what`` alone comes first."""
+        self.begin(what)
+        if self.live and done == total:
+            self._draw(_bar(what, done, total))
+            self.close()
+        else:
+            self._throttle(_bar(what, done, total))
+
+    def begin(self, what: str) -> None:
+        """``what`` comes next; unless it has begun already, a log file gets a line of it."""
         if what != self._what:
             self.close()
             self._what = what
             if not self.live:
                 click.echo(what, err=True)
                 self._throttle.skip()
-        if self.live and done == total:
-            self._draw(_bar(what, done, total))
-            self.close()
-        else:
-            self._throttle(_bar(what, done, total))
 
     def close(self) -> None:
         """End the line that is written over."""
@@ -75,4 +79,5 @@ def _bar(what: str, done: int, total: int) -> str:
 def counting(what: str) -> Iterator[Progress]:
     """A display for one piece of work."""
     with ProgressDisplay() as display:
+        display.begin(what)
         yield partial(display.count, what)

@@ -1,15 +1,15 @@
 """``maskery quantise``."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 import click
 import msgspec
 
+from maskery.cli.output import expect_package
 from maskery.cli.progress import ProgressDisplay
 from maskery.core.card import Quantisation
-from maskery.core.errors import BadRequest, LossAboveLimit, MissingExtra
+from maskery.core.errors import BadRequest, LossAboveLimit
 
 
 @click.command()
@@ -63,8 +63,7 @@ def quantise(
 
     The new model is served from its folder: maskery serve --model FOLDER/. Exit code 6: the loss is above the limit.
     """
-    if find_spec("onnx") is None:
-        raise MissingExtra("Quantising needs the package onnx.", "Run: pip install 'maskery[quantise]'")
+    expect_package("onnx", "Quantising", "quantise")
     from maskery.core.progress import Reporter
     from maskery.core.settings import load_settings
     from maskery.models.quantisation.quantise_request import AUTO, QuantiseRequest

@@ -1,14 +1,13 @@
 """``maskery train``."""
 
 import signal
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from maskery.cli.output import expect_package
 from maskery.cli.progress import ProgressDisplay
-from maskery.core.errors import MissingExtra
 
 if TYPE_CHECKING:
     from maskery.core.card import ModelCard
@@ -36,8 +35,7 @@ def train(
 
     In several processes: torchrun --nproc-per-node 2 -m maskery train RECIPE
     """
-    if find_spec("torch") is None:
-        raise MissingExtra("Training needs PyTorch.", "Run: pip install 'maskery[train]'")
+    expect_package("torch", "Training", "train")
     import torch
 
     from maskery.training import distributed as processes

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from maskery.core.errors import DataError, nearest
+from maskery.core.errors import BadRequest, DataError, nearest
 from maskery.core.labels import Colour
 from maskery.datasets import camvid, cityscapes, class_folder, coco_instances, coco_panoptic, mask_folder, voc
 from maskery.datasets.base import Gap, ImageFiles, Relabelled, SegmentationData
@@ -59,7 +59,8 @@ def open_dataset(root: Path, split: str, labels: Sequence[str] | None = None, fo
 
     ``labels``: the classes that mask ids shall mean, by default the data set's own. A set that names its classes is
     matched to them by name (what has no namesake is background, or ignored); in one that does not, ids are taken as
-    they are. Raises ``DataError`` for an unknown format, a folder of no known form, and for missing files.
+    they are. Raises ``BadRequest`` for an unknown format and a ``root`` that is not there, ``DataError`` for a folder
+    of no known form and for missing files.
     """
     kind = format_of(root, format)
     own = kind.classes(root)
@@ -75,7 +76,7 @@ def open_dataset(root: Path, split: str, labels: Sequence[str] | None = None, fo
 
 
 def format_of(root: Path, format: str = "auto") -> Format:
-    """The format of pictures with masks by its name. Raises ``DataError``."""
+    """The format of pictures with masks by its name. Raises ``DataError``, ``BadRequest``."""
     name = format_name(root, format)
     if name == CLASS_FOLDER:
         raise DataError(f"{root} has pictures in class folders, without masks.", "Use it to train a classifier.")
@@ -83,13 +84,13 @@ def format_of(root: Path, format: str = "auto") -> Format:
 
 
 def format_name(root: Path, format: str = "auto") -> str:
-    """``format`` itself, checked, or for ``auto`` that of ``root``. Raises ``DataError``."""
+    """``format`` itself, checked, or for ``auto`` that of ``root``. Raises ``DataError``, ``BadRequest``."""
     if not root.is_dir() and not (root.is_file() and root.suffix == ".zip"):
-        raise DataError(f"{root} is not a folder.", "Give the folder that holds the data set.")
+        raise BadRequest(f"{root} is not a folder.", "Give the folder that holds the data set.")
     if format == "auto":
         return recognise(root)
     if format not in FORMAT_NAMES:
-        raise DataError(f"Unknown data set format {format!r}.", nearest(format, FORMAT_NAMES))
+        raise BadRequest(f"Unknown data set format {format!r}.", nearest(format, FORMAT_NAMES))
     return format
 
 
@@ -108,7 +109,7 @@ def recognise(root: Path) -> str:
 
 
 def describe(root: Path, format: str = "auto") -> DataDescription:
-    """What the data set in ``root`` says of itself, without reading pictures. Raises ``DataError``."""
+    """What the data set in ``root`` says of itself, without reading pictures. Raises ``DataError``, ``BadRequest``."""
     name = format_name(root, format)
     if name == CLASS_FOLDER:
         return DataDescription(name, tuple(class_folder.splits(root)), class_folder.class_names(root))

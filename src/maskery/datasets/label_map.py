@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.core.errors import DataError, nearest
+from maskery.core.errors import BadRequest, DataError, nearest
 from maskery.core.labels import IGNORE, same_name
 
 How = Literal["name", "synonym", "kin", "override"]
@@ -118,7 +118,8 @@ def match(
     """Match by name, then by synonym (``maskery.labels.SYNONYMS``), then by ``KIN``; ``overrides`` come before all.
 
     ``overrides``: name of the data set (or ``REST``) -> names of the model, none to ignore the class.
-    Raises ``DataError`` where nothing matches, for an override of an unknown name, and for a matched id beyond 254.
+    Raises ``DataError`` where nothing matches and for a matched id beyond 254, ``BadRequest`` for an override of an
+    unknown name.
     """
     found = _overridden(data_labels, model_labels, overrides)
     found |= _by_name(found, data_labels, model_labels)
@@ -137,16 +138,16 @@ def match(
 
 
 def parse_overrides(texts: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """ "bicyclist=rider+bicycle", "void=" (ignore), "*=background" (all the rest). Raises ``DataError`` without "="."""
+    """ "bicyclist=rider+bicycle", "void=" (ignore), "*=background" (the rest). Raises ``BadRequest`` without "="."""
     found: dict[str, tuple[str, ...]] = {}
     for text in texts:
         name, equals, names = text.partition("=")
         if not equals or not name.strip():
-            raise DataError(
+            raise BadRequest(
                 f"{text!r} says no classes.", "Write DATA=MODEL, DATA=MODEL+MODEL, DATA= to ignore, or *=MODEL."
             )
         if name.strip() in found:
-            raise DataError(f"{name.strip()!r} is given twice.", "Join the model's names with +.")
+            raise BadRequest(f"{name.strip()!r} is given twice.", "Join the model's names with +.")
         found[name.strip()] = tuple(part.strip() for part in names.split("+") if part.strip())
     return found
 
@@ -154,10 +155,10 @@ def parse_overrides(texts: Iterable[str]) -> dict[str, tuple[str, ...]]:
 def _overridden(data: Sequence[str], model: Sequence[str], overrides: Mapping[str, Sequence[str]]) -> dict[str, Match]:
     for name, names in overrides.items():
         if name != REST and name not in data:
-            raise DataError(f"The data set has no class {name!r}.", nearest(name, data))
+            raise BadRequest(f"The data set has no class {name!r}.", nearest(name, data))
         for other in names:
             if other not in model:
-                raise DataError(f"The model has no class {other!r}.", nearest(other, model))
+                raise BadRequest(f"The model has no class {other!r}.", nearest(other, model))
     return {name: Match(name, tuple(names), "override") for name, names in overrides.items() if name != REST}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.core.errors import DataError, nearest
+from maskery.core.errors import BadRequest, DataError, nearest
 from maskery.core.labels import IGNORE, same_name
 from maskery.datasets.label_map import NOTHING, REST, LabelMap, match
 
@@ -99,7 +99,7 @@ def pair_folders(
     """Class folders with a classifier's classes, of which there may be any number: by name and synonym only.
 
     ``truth``: (D,) int64, id of the folder -> index in ``labels``, or -1 for one without partner, whose pictures are
-    left out. Raises ``DataError`` where no name is common and for overrides of unknown names.
+    left out. Raises ``DataError`` where no name is common, ``BadRequest`` for overrides of unknown names.
     """
     by_name: dict[str, list[str]] = {}
     for label in model_labels:
@@ -131,7 +131,7 @@ def pair_folders(
 
 def _expect(name: str, known: Sequence[str], where: str) -> None:
     if name not in known:
-        raise DataError(f"The {where} has no class {name!r}.", nearest(name, known))
+        raise BadRequest(f"The {where} has no class {name!r}.", nearest(name, known))
 
 
 def _nothing_common(data_labels: Sequence[str], model_labels: Sequence[str]) -> DataError:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from maskery.core.card import CARD_NAME, Check, Input, Licence, ModelCard, Network, Output, Task
+from maskery.core.card import CARD_NAME, Check, Input, Licence, ModelCard, Network, Output, TaskName
 from maskery.models.card_toml import card_text
 from maskery.models.download import sha256_of
 from maskery.models.store import Located
@@ -105,7 +105,7 @@ def _new(folder: Path) -> Path:
     return folder / "squares.onnx"
 
 
-def _written(file: Path, task: Task, output: Output, shares: dict[str, float]) -> Located:
+def _written(file: Path, task: TaskName, output: Output, shares: dict[str, float]) -> Located:
     card = ModelCard(
         name="squares",
         version="1",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from maskery.core.card import ModelCard
-from maskery.core.errors import DataError
+from maskery.core.errors import BadRequest, DataError
 from maskery.inference.pipeline import load_model
 from maskery.models.quantisation.calibration import AT_LEAST, choose
 from tests.models.quantisation import squares
@@ -44,5 +44,5 @@ def test_too_few_and_none(data: Path, card: ModelCard, tmp_path: Path) -> None:
         choose(data, "val", card, "auto", 8)
     with pytest.raises(DataError, match="form of no known data set"):
         choose(tmp_path / "m", "train", card, "auto", 8)
-    with pytest.raises(DataError, match="is not a folder"):
+    with pytest.raises(BadRequest, match="is not a folder"):
         choose(tmp_path / "nowhere", "train", card, "auto", 8)
