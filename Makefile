@@ -27,11 +27,11 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/.serve: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[tflite,huge]'
+	$(BIN)/python -m pip install --quiet -e '.[tflite,huge,client]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[tflite,huge,train,hf,otel]' --group dev
+	$(BIN)/python -m pip install --quiet -e '.[tflite,huge,client,train,hf,otel]' --group dev
 	@touch $@
 
 serve: $(VENV)/.serve

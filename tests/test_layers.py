@@ -60,6 +60,7 @@ WITHIN = {
 HEAVY = {
     "torch": ("training", "models/importers", "cli"),
     "onnx": ("training", "models/importers", "models/quantisation"),
+    "httpx2": ("integrations",),
     "matplotlib": ("training", "models/segmented_picture.py", "cli"),
     "supervision": ("models/segmented_picture.py",),
     "torchvision": ("models/importers",),

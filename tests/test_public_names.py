@@ -10,6 +10,7 @@ import pytest
 import maskery
 from maskery.core import errors
 from maskery.encode.options import Options
+from maskery.integrations.client import AsyncClient, Client
 from maskery.models.segmented_picture import Segmentation
 from maskery.models.segmenter import Segmenter, load
 
@@ -19,6 +20,8 @@ def test_every_public_name_is_there() -> None:
     assert maskery.Segmenter is Segmenter
     assert maskery.Segmentation is Segmentation
     assert maskery.Options is Options
+    assert maskery.Client is Client
+    assert maskery.AsyncClient is AsyncClient
     assert maskery.errors is errors
     for name in maskery.__all__:
         assert getattr(maskery, name) is not None

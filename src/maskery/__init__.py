@@ -15,13 +15,16 @@ from maskery.core.version import __version__
 if TYPE_CHECKING:
     from maskery.core import errors
     from maskery.encode.options import Options
+    from maskery.integrations.client import AsyncClient, Client
     from maskery.models.segmented_picture import Segmentation
     from maskery.models.segmenter import Segmenter, load
 
-__all__ = ["Options", "Segmentation", "Segmenter", "__version__", "errors", "load"]
+__all__ = ["AsyncClient", "Client", "Options", "Segmentation", "Segmenter", "__version__", "errors", "load"]
 
 # public name -> the module that has it; the module itself where the name is its own
 _HOMES = {
+    "AsyncClient": "maskery.integrations.client",
+    "Client": "maskery.integrations.client",
     "Options": "maskery.encode.options",
     "Segmentation": "maskery.models.segmented_picture",
     "Segmenter": "maskery.models.segmenter",

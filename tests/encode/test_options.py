@@ -8,6 +8,7 @@ from maskery.encode.options import HELP, PLAIN_OPTIONS, Options, check_shape, fr
 TEXTS = {
     "tolerance": ("1.5", 1.5),
     "gap_free": ("True", True),
+    "details": ("true", True),
     "min_area": ("20", 20),
     "strength": ("9", 9),
     "outside": ("yes", True),
@@ -72,3 +73,16 @@ def test_simplified_masks_make_no_sense() -> None:
     for options in (Options(tolerance=1.0), Options(shape="box", gap_free=True)):
         with pytest.raises(BadRequest, match="Add shape=polygon"):
             check_shape(options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        Options(),
+        Options(tolerance=1.5, gap_free=True, color=(255, 0, 128), maps=("entropy", "margin")),
+        Options(details=True, depth=16, file_name="a cat.jpg"),
+    ],
+)
+def test_options_as_texts_are_read_as_they_were(options: Options) -> None:
+    assert from_text(options.texts()) == options
+    assert set(options.texts()) == options.given

@@ -30,6 +30,7 @@
     |   +-- LossAboveLimit          a smaller model that is too much worse than what it was made from
     +-- TrainingError           a training run that cannot go on
     +-- Busy                    no room for another request now
+    +-- RemoteError             a server that was asked and gave no answer of Maskery's
 
 Each has a message, a ``cure`` (what the caller can do, one sentence) and a stable ``code`` for programs. Status codes
 belong to the doors (``serving/problems.py``, ``cli/main.py``) and are not known here.
@@ -196,6 +197,10 @@ class Busy(MaskeryError):
 def first_line(error: BaseException, longest: int = 300) -> str:
     """What an error of another library says, for a message of ours: its first line, or else the name of its class."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:longest]
+
+
+class RemoteError(MaskeryError):
+    code = "no-remote-answer"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

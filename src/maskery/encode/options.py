@@ -37,6 +37,11 @@ class Options:
     maps: tuple[str, ...] = field(
         default=(), metadata=_about("Maps to add, of confidence, entropy and margin, separated by commas.")
     )
+    details: bool = field(
+        default=False,
+        repr=False,
+        metadata=_about("Add all else that a result is, so that a client can make it again."),
+    )
     shape: str = field(default="mask", metadata=_about("What marks a class: mask, polygon or box."))
     file_name: str = field(default="picture", metadata=_about("The picture's file name, for formats that name it."))
     from_name: str = field(default="label", metadata=_about("Name of the label tag in Label Studio's configuration."))
@@ -68,6 +73,16 @@ class Options:
     def given(self) -> frozenset[str]:
         """The names of the options that are not at their default."""
         return frozenset(f.name for f in fields(self) if getattr(self, f.name) != f.default)
+
+    def texts(self) -> dict[str, str]:
+        """Those that are not at their default, by name, as ``from_text`` reads them."""
+        return {name: _text(getattr(self, name)) for name in sorted(self.given)}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return "".join(f"{part:02x}" for part in value) if isinstance(value[0], int) else ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 PLAIN_OPTIONS = Options()
@@ -139,6 +154,7 @@ _PARSERS: dict[str, Callable[[str, str], object]] = {
     "color": _colour,
     "depth": _whole,
     "maps": _list,
+    "details": _switch,
     "shape": _words,
     "file_name": _words,
     "from_name": _words,

@@ -76,6 +76,10 @@ class HasAlpha(HasAlphaRows, Protocol):
     """A soft mask in one piece."""
 
     @property
+    def threshold(self) -> float:
+        """The least probability, 0..1, that counts as foreground."""
+
+    @property
     def alpha(self) -> NDArray[np.uint8]:
         """(H, W)."""
 

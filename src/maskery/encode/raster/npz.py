@@ -1,12 +1,16 @@
-"""The arrays of a result for ``numpy.load``: .npy and .npz files."""
+"""The arrays of a result for ``numpy.load``: .npy and .npz files; and an .npz with details as a result again."""
 
 import io
 import zipfile
+import zlib
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.result.capabilities import HasAlpha, HasClassMap, HasMaps, HasScores, Result, capable, expect
+from maskery.core.result.meta import MAPS, Meta
+from maskery.core.result.types import ClassificationResult, ForegroundResult, SemanticResult
 from maskery.encode.format import MASKS, SCORES, Encoder, FileType
 from maskery.encode.options import Options
 from maskery.encode.provenance import provenance_text
@@ -33,11 +37,13 @@ def encode_npz(result: Result, options: Options) -> bytes:
 
     ``class_map`` (H, W) uint8 or uint16, and of a foreground model ``alpha`` (H, W) uint8; of a classifier ``scores``
     (C,) float32. ``confidence``, ``entropy``, ``margin`` (H, W) float32: those of ``options.maps``, or all that the
-    result has. ``labels`` (C,) and ``provenance``, a line of JSON, as text. Raises ``BadRequest`` for a map that the
-    result does not have.
+    result has. ``labels`` (C,) and ``provenance``, a line of JSON, as text; ``details``, another one, where
+    ``options.details``. Raises ``BadRequest`` for a map that the result does not have.
     """
     file = io.BytesIO()
     texts = {"labels": np.array(result.meta.labels), "provenance": np.array(provenance_text(result.meta))}
+    if options.details:
+        texts["details"] = np.array(_details(result))
     arrays = _arrays(result) | _maps(result, options) | texts
     with zipfile.ZipFile(file, "w", compresslevel=1) as archive:
         for name, array in arrays.items():
@@ -65,6 +71,56 @@ def _maps(result: Result, options: Options) -> dict[str, NDArray[np.generic]]:
     return {name: asked_map(result, name) for name in options.maps or every}
 
 
+class ResultDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """What a result is beside its arrays.
+
+    Attributes:
+        meta: What all results have.
+        decided_by: Of a class map: how the class of a pixel was decided.
+        kept: Of a class map: the only classes that were asked for.
+        threshold: Of a soft mask: the least probability of the foreground.
+    """
+
+    meta: Meta
+    decided_by: str = ""
+    kept: tuple[str, ...] = ()
+    threshold: float | None = None
+
+
+def _details(result: Result) -> str:
+    mapped, soft = capable(result, HasClassMap), capable(result, HasAlpha)
+    details = ResultDetails(
+        meta=result.meta,
+        decided_by=mapped.decided_by if mapped else "",
+        kept=mapped.kept if mapped else (),
+        threshold=soft.threshold if soft else None,
+    )
+    return msgspec.json.encode(details).decode()
+
+
+def decode_npz(data: bytes) -> Result:
+    """An .npz that was written with ``details`` -> the same result. Raises ``ValueError`` for anything else."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        details = msgspec.json.decode(str(arrays["details"]), type=ResultDetails)
+    except (OSError, KeyError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, msgspec.MsgspecError) as error:
+        raise ValueError(f"this is no result with its details: {type(error).__name__}: {error}") from error
+    if "scores" in arrays:
+        return ClassificationResult(details.meta, arrays["scores"])
+    if "alpha" in arrays and details.threshold is not None:
+        return ForegroundResult(details.meta, arrays["alpha"], details.threshold)
+    if "class_map" not in arrays:
+        raise ValueError(f"there is no array of a result among {', '.join(arrays)}")
+    return SemanticResult(
+        meta=details.meta,
+        class_map=arrays["class_map"],
+        decided_by=details.decided_by,
+        maps={name: arrays[name] for name in MAPS if name in arrays},
+        kept=details.kept,
+    )
+
+
 NPY = Encoder(
     name="npy", file=FileType("application/x-npy", ".npy"), needs=MASKS + SCORES, function=encode_npy, held=1.5
 )
@@ -73,5 +129,5 @@ NPZ = Encoder(
     file=FileType("application/x-npz", ".npz"),
     needs=MASKS + SCORES,
     function=encode_npz,
-    options=frozenset({"maps"}),
+    options=frozenset({"maps", "details"}),
 )

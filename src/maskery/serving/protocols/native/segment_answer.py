@@ -60,11 +60,13 @@ class EncodedAnswer:
     body: bytes
     timings_ms: Mapping[str, float]
     plan: str
+    note: str = ""
 
     def headers(self) -> dict[str, str]:
-        """Server-Timing, and Maskery-Plan where there was one."""
+        """Server-Timing; Maskery-Plan and Maskery-Note where there is something to say."""
         stages = ", ".join(f"{name};dur={value:g}" for name, value in self.timings_ms.items())
-        return {"Server-Timing": stages} | ({"Maskery-Plan": self.plan} if self.plan else {})
+        said = {"Maskery-Plan": self.plan, "Maskery-Note": self.note}
+        return {"Server-Timing": stages} | {name: text for name, text in said.items() if text}
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def write_file(outcome: Outcome, file: FileOptions) -> EncodedAnswer:
     body = encode(outcome.drawn, file.format, outcome.shown, file.options)
     milliseconds = round((time.perf_counter() - started) * 1000, 3)
     meta = outcome.drawn.meta
-    return EncodedAnswer(body, meta.timings_ms | {"encode": milliseconds}, meta.plan_header())
+    return EncodedAnswer(body, meta.timings_ms | {"encode": milliseconds}, meta.plan_header(), meta.note)
 
 
 FILE = Writer("native:file", write_file)
@@ -132,8 +134,9 @@ async def etag(data: bytes, parameters: SegmentParameters, card: ModelCard) -> s
 def etag_of(data: bytes, parameters: SegmentParameters, card: ModelCard) -> str:
     """Weak, because the milliseconds in a JSON answer differ from time to time; all else is the same."""
     asked = (parameters.format, parameters.run_options, parameters.options)
+    details = ("details",) if parameters.options.details else ()  # not in repr: other answers keep their ETags
     digest = hashlib.blake2b(data, digest_size=16)
-    digest.update(repr((__version__, card.name, card.version, card.sha256, card.detector, *asked)).encode())
+    digest.update(repr((__version__, card.name, card.version, card.sha256, card.detector, *asked, *details)).encode())
     return f'W/"{digest.hexdigest()}"'
 
 

@@ -1,0 +1,1 @@
+"""Maskery from elsewhere: the client of a server."""
