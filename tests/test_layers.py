@@ -75,6 +75,78 @@ SMALL_LINES, SMALL_SHARE = 60, 0.15
 ROLES = ("__init__", "base", "registry", "routes", "paths")
 """File names that say what a file is to its folder; beside these a verb of the command line has its own name."""
 
+FINISHED = ("cli", "datasets", "evaluation", "models", "training")
+"""Folders whose data classes of more than four fields are made by keywords and list their attributes."""
+FEW_FIELDS = 4
+# Modules without a test file of their name -> the test that runs them, and why it is that one.
+TESTED_BY = {
+    "__main__.py": "tests/cli/test_main.py: whole processes, python -m maskery",
+    "cli/data.py": "tests/datasets/test_check.py: the command and what it checks are one",
+    "cli/export.py": "tests/training/test_run_export.py: the command and the export are one",
+    "cli/output.py": "tests/cli/test_evaluate.py: tables, JSON and reports as the verb prints them",
+    "cli/own_models.py": "tests/cli/test_models.py: add and import are its only callers",
+    "cli/segment.py": "tests/cli/test_main.py: whole processes",
+    "cli/train.py": "tests/training/test_loop.py: signals and resuming by the command",
+    "core/picture/data_url.py": "tests/evaluation/test_measure.py: pictures inside a report",
+    "core/picture/orientation.py": "tests/core/picture/test_decode.py: all eight orientations decoded",
+    "core/version.py": "tests/cli/test_main.py: --version",
+    "datasets/base.py": "tests/datasets/test_datasets.py: every format offers what base describes",
+    "datasets/camvid.py": "tests/datasets/test_published_sets.py: the published sets beside each other",
+    "datasets/cityscapes.py": "tests/datasets/test_published_sets.py: the published sets beside each other",
+    "datasets/classes.py": "tests/datasets/test_mask_folder.py: classes.toml and classes.txt of mask folders",
+    "datasets/coco_json.py": "tests/datasets/test_coco_instances.py: the files that it parses",
+    "datasets/decoding.py": "tests/datasets/test_mask_folder.py: masks by value and by colour",
+    "datasets/formats.py": "tests/datasets/test_datasets.py: each format recognised and opened",
+    "datasets/report.py": "tests/datasets/test_check.py: reports of checked data sets",
+    "datasets/shapes.py": "tests/datasets/test_coco_instances.py: polygons and runs of annotations",
+    "datasets/sheet.py": "tests/datasets/test_data_page.py: the page in a browser",
+    "datasets/twins.py": "tests/datasets/test_check.py: pictures that are there twice",
+    "datasets/unlabelled.py": "tests/training/test_soft_labels.py: pictures without masks serve soft labels only",
+    "datasets/voc.py": "tests/datasets/test_published_sets.py: the published sets beside each other",
+    "encode/raster/jpeg.py": "tests/encode/raster/test_overlay.py: overlay-jpeg, its only caller",
+    "encode/selection.py": "tests/encode/raster/test_cutout.py: what is kept, and refused without a background",
+    "encode/vector/junctions.py": "tests/encode/vector/test_outlines.py: outlines of neighbours share their junctions",
+    "evaluation/dataset.py": "tests/evaluation/test_measure.py: data sets opened for a model, and refused",
+    "evaluation/measurement.py": "tests/evaluation/test_measure.py: what measuring gives",
+    "evaluation/report/comparison_page.py": "tests/evaluation/test_comparison.py: the page of a comparison",
+    "evaluation/report/evaluation_page.py": "tests/evaluation/test_measure.py: the page of a measurement",
+    "evaluation/report/html.py": "tests/evaluation/test_measure.py: the page of a measurement",
+    "evaluation/report/thumbnails.py": "tests/evaluation/test_measure.py: the page of a measurement",
+    "evaluation/segmentation.py": "tests/evaluation/test_measure.py: the part of it that is for masks",
+    "inference/faces/crop_plan.py": "tests/inference/faces/test_model.py: faces large, small and several",
+    "inference/pipeline.py": "tests/inference/test_source.py: every kind of source through the pipeline",
+    "inference/runtimes/base.py": "tests/inference/runtimes/test_registry.py: what every runtime offers",
+    "inference/runtimes/litert.py": "tests/models/test_catalog.py: the LiteRT models of the catalogue",
+    "inference/tasks/base.py": "tests/inference/tasks/test_tasks.py: every task by the same tests",
+    "inference/tasks/classification.py": "tests/inference/tasks/test_tasks.py: every task by the same tests",
+    "inference/tasks/foreground.py": "tests/inference/tasks/test_tasks.py: every task by the same tests",
+    "inference/tasks/semantic.py": "tests/inference/tasks/test_tasks.py: every task by the same tests",
+    "models/importers/dense.py": "tests/models/importers/test_torchvision.py: scores on the coarse grid",
+    "models/importers/torch_onnx.py": "tests/models/importers/test_onnx_file.py: what is traced there",
+    "models/inspect.py": "tests/models/test_propose_card.py: cards are proposed by what it reads",
+    "models/loading.py": "tests/models/test_catalog.py: every model is loaded",
+    "models/memory_use.py": "tests/evaluation/test_comparison.py: the memory of two models",
+    "models/quantisation/summary.py": "tests/models/quantisation/test_search.py: cards and refusals of whole runs",
+    "serving/runtime/overview.py": "tests/serving/runtime/test_service.py: what the service states of its models",
+    "serving/runtime/request.py": "tests/serving/runtime/test_service.py: requests as the service takes them",
+    "training/contact_sheet.py": "tests/training/test_log.py: sheets of a run",
+    "training/crops.py": "tests/training/test_schedule.py: crops of the epochs",
+    "training/diagnosis.py": "tests/training/test_loop.py: runs that become not finite",
+    "training/dry_run.py": "tests/training/test_log.py: what a run says before it starts",
+    "training/losses.py": "tests/training/test_training.py: losses by hand",
+    "training/networks/base.py": "tests/training/networks/test_networks.py: the same for all networks",
+    "training/networks/bisenet.py": "tests/training/networks/test_networks.py: the same for all networks",
+    "training/networks/build.py": "tests/training/networks/test_networks.py: the same for all networks",
+    "training/networks/efficientnet_lite.py": "tests/training/networks/test_networks.py: the same for all networks",
+    "training/networks/heads.py": "tests/training/networks/test_networks.py: the same for all networks",
+    "training/networks/light_decoder.py": "tests/training/networks/test_networks.py: the same for all networks",
+    "training/networks/resnet.py": "tests/training/networks/test_networks.py: the same for all networks",
+    "training/onnx_export.py": "tests/training/networks/test_networks.py: every network exported and compared",
+    "training/publish.py": "tests/training/test_run_export.py: published runs",
+    "training/recipe.py": "tests/training/test_training.py: recipes that cannot be",
+    "training/tasks.py": "tests/training/test_schedule.py: the task of a recipe opened and planned",
+}
+
 
 def _modules() -> dict[str, Path]:
     """Dotted name -> file."""
@@ -196,3 +268,29 @@ def test_every_heavy_package_is_an_extra() -> None:
     assert needed
     names = re.findall(r'"([a-z0-9-]+)', needed.group(1))
     assert not {name.replace("_", "-") for name in HEAVY} & set(names)
+
+
+def _fields(node: ast.ClassDef) -> int:
+    """How many fields a data class or a Struct has; 0 for another class."""
+    marks = [*node.decorator_list, *node.bases]
+    if not any("dataclass" in ast.unparse(mark) or "Struct" in ast.unparse(mark) for mark in marks):
+        return 0
+    return sum(isinstance(inner, ast.AnnAssign) for inner in node.body)
+
+
+def test_large_data_classes_are_made_by_keywords_and_list_their_attributes() -> None:
+    for path in MODULES.values():
+        place = path.relative_to(ROOT)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if place.parts[0] in FINISHED and isinstance(node, ast.ClassDef) and _fields(node) > FEW_FIELDS:
+                head = " ".join(ast.unparse(mark) for mark in (*node.decorator_list, *node.keywords))
+                assert "kw_only=True" in head, f"{place}: {node.name}"
+                assert "Attributes:" in (ast.get_docstring(node) or ""), f"{place}: {node.name}"
+
+
+def test_every_module_has_a_test_of_its_name_or_one_that_runs_it() -> None:
+    places = [path.relative_to(ROOT) for path in MODULES.values() if path.name != "__init__.py"]
+    bare = {p.as_posix() for p in places if not (TESTS / p.parent / f"test_{p.stem}.py").is_file()}
+    assert bare == set(TESTED_BY), f"without test: {bare - set(TESTED_BY)}; no longer: {set(TESTED_BY) - bare}"
+    for test in TESTED_BY.values():
+        assert (TESTS.parent / test.split(":")[0]).is_file(), test

@@ -54,7 +54,14 @@ def compare(
     from maskery.models.memory_use import measure_memory
     from maskery.models.segmenter import open_segmenter
 
-    terms = EvaluationOptions(data_format, names(labels), overrides(pairs), max_side, boundary, limit)
+    terms = EvaluationOptions(
+        format=data_format,
+        labels=names(labels),
+        overrides=overrides(pairs),
+        max_side=max_side,
+        boundary=boundary,
+        limit=limit,
+    )
     one, other = (open_segmenter(name, load_settings()).model for name in (a, b))
     with counting("comparing") as progress:
         if data:

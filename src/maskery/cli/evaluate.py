@@ -44,7 +44,14 @@ def evaluate(
     from maskery.evaluation.report.evaluation_page import report as page_of
     from maskery.models.segmenter import open_segmenter
 
-    terms = EvaluationOptions(data_format, names(labels), overrides(pairs), max_side, boundary, limit)
+    terms = EvaluationOptions(
+        format=data_format,
+        labels=names(labels),
+        overrides=overrides(pairs),
+        max_side=max_side,
+        boundary=boundary,
+        limit=limit,
+    )
     segmenter = open_segmenter(model, load_settings())
     with counting(f"evaluating {model}") as progress:
         measured = measure(segmenter.model, data, split, terms, progress)

@@ -22,9 +22,19 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 LIBRARIES = ("torchvision", "hf")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImportOptions:
-    """The options of ``maskery models import`` that say what to import and how to call it."""
+    """The options of ``maskery models import`` that say what to import and how to call it; None = as there.
+
+    Attributes:
+        weights: File of torchvision weights.
+        classes: How many classes it must have.
+        revision: Branch, tag or commit of a Hugging Face repository.
+        labels: File with the names of the classes.
+        name: The name here.
+        licence: Licence of the weights.
+        side: Working size in pixels.
+    """
 
     weights: Path | None
     classes: int | None
@@ -67,7 +77,18 @@ def import_model(
     The network is exported to ONNX, compared with torch, tried once and stored: maskery serve --model NAME serves it,
     without torch. What is guessed, or done otherwise than at the source, is said.
     """
-    found = _found(source, ImportOptions(weights, classes, revision, labels, name, licence, side))
+    found = _found(
+        source,
+        ImportOptions(
+            weights=weights,
+            classes=classes,
+            revision=revision,
+            labels=labels,
+            name=name,
+            licence=licence,
+            side=side,
+        ),
+    )
     for note in found.notes:
         click.echo(note, err=True)
     if dry_run:

@@ -41,7 +41,13 @@ def splits(root: Path) -> list[str]:
 
 
 def classes(root: Path) -> Classes:
-    return Classes(CAMVID, tuple(range(len(CAMVID))), PALETTES["camvid"], (VOID, IGNORE), ((0, 0, 0),))
+    return Classes(
+        names=CAMVID,
+        values=tuple(range(len(CAMVID))),
+        colours=PALETTES["camvid"],
+        ignored=(VOID, IGNORE),
+        ignored_colours=((0, 0, 0),),
+    )
 
 
 def _annotated(root: Path) -> list[str]:

@@ -26,9 +26,17 @@ from maskery.datasets.report import ClassCount, Finding, Report, sizes_of
 from maskery.datasets.twins import Duplicates, PicturePlace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A picture that could be read. ``mask``: (H, W) uint8, or None where it has a ``class_name`` or is damaged."""
+    """A picture that could be read.
+
+    Attributes:
+        split: Its split.
+        name: Its file, below the data set's folder.
+        picture: Upright, RGB.
+        mask: (H, W) uint8 class ids; None where it has a ``class_name`` or the mask is damaged.
+        class_name: Its class, of a picture in a class folder.
+    """
 
     split: str
     name: str
@@ -143,7 +151,7 @@ def check(
             rgb = found.picture(data.image_path(i), place)
             mask = found.mask(data, i, place) if rgb else None
             if rgb and viewer and viewer.wants(i, len(data)):
-                viewer.show(Sample(split, place.file, rgb, mask), colours)
+                viewer.show(Sample(split=split, name=place.file, picture=rgb, mask=mask), colours)
             done += 1
             progress(done, total)
     found.compare()
@@ -181,7 +189,8 @@ def _check_class_folder(root: Path, labels: Sequence[str] | None, viewer: Viewer
                 rgb = None
             seen[data.label(i)] += rgb is not None
             if rgb and viewer and viewer.wants(i, len(data)):
-                viewer.show(Sample(split, place.file, rgb, class_name=names[data.label(i)]), palette_of(names))
+                sample = Sample(split=split, name=place.file, picture=rgb, class_name=names[data.label(i)])
+                viewer.show(sample, palette_of(names))
             done += 1
             progress(done, total)
     found.compare()

@@ -38,7 +38,7 @@ class Cityscapes(ImageFiles):
             raise DataError(f"{root / 'leftImg8bit' / split} has no pictures.", f"Expected {FORM}.")
         super().__init__(classes.names, images, gaps)
         ignored = (*(i for i in range(LABEL_IDS) if i not in IDS), IGNORE)  # 255 is how 8 bits store -1
-        self._by_label_id = Decoder(Classes(classes.names, IDS, ignored=ignored))
+        self._by_label_id = Decoder(Classes(names=classes.names, values=IDS, ignored=ignored))
         self._by_train_id = Decoder(classes)
 
     def _read_mask(self, index: int) -> NDArray[np.uint8]:

@@ -17,11 +17,16 @@ UNKNOWN = 254  # in tables: a value of no class
 CLASSES_AT_MOST = UNKNOWN
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Classes:
-    """``values[i]``: the mask value of class ``names[i]``. ``colours``: one a class, or None.
+    """The classes of a data set and how masks store them.
 
-    ``ignored``: mask values that are not judged. ``ignored_colours``: the same for coloured masks.
+    Attributes:
+        names: By class id.
+        values: The mask value of each class.
+        colours: One a class, or None.
+        ignored: Mask values that are neither learnt from nor measured.
+        ignored_colours: The same for coloured masks.
     """
 
     names: tuple[str, ...]
@@ -42,7 +47,7 @@ def numbered(labels: Sequence[str], colours: Sequence[Colour] | None = None) -> 
     """Classes whose mask values are their ids, 255 ignored. Raises ``DataError`` for more than masks can hold."""
     if len(labels) > IGNORE:
         raise DataError(f"{len(labels)} classes, but masks of 8 bits hold {IGNORE}.", "Join or leave out classes.")
-    return Classes(tuple(labels), tuple(range(len(labels))), tuple(colours) if colours else None)
+    return Classes(names=tuple(labels), values=tuple(range(len(labels))), colours=tuple(colours) if colours else None)
 
 
 class ClassEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +121,9 @@ def _checked(file: ClassesFile, path: Path) -> Classes:
             raise DataError(f"{path}: the {kind} {twice!r} is given twice.", f"Give each its own {kind}.")
     if not all(0 <= value <= 255 for value in (*values, *ignored, *(c for colour in colours for c in colour))):
         raise DataError(f"{path}: a value or colour is not within 0 to 255.", "Masks have 8 bits a channel.")
-    return Classes(names, values, colours or None, ignored, ignored_colours)
+    return Classes(
+        names=names, values=values, colours=colours or None, ignored=ignored, ignored_colours=ignored_colours
+    )
 
 
 def _ignored(file: ClassesFile, values: Sequence[int]) -> tuple[tuple[int, ...], tuple[Colour, ...]]:

@@ -37,8 +37,16 @@ class CocoRle(msgspec.Struct, frozen=True):
     counts: list[int] | str
 
 
-class CocoObject(msgspec.Struct, frozen=True):
-    """``segmentation``: JSON of polygons or a ``CocoRle``, parsed when it is needed."""
+class CocoObject(msgspec.Struct, frozen=True, kw_only=True):
+    """One annotation of an instances file.
+
+    Attributes:
+        id: Of the annotation.
+        image_id: Of its picture.
+        category_id: Of its class.
+        segmentation: JSON of polygons or a ``CocoRle``, parsed when it is needed.
+        iscrowd: 1 for a group of objects.
+    """
 
     id: int
     image_id: int

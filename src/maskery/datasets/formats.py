@@ -13,11 +13,16 @@ from maskery.datasets.classes import Classes, numbered
 CLASS_FOLDER = "class-folder"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Format:
-    """One format of pictures with masks. ``form``: what its folders look like, a line.
+    """One format of pictures with masks.
 
-    ``classes``: what a data set says of its classes, None where it says nothing. ``open``: root, split, classes.
+    Attributes:
+        form: What its folders look like, in one line.
+        recognised: Whether a folder has this format.
+        splits: The splits in a folder.
+        classes: The classes that a data set names, None where it names none.
+        open: Root, split, classes -> the data set.
     """
 
     form: str
@@ -29,7 +34,7 @@ class Format:
 
 def _format(module: object, open: Callable[[Path, str, Classes], ImageFiles]) -> Format:
     form, recognised, splits, classes = (getattr(module, n) for n in ("FORM", "recognised", "splits", "classes"))
-    return Format(form, recognised, splits, classes, open)
+    return Format(form=form, recognised=recognised, splits=splits, classes=classes, open=open)
 
 
 # The first that recognises a folder reads it.

@@ -39,12 +39,17 @@ class Match:
     how: How
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelMap:
-    """``ids``: (256,) uint8, id of the data set -> id of the model, or ``IGNORE``. ``folds``: (C,) uint16, id of the
-    model -> the id it counts as: itself, but where one class of the data set covers several of the model.
+    """The classes of a data set -> those of a model.
 
-    ``unmatched``: names of the data set whose pixels are ignored. ``unused``: names of the model that no mask has.
+    Attributes:
+        data_labels: Names of the data set, by id.
+        model_labels: Names of the model, by id.
+        matches: What belongs together, and why.
+        ids: (256,) uint8: id of the data set -> id of the model, or ``IGNORE``.
+        folds: (C,) uint16: id of the model -> the id that it counts as: itself, but where one class of the data set
+            covers several of the model.
     """
 
     data_labels: tuple[str, ...]
@@ -205,7 +210,7 @@ def _numbered(data: tuple[str, ...], model: tuple[str, ...], matches: tuple[Matc
                     "Leave it out with an override.",
                 )
             ids[data.index(m.data)] = to
-    return LabelMap(data, model, matches, ids, folds)
+    return LabelMap(data_labels=data, model_labels=model, matches=matches, ids=ids, folds=folds)
 
 
 def _plain(name: str) -> str:

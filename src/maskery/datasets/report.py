@@ -9,7 +9,15 @@ SHOWN = 10  # findings of one kind in the text; the JSON has all
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """``kind``: "missing", "picture", "mask", "leak"; for warnings also "duplicate", "near", "turned", "empty"."""
+    """One thing that is wrong with a data set.
+
+    Attributes:
+        kind: "missing", "picture", "mask", "leak"; of a warning also "duplicate", "near", "turned", "empty".
+        split: The split that it is in.
+        file: The file that it is about.
+        message: One sentence.
+        cure: What can be done.
+    """
 
     kind: str
     split: str
@@ -36,7 +44,19 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """``splits``: pictures that can be read by split. ``notes``: what holds for the set as a whole."""
+    """The result of checking a data set.
+
+    Attributes:
+        path: Of the data set.
+        format: Its format's name.
+        splits: Pictures that can be read, by split.
+        sizes: Of the pictures; None where there are none.
+        classes: How often each class occurs.
+        ignored_share: Of all pixels.
+        notes: What holds for the data set as a whole.
+        problems: What makes it unfit.
+        warnings: What may be as intended.
+    """
 
     path: str
     format: str

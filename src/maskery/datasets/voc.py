@@ -41,7 +41,7 @@ def splits(root: Path) -> list[str]:
 
 def classes(root: Path) -> Classes:
     colours = tuple(voc_palette(len(VOC)))
-    return Classes(VOC, tuple(range(len(VOC))), colours, ignored_colours=((224, 224, 192),))
+    return Classes(names=VOC, values=tuple(range(len(VOC))), colours=colours, ignored_colours=((224, 224, 192),))
 
 
 def _mask(root: Path, name: str) -> Path:

@@ -95,7 +95,15 @@ class _Both:
         times = (median(self.spent[0]), median(self.spent[1]))
         share = _agreed(self.confusion.matrix)
         return Comparison(
-            a.card, b.card, tuple(self.pictures), self.pairing, share, found.iou, tuple(self.shares), times, qualities
+            a=a.card,
+            b=b.card,
+            pictures=tuple(self.pictures),
+            pairing=self.pairing,
+            agreement=share,
+            iou=found.iou,
+            shares=tuple(self.shares),
+            median_ms=times,
+            qualities=qualities,
         )
 
 

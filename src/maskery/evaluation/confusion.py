@@ -43,10 +43,22 @@ class Confusion:
         return counts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SegmentationScores:
-    """Numbers of one evaluation, 0..1. By class None where the class occurs neither in truth nor in prediction
-    (``accuracy``: not in the truth). ``boundary`` is empty where it was not measured.
+    """Scores of a model of masks, 0..1. By class None where the class occurs neither in truth nor in prediction.
+
+    Attributes:
+        miou: Mean IoU over the classes that occur.
+        pixel_accuracy: Share of all pixels that are right.
+        iou: By class.
+        images: Pictures that have the class in their truth, by class.
+        fw_iou: IoU weighted by the pixels of the truth.
+        mean_accuracy: Mean of ``accuracy``.
+        mean_dice: Mean of ``dice``.
+        accuracy: By class; None where the class is not in the truth.
+        dice: By class.
+        boundary_f: Mean of ``boundary``; None where it was not measured.
+        boundary: F of the outlines by class; empty where it was not measured.
     """
 
     miou: float
@@ -117,10 +129,17 @@ def mean_iou(result: SegmentationScores, at_least: int = ENOUGH) -> float | None
     return float(np.mean(values)) if values else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClassificationScores:
-    """Numbers of one evaluation of a classifier, 0..1. ``top5`` is None for at most 5 classes; ``accuracy`` by class is
-    None where no picture has it, ``precision`` where none was taken for it. ``images``: pictures by class.
+    """Scores of a classifier, 0..1.
+
+    Attributes:
+        top1: Share of pictures whose best class is the true one.
+        top5: The same of the best five; None for at most 5 classes.
+        mean_accuracy: Mean of ``accuracy``.
+        accuracy: By class; None where no picture has it.
+        precision: By class; None where no picture was predicted as it.
+        images: Pictures by class.
     """
 
     top1: float

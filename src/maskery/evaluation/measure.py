@@ -41,7 +41,15 @@ def measure_folders(
         within += truth in said
         if said[0] != truth:
             own = float(scores[pairing.predicted == truth].sum())
-            wrong.append(WorstImage(index, data.name(index), own, pairing.labels[truth], model.card.labels[best[0]]))
+            wrong.append(
+                WorstImage(
+                    index=index,
+                    name=data.name(index),
+                    score=own,
+                    truth=pairing.labels[truth],
+                    said=model.card.labels[best[0]],
+                )
+            )
         clock.note(result.meta.timings_ms)
         progress(done, len(chosen))
     clock.seconds = time.perf_counter() - started

@@ -18,14 +18,19 @@ from maskery.evaluation.matching import OTHER, ClassMatching
 DIGITS = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvaluationOptions:
-    """``format``: the data set's, "auto" to recognise it. ``labels``: names of its classes where it says none itself.
-    ``overrides``: its classes -> the model's, before what the names say (``datasets.label_map.match``).
+    """How a model is measured.
 
-    ``max_side``: longest side, in pixels, of what the model sees. ``boundary``: tolerance of the boundary F in pixels;
-    None = 0.75 % of each picture's diagonal, 0 = not measured. ``limit``: only the first pictures. ``worst``: how many
-    of the worst pictures are named.
+    Attributes:
+        format: The data set's, "auto" to recognise it.
+        labels: Names of the data set's classes where it names none itself.
+        overrides: Classes of the data set -> those of the model, before matching by name
+            (``datasets.label_map.match``).
+        max_side: Longest side, in pixels, of what the model sees; None = as its card says.
+        boundary: Tolerance of the boundary F in pixels; None = 0.75 % of each picture's diagonal, 0 = not measured.
+        limit: Only the first pictures.
+        worst: How many of the worst pictures are listed.
     """
 
     format: str = "auto"
@@ -40,10 +45,16 @@ class EvaluationOptions:
 PLAIN = EvaluationOptions()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WorstImage:
-    """One of the worst pictures. ``score``: mean IoU of the classes of its truth; of a classification the probability
-    of the true class. ``truth`` and ``said``: the classes of a classification.
+    """One of the worst pictures.
+
+    Attributes:
+        index: In the data set.
+        name: Its file's name.
+        score: Mean IoU of the classes of its truth; of a classification the probability of the true class.
+        truth: The true class of a classification.
+        said: The predicted class of a classification.
     """
 
     index: int
@@ -69,11 +80,25 @@ class Clock:
         return {stage: round(median(spent), 3) for stage, spent in self.stages.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """``pictures`` of the ``of`` that the split has were measured. ``confusion``: (C, C + 1) int64, pixels (of a
-    classification: pictures) of class t predicted as p; the last column is what is none of ``labels``. ``told``: how
-    the classes were paired, where that is not plain. ``worst``: worst first.
+    """A model measured on a data set.
+
+    Attributes:
+        card: The model's.
+        root: Folder of the data set.
+        split: Its split.
+        format: Its format's name.
+        terms: How it was measured.
+        pictures: How many were measured.
+        of: How many the split has.
+        labels: The measured classes, C of them, by the model's names.
+        scores: By the model's task.
+        confusion: (C, C + 1) int64: pixels (of a classification: pictures) of class t predicted as p; the last column
+            is what is none of ``labels``.
+        told: How the classes were matched, where that is not plain, a line each.
+        worst: Worst first.
+        clock: The times.
     """
 
     card: ModelCard
@@ -164,12 +189,21 @@ class MemoryUse:
     peak: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """``a`` and ``b``: the cards. ``agreement``: share of the pixels in which both say the same class, of those whose
-    class both know; ``iou``: of a's and b's mask, by class. ``shares``: the agreement of each picture.
+    """Two models, a and b, on the same pictures.
 
-    ``median_ms``: of a and b, from the opened picture to its mask. ``qualities``: with data, both beside the truth.
+    Attributes:
+        a: Card of the first.
+        b: Card of the second.
+        pictures: The files.
+        pairing: How the classes of b are those of a.
+        agreement: Share of the pixels in which both predict the same class, of those whose class both know.
+        iou: Of a's and b's mask, by class.
+        shares: The agreement of each picture.
+        median_ms: Of a and b, from the opened picture to its mask.
+        qualities: With a data set, both measured against its truth.
+        weights: The memory that each takes.
     """
 
     a: ModelCard

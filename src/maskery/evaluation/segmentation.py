@@ -118,4 +118,4 @@ class WorstImages:
 
     def __iter__(self) -> Iterator[WorstImage]:
         for score, index in sorted(self._heap, reverse=True):
-            yield WorstImage(-index, self._data.name(-index), -score)
+            yield WorstImage(index=-index, name=self._data.name(-index), score=-score)

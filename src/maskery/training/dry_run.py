@@ -18,9 +18,20 @@ from maskery.training.schedule import set_training_mode, validations
 STEPS = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CostEstimate:
-    """``peak_bytes``: of the training process, on CUDA of the device's memory. ``crops``: of the last epoch."""
+    """What a run will cost.
+
+    Attributes:
+        epochs: Of the whole run.
+        crops: Of the last epoch.
+        parameters: Of the network.
+        trained: Parameters that are not frozen.
+        seconds_per_epoch: Without validations.
+        seconds: Of the whole run.
+        peak_bytes: Memory of the training process, on CUDA of the device.
+        checkpoint_bytes: Of one file.
+    """
 
     epochs: int
     crops: int

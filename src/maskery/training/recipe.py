@@ -37,17 +37,29 @@ class Paste(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True):
-    """``labels``: the name of a label set, or the classes themselves; "" = what the first data set says of itself.
+    """The data sets and how crops are made of them.
 
-    ``crop``: side of the training crops in pixels. With ``crop_start`` they grow from that to ``crop`` over ``epochs``:
-    much the same result in less time (progressive learning, arXiv 2104.00298).
-    ``scale`` is the picture's short side in multiples of ``crop``, drawn log-uniformly. ``rotate``: degrees, drawn from
-    [-rotate, rotate]. ``swap``: pairs of classes that change places when a picture is flipped (left and right eye).
-    ``mask_stride`` makes the masks (and the loss) coarser than the crop. ``repeat_threshold`` t repeats a picture
-    max(1, sqrt(t / f)) times an epoch, f being the share of pictures with its rarest class (arXiv 1908.03195).
-    ``passes`` shows every picture so many times an epoch. ``erase``: side of a grey square put over the picture, in
-    crops (cutout, arXiv 1708.04552). ``cut_mix``: probability that a rectangle of another picture is put into one,
-    which then is of both classes by area (arXiv 1905.04899). These two are for classification only.
+    Attributes:
+        root: Folder that the paths of the data sets begin at.
+        labels: The name of a label set, or the classes themselves; "" = what the first data set names itself.
+        train: What is trained on.
+        validate: What the network is measured on.
+        crop: Side of the training crops in pixels.
+        crop_start: With it crops grow from this side to ``crop`` over ``epochs``: much the same result in less time
+            (progressive learning, arXiv 2104.00298).
+        mask_stride: Makes the masks (and the loss) coarser than the crop.
+        scale: The picture's short side in multiples of ``crop``, drawn log-uniformly.
+        rotate: Degrees, drawn from [-rotate, rotate].
+        flip: Whether half of the crops are mirrored.
+        swap: Pairs of classes that change places when a picture is flipped (left and right eye).
+        colour_jitter: Brightness, contrast and saturation change by factors within 1 +- this.
+        erase: Side of a grey square put over the picture, in crops (cutout, arXiv 1708.04552); classification only.
+        cut_mix: Probability that a rectangle of another picture is put into one, which then is of both classes by area
+            (arXiv 1905.04899); classification only.
+        repeat_threshold: t repeats a picture max(1, sqrt(t / f)) times an epoch, f being the share of pictures with
+            its rarest class (arXiv 1908.03195).
+        passes: Shows every picture so many times an epoch.
+        paste: Copy-paste of objects.
     """
 
     root: str = "."
@@ -74,15 +86,24 @@ BackboneName = Literal["efficientnet_lite0", "resnet18", "resnet50", "resnet101"
 
 
 class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """``imagenet``: start from the ImageNet weights that ``maskery[train]`` brings (EfficientNet-Lite0 only).
+    """The network and the weights that it begins with.
 
-    ``weights``: a state_dict file for the backbone instead. ``start``: a built-in or stored model, or a model folder,
-    whose weights this network goes on with; then all batch norms keep their statistics. ``start_share``: the result is
-    so much of those weights and the rest of the trained ones, which often is better than either (arXiv 2109.01903).
-    ``frozen_blocks``: stem and so many first blocks stay as they are. ``frozen_norm``: the backbone's batch norms keep
-    their statistics, as suits small batches. ``last_stage``: the backbone ends after that stage; fewer make a smaller
-    model, 8 is all of the published network but its 1000 classes. ``mirror``: a classifier that has been trained also
-    looks at the mirror image and answers by both, at twice the work.
+    Attributes:
+        name: Which network.
+        backbone: Which backbone; some networks have their own.
+        width: Channels of the decoder or head.
+        dropout: Share of channels that are left out before the last layer.
+        imagenet: Start from the ImageNet weights that ``maskery[train]`` brings (EfficientNet-Lite0 only).
+        weights: A state_dict file for the backbone instead.
+        start: A built-in or stored model, or a model folder, whose weights this network goes on with; then all batch
+            norms keep their statistics.
+        start_share: The result is so much of those weights and the rest of the trained ones, which often is better
+            than either (arXiv 2109.01903).
+        frozen_blocks: Stem and so many first blocks stay as they are.
+        frozen_norm: The backbone's batch norms keep their statistics, as suits small batches.
+        last_stage: The backbone ends after that stage; fewer make a smaller model, 8 is all of the published network
+            but its 1000 classes.
+        mirror: A trained classifier also looks at the mirror image and answers by both, at twice the work.
     """
 
     name: NetworkName
@@ -102,11 +123,23 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
 class OptimiserSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Peak ``rate`` for ``epochs`` under a schedule, then ``hold_epochs`` at the constant ``hold_rate``.
 
-    ``schedule``: ``one-cycle`` (arXiv 1708.07120), or ``poly`` with power 0.9 after a linear warm-up; ``warmup`` is the
-    share of the steps before the peak. ``ema``: decay of the averaged weights, the ones that are kept; it begins lower
-    and grows. Averaging along a constant rate finds flatter minima than the end of a schedule (arXiv 1803.05407).
-    ``momentum`` is SGD's. ``precision``: ``mixed`` computes in bfloat16 what tolerates it, weights and losses stay
-    float32; ``auto`` does so on CUDA only.
+    Attributes:
+        name: AdamW, or SGD with ``momentum``.
+        schedule: ``one-cycle`` (arXiv 1708.07120), or ``poly`` with power 0.9 after a linear warm-up.
+        rate: The peak learning rate.
+        backbone_factor: Times ``rate``: that of the backbone.
+        weight_decay: Of all weights.
+        momentum: SGD's.
+        warmup: Share of the steps before the peak.
+        batch: Crops a step.
+        epochs: Under the schedule.
+        hold_epochs: After it.
+        hold_rate: The constant rate of ``hold_epochs``: averaging along it finds flatter minima than the end of a
+            schedule (arXiv 1803.05407).
+        ema: Decay of the averaged weights, the ones that are kept; it begins lower and grows.
+        clip: Largest norm of the gradient.
+        precision: ``mixed`` computes in bfloat16 what tolerates it, weights and losses stay float32; ``auto`` does so
+            on CUDA only.
     """
 
     name: Literal["adamw", "sgd"] = "adamw"
@@ -130,12 +163,18 @@ class OptimiserSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LossSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """Weights of the summed losses. ``ohem``: only pixels whose class has less than this probability count in the
-    cross-entropy, at least a sixteenth of all (online hard example mining, arXiv 1604.03540); 0 = all.
+    """Weights of the summed losses.
 
-    ``auxiliary``: weight of the networks' side outputs. ``smoothing``: label smoothing of the cross-entropy.
-    ``distil``: weight of the distance to the soft labels of the data sets that have some, both softened by
-    ``temperature`` (distillation, arXiv 1503.02531).
+    Attributes:
+        cross_entropy: Of the cross-entropy.
+        dice: Of the Dice loss.
+        ohem: Only pixels whose class has less than this probability count in the cross-entropy, at least a sixteenth
+            of all (online hard example mining, arXiv 1604.03540); 0 = all.
+        auxiliary: Of the networks' side outputs.
+        smoothing: Label smoothing of the cross-entropy.
+        distil: Of the distance to the soft labels of the data sets that have some, both softened by ``temperature``
+            (distillation, arXiv 1503.02531).
+        temperature: Of the distillation.
     """
 
     cross_entropy: float = 1.0
@@ -148,10 +187,19 @@ class LossSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Publish(msgspec.Struct, frozen=True, kw_only=True):
-    """What the card says, and how the model is served: ``side`` and ``max_side`` are pixels, ``resize`` is the card's.
+    """What the card states, and how the model is served.
 
-    ``half``: store the weights as float16. ``detector``: the card's, for a model of faces. ``check``: shares of classes
-    on the stored picture (``card.Check``).
+    Attributes:
+        description: Of the model.
+        licence: Its name.
+        commercial_use: Whether the licence allows it.
+        licence_note: More about the licence.
+        resize: The card's.
+        side: Working size in pixels.
+        max_side: Largest working size in pixels that a request may choose.
+        half: Store the weights as float16.
+        detector: The card's, for a model of faces.
+        check: Shares of classes on the stored picture (``card.Check``).
     """
 
     description: str
@@ -167,6 +215,19 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that makes a model.
+
+    Attributes:
+        name: Of the model.
+        version: Of the model.
+        seed: Of everything random.
+        data: What it learns from.
+        network: What learns.
+        optimiser: How it learns.
+        loss: What it learns for.
+        publish: The model that is made of the run.
+    """
+
     name: str
     version: str
     seed: int
@@ -231,6 +292,17 @@ def _check_teaching(path: Path, recipe: Recipe) -> None:
 
 
 class Decisive(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of a recipe that decide the weights.
+
+    Attributes:
+        name: Of the model.
+        seed: Of everything random.
+        data: What it learns from.
+        network: What learns.
+        optimiser: How it learns.
+        loss: What it learns for.
+    """
+
     name: str
     seed: int
     data: Data

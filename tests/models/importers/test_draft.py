@@ -30,4 +30,10 @@ def test_plain_name() -> None:
 @pytest.mark.parametrize(("name", "labels"), [("Bad Name", ["a", "b"]), ("good", ["a", "a"])])
 def test_impossible_cards(name: str, labels: list[str]) -> None:
     with pytest.raises(ConfigError, match="--name or --labels"):
-        draft(SourceFacts(name, "1", "", "logits", {}), labels, FREE, SPEC, "somewhere")
+        draft(
+            SourceFacts(name=name, version="1", description="", values="logits", origin={}),
+            labels,
+            FREE,
+            SPEC,
+            "somewhere",
+        )

@@ -59,7 +59,9 @@ def test_any_size_and_half(tmp_path: Path) -> None:
 
 def test_where_any_size_fails_it_is_fixed_and_said(tmp_path: Path) -> None:
     mit = Licence(name="MIT", commercial_use=True)
-    card = draft(SourceFacts("square", "1", "", "logits", {}), list("abcd"), mit, FREE, "")
+    card = draft(
+        SourceFacts(name="square", version="1", description="", values="logits", origin={}), list("abcd"), mit, FREE, ""
+    )
     done, notes = bring(ImportSource(card, (FREE, FIXED), lambda: Square(), ()), tmp_path)
     assert done.input == FIXED
     assert len(notes) == 1

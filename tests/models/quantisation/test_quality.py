@@ -12,7 +12,7 @@ QUALITY = Quality(data="d")
 
 
 def verdict(value: float, **by_class: float | None) -> Score:
-    return Score("mIoU", value, by_class, dict.fromkeys(by_class, 7), QUALITY)
+    return Score(measure="mIoU", value=value, by_class=by_class, images=dict.fromkeys(by_class, 7), quality=QUALITY)
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,17 @@ class ImportRequest:
     side: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SourceFacts:
-    """What the source says. ``origin``: where the weights came from, for the card's ``training``."""
+    """Facts about a model that its source gives.
+
+    Attributes:
+        name: For the card.
+        version: For the card.
+        description: For the card.
+        values: What the network's scores are.
+        origin: Where the weights came from, for the card's ``training``.
+    """
 
     name: str
     version: str

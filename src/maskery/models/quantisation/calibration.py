@@ -75,7 +75,7 @@ def _opened(root: Path, split: str, card: ModelCard, format: str) -> tuple[Calla
     if plain:
         return plain.__getitem__, len(plain), ""
     if task_of(card).gives(HasScores):
-        classes = open_folders(card, root, split, EvaluationOptions(format)).data
+        classes = open_folders(card, root, split, EvaluationOptions(format=format)).data
         return classes.content, len(classes), split
-    masks = open_masks(card, root, split, EvaluationOptions(format)).data
+    masks = open_masks(card, root, split, EvaluationOptions(format=format)).data
     return masks.image_path, len(masks), split

@@ -15,11 +15,16 @@ DIGITS = 5
 WORST = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Score:
-    """``value``: what ``measure`` names, 0..1, and its parts by class; None for a class that does not occur.
+    """How good a model is on a data set.
 
-    ``quality``: the same as a card says it.
+    Attributes:
+        measure: What ``value`` is.
+        value: 0..1.
+        by_class: Its parts; None for a class that does not occur.
+        images: Pictures by class.
+        quality: The same as a card states it.
     """
 
     measure: Literal["mIoU", "top-1"]

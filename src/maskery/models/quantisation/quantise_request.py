@@ -17,12 +17,23 @@ FIRST, LAST, NONE, AUTO = "first", "last", "none", "auto"
 """Words of ``keep_float`` beside the names of nodes and operators."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class QuantiseRequest:
-    """``calibrate``: data set or folder of pictures; int8 alone needs one. ``validate``: data set that decides.
+    """What to quantise, how, and at which loss at most.
 
-    ``max_loss``: of mIoU, or of top-1 of a classifier, 0..1. ``keep_float``: names of nodes or operators, or "first",
-    "last", "none", "auto". ``folder``: where the model is to lie; new or empty.
+    Attributes:
+        folder: Where the model is written; new or empty.
+        name: Of the new model.
+        validate: Data set that decides.
+        split: Of ``validate``.
+        calibrate: Data set or folder of pictures; int8 alone needs one.
+        calibrate_split: Of ``calibrate``.
+        format: Of both data sets, "auto" to recognise it.
+        to: The number format of the weights.
+        calibration: How ranges are chosen.
+        pictures: How many to calibrate on.
+        max_loss: Of mIoU, or of top-1 of a classifier, 0..1.
+        keep_float: Names of nodes or operators, or "first", "last", "none", "auto".
     """
 
     folder: Path

@@ -49,7 +49,8 @@ def quantise(located: Located, order: QuantiseRequest, threads: int = 0, watch: 
             candidates = int8_candidates(graph, before, calibration, order, scratch, watch)
         else:
             candidates = fp16_candidates(graph, located.card.bytes)
-        best = _Trial(located, order, scratch, threads, watch).first_good(before, candidates)
+        trial = _Trial(located=located, order=order, scratch=scratch, threads=threads, watch=watch)
+        best = trial.first_good(before, candidates)
         watch.say(f"timing both on {len(racers)} pictures in turn")
         inputs = [{before.card.input.tensor: tensor} for tensor in racers.tensors(before)]
         timed = compare_speed(before.session, best.model.session, inputs)
@@ -69,9 +70,17 @@ def _calibration_pictures(order: QuantiseRequest, card: ModelCard) -> Calibratio
     return choose(order.calibrate, order.calibrate_split, card, order.format, order.pictures)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Trial:
-    """Candidates on trial against the model that is ``located``; ``scratch`` is a folder for their files."""
+    """Candidates measured against the model that they are made from.
+
+    Attributes:
+        located: That model.
+        order: What is to be made.
+        scratch: Folder for the candidates' files.
+        threads: Of one run; 0 = all usable cores.
+        watch: Gets sentences and progress.
+    """
 
     located: Located
     order: QuantiseRequest
@@ -110,11 +119,13 @@ class _Trial:
 
 def score_model(model: Model, root: Path, split: str, format: str, progress: Progress) -> Score:
     """Measure through the serving road. Raises what ``evaluation.measure`` raises."""
-    found = measure(model, root, split, EvaluationOptions(format, boundary=0), progress)
+    found = measure(model, root, split, EvaluationOptions(format=format, boundary=0), progress)
     scores, quality = found.scores, found.for_card(root.resolve().name)
     if isinstance(scores, ClassificationScores):
-        return Score("top-1", scores.top1, scores.accuracy, scores.images, quality)
-    return Score("mIoU", scores.miou, scores.iou, scores.images, quality)
+        return Score(
+            measure="top-1", value=scores.top1, by_class=scores.accuracy, images=scores.images, quality=quality
+        )
+    return Score(measure="mIoU", value=scores.miou, by_class=scores.iou, images=scores.images, quality=quality)
 
 
 @contextlib.contextmanager
