@@ -1,6 +1,8 @@
 """The start of the server: what is loaded, once, and what its process may take."""
 
 import logging
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -18,6 +20,14 @@ from maskery.serving.app import create_app
 from maskery.serving.runtime.memory_budget import MemoryLimit
 
 MIB = 1 << 20
+STARTED = """
+import sys
+from maskery.core.settings import Settings
+from maskery.serving.app import create_app
+app = create_app(Settings())
+app.state.service.load_all()
+print(app.state.service.pool.ready, *sys.modules)
+"""
 
 
 @pytest.fixture
@@ -102,3 +112,11 @@ def test_an_address_that_is_taken_says_so(started: list[Starlette]) -> None:
     with pytest.raises(ConfigError, match="Choose another --port or --host"):
         server.serve(Settings(host="192.0.2.1"), print)
     assert started == []
+
+
+def test_the_start_does_not_wait_for_what_only_some_requests_need() -> None:
+    """What fetches addresses and reads in bands is loaded by the first request that asks for it."""
+    done = subprocess.run([sys.executable, "-c", STARTED], capture_output=True, text=True, check=True)
+    ready, *loaded = done.stdout.split()
+    assert ready == "True"
+    assert not {"h11", "pyvips", "numpy.random"} & set(loaded)

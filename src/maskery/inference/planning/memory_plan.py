@@ -147,10 +147,14 @@ def in_one_or_tiles(request: PlanRequest) -> Iterator[Plan]:
             yield from _in_one(request, max_side, decode)
 
 
-def decodes(request: PlanRequest, streamed_first: bool) -> list[Decode]:
-    if not streamed(request):
-        return ["whole"]
-    return ["bands", "whole"] if streamed_first else ["whole", "bands"]
+def decodes(request: PlanRequest, streamed_first: bool) -> Iterator[Decode]:
+    """The ways to read the picture, the better one first. libvips is loaded once bands are asked for, not before."""
+    if not streamed_first:
+        yield "whole"
+    if streamed(request):
+        yield "bands"
+    if streamed_first:
+        yield "whole"
 
 
 def streamed(request: PlanRequest) -> bool:

@@ -20,7 +20,7 @@ from anyio.abc import ByteStream
 
 from maskery.core.errors import BadUrl, PrivateHost, TooManyRedirects, UnknownHost, UrlNotFetched
 from maskery.core.settings import Settings
-from maskery.serving.remote import address, http_get, url
+from maskery.serving.remote import address, url
 from maskery.serving.remote.url import AllowList, Target
 
 log = logging.getLogger("maskery")
@@ -92,6 +92,8 @@ class Fetcher:
             ) from error
 
     async def _follow(self, target: Target) -> bytes:
+        from maskery.serving.remote import http_get  # h11 is loaded by the first fetch, not by every start
+
         for _ in range(REDIRECTS + 1):
             async with self._connected(target) as stream:
                 credentials = self._credentials.get(target.origin, "")
