@@ -78,8 +78,12 @@ def status_mb(path: str, field: str) -> float:
 
 
 def environment(cache: str) -> dict[str, str]:
-    """Ours, without Maskery's settings, with an empty cache of models."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("MASKERY_")} | {"MASKERY_CACHE": cache}
+    """Ours, without Maskery's settings, with an empty cache of models.
+
+    Bytecode may be written, so that the first process compiles and the others do not: pip compiles what it installs.
+    """
+    dropped = ("MASKERY_", "PYTHONDONTWRITEBYTECODE")
+    return {k: v for k, v in os.environ.items() if not k.startswith(dropped)} | {"MASKERY_CACHE": cache}
 
 
 @contextmanager
