@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from maskery.core.arrays import Array, Floats
+from maskery.core.arrays import Array
 from maskery.core.card import ModelCard
 from maskery.core.errors import ModelError
 from maskery.core.process_memory import give_back, peak_since_reset, reset_peak, resident_bytes
@@ -69,7 +69,7 @@ def measure_batch(session: Session, card: ModelCard, most: int) -> tuple[int, di
     return most if batch / size < GAIN * single else 1, {1: round(single, 2), size: round(batch / size, 2)}
 
 
-def _sample(card: ModelCard) -> tuple[Floats, int]:
+def _sample(card: ModelCard) -> tuple[Array, int]:
     """The input tensor of a picture without meaning, and its working pixels."""
     placement = preprocess.place((640, 480), card.input)
     width, height = placement.content_wh
