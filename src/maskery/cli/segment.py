@@ -2,7 +2,7 @@
 
 import glob
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,29 @@ class FileJob:
     stem: Path
 
 
+@dataclass(frozen=True, kw_only=True)
+class AskedRun:
+    """What the command line asks of each picture.
+
+    Attributes:
+        model: Its name; None = the default.
+        format: What to write.
+        classes: Keep only these.
+        max_side: Longest side, in pixels, of what the model sees.
+        tile: Side of the tiles in pixels of the picture; 0 = none.
+    """
+
+    model: str | None
+    format: str
+    classes: tuple[str, ...]
+    max_side: int | None
+    tile: int | None
+
+
+Answer = Callable[[Path, "Options", Callable[[str], None]], bytes]
+"""(file or ``STDIN``, options of the format, what is called with notes) -> the bytes of the answer."""
+
+
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="PATH|FOLDER|GLOB|- ...")
 @click.option("--model", help="Model name, or folder with a model.toml.  [default: everyday]")
@@ -42,6 +65,8 @@ class FileJob:
 @click.option("--tile", type=int, metavar="N", help="Cut into tiles of N pixels of the picture; 0 = never.")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), help="Where to run.  [default: cpu]")
 @click.option("--precision", type=click.Choice(["float", "int8"]), help="int8: the model's twin.  [default: float]")
+@click.option("--server", metavar="URL", help="Let this server do the work: http://host:port.")
+@click.option("--key", metavar="KEY", help="API key for --server.")
 def segment(
     inputs: tuple[str, ...],
     model: str | None,
@@ -53,11 +78,14 @@ def segment(
     tile: int | None,
     device: str | None,
     precision: str | None,
+    server: str | None,
+    key: str | None,
 ) -> None:
     """Segment pictures; the mask has the pixels of the upright picture.
 
     One picture without -o goes to stdout (at a terminal: to NAME-mask.png here). Several need -o FOLDER, or --format
     json, which prints one line a picture. A picture that fails does not stop the others; all failures are listed last.
+    With --server the answers are the same; the model is one of the server's, its first by default.
     docs/formats.md has all formats with their options.
     """
     jobs = expand(inputs)
@@ -67,15 +95,19 @@ def segment(
     options = _options(pairs, chosen)
 
     from maskery.core.picture import decode
-    from maskery.core.settings import load_settings
     from maskery.encode.options import Options
     from maskery.encode.registry import named
-    from maskery.models.segmenter import open_segmenter
 
     decode.trust_own_pixel_limit()
-    settings = load_settings({"device": device, "precision": precision})
-    segmenter = open_segmenter(model or settings.model[0], settings)
     wanted = tuple(name.strip() for name in classes.split(",") if name.strip())
+    asked = AskedRun(model=model, format=chosen, classes=wanted, max_side=max_side, tile=tile)
+    if server:
+        _refuse_local({"device": device, "precision": precision})
+        answer = _remote(asked, server, key)
+    elif key:
+        raise BadRequest("--key is for a server.", "Add --server URL, or leave --key out.")
+    else:
+        answer = _local(asked, device, precision)
 
     def own(job: FileJob) -> Options:
         """The options for one picture: formats that name it get its name."""
@@ -83,16 +115,58 @@ def segment(
         return replace(options, file_name=job.source.name) if unnamed else options
 
     def work(job: FileJob) -> None:
-        source = sys.stdin.buffer.read(settings.max_bytes + 1) if job.source == STDIN else job.source
-        data = segmenter.answer(
-            source, chosen, classes=wanted, max_side=max_side, tile=tile, options=own(job), tell=partial(_tell, job)
-        )
+        data = answer(job.source, own(job), partial(_tell, job))
         write(job, _named(data, job.source) if several and chosen in LINES else data)
 
     if several:
         _run_many(jobs, work)
     else:
         work(jobs[0])
+
+
+def _local(asked: AskedRun, device: str | None, precision: str | None) -> Answer:
+    """Answers of a model in this process. Raises as ``open_segmenter`` does."""
+    from maskery.core.settings import load_settings
+    from maskery.models.segmenter import open_segmenter
+
+    settings = load_settings({"device": device, "precision": precision})
+    segmenter = open_segmenter(asked.model or settings.model[0], settings)
+
+    def answer(path: Path, options: "Options", tell: Callable[[str], None]) -> bytes:
+        return segmenter.answer(
+            sys.stdin.buffer.read(settings.max_bytes + 1) if path == STDIN else path,
+            asked.format,
+            classes=asked.classes,
+            max_side=asked.max_side,
+            tile=asked.tile,
+            options=options,
+            tell=tell,
+        )
+
+    return answer
+
+
+def _remote(asked: AskedRun, server: str, key: str | None) -> Answer:
+    """Answers of a server. Raises ``MissingExtra``, ``BadRequest``."""
+    from maskery.integrations.client import Client, SegmentQuery
+
+    client = Client(server, key)
+
+    def answer(path: Path, options: "Options", tell: Callable[[str], None]) -> bytes:
+        query = SegmentQuery(
+            model=asked.model, classes=asked.classes, max_side=asked.max_side, tile=asked.tile, options=options
+        )
+        return client.answer(sys.stdin.buffer.read() if path == STDIN else path, asked.format, query, tell)
+
+    return answer
+
+
+def _refuse_local(given: Mapping[str, str | None]) -> None:
+    """Raises ``BadRequest`` for an option that says how a model runs in this process."""
+    for name, value in given.items():
+        if value is not None:
+            cure = f"Leave it out, or start the server with --{name} {value}."
+            raise BadRequest(f"--{name} is for a model in this process; with --server the server decides it.", cure)
 
 
 def _tell(job: FileJob, note: str) -> None:
