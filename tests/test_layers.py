@@ -85,7 +85,6 @@ TESTED_BY = {
     "cli/export.py": "tests/training/test_run_export.py: the command and the export are one",
     "cli/output.py": "tests/cli/test_evaluate.py: tables, JSON and reports as the verb prints them",
     "cli/own_models.py": "tests/cli/test_models.py: add and import are its only callers",
-    "cli/segment.py": "tests/cli/test_main.py: whole processes",
     "cli/train.py": "tests/training/test_loop.py: signals and resuming by the command",
     "core/picture/data_url.py": "tests/evaluation/test_measure.py: pictures inside a report",
     "core/picture/orientation.py": "tests/core/picture/test_decode.py: all eight orientations decoded",
