@@ -28,10 +28,10 @@ def test_a_cityscapes_model_on_camvid() -> None:
     rider, bicycle, car = (CITYSCAPES.index(name) for name in ("rider", "bicycle", "car"))
     assert found.truth(np.array([[10, 8, IGNORE]], np.uint8)).tolist() == [[rider, car, IGNORE]]
     assert found.predicted(np.array([[rider, bicycle, car]])).tolist() == [[rider, rider, car]]
-    told = "\n".join(found.told())
-    assert "pavement counts as sidewalk (nearly the same)" in told
-    assert "bicycle, when predicted, counts as rider" in told
-    assert "wrong wherever predicted: wall, traffic light" in told
+    notes = "\n".join(found.notes())
+    assert "pavement counts as sidewalk (nearly the same)" in notes
+    assert "bicycle, when predicted, counts as rider" in notes
+    assert "wrong wherever predicted: wall, traffic light" in notes
 
 
 def test_a_camvid_model_on_cityscapes_merges_what_the_model_does_not_part() -> None:
@@ -39,15 +39,15 @@ def test_a_camvid_model_on_cityscapes_merges_what_the_model_does_not_part() -> N
     assert found.merged == {"bicyclist": ("rider", "bicycle")}
     assert found.unmatched == ("wall", "traffic light", "terrain", "truck", "bus", "train", "motorcycle")
     assert found.folded == {}
-    assert "rider and bicycle are one class, bicyclist" in found.told()
-    assert any(line.startswith("ignored") and "terrain" in line for line in found.told())
+    assert "rider and bicycle are one class, bicyclist" in found.notes()
+    assert any(line.startswith("ignored") and "terrain" in line for line in found.notes())
 
 
 @pytest.mark.parametrize("labels", [VOC, CITYSCAPES, CAMVID, CELEBAMASK])
 def test_equal_labels_are_left_alone(labels: tuple[str, ...]) -> None:
     found = match(labels, labels)
     assert found.same
-    assert found.told() == []
+    assert found.notes() == []
     assert found.ids[: len(labels)].tolist() == list(range(len(labels)))
     assert (found.ids[len(labels) :] == IGNORE).all()
 
@@ -55,7 +55,7 @@ def test_equal_labels_are_left_alone(labels: tuple[str, ...]) -> None:
 def test_another_order_is_not_the_same_but_plain() -> None:
     found = match(("dog", "cat"), ("cat", "dog"))
     assert not found.same
-    assert (found.ids[:2].tolist(), found.told()) == ([1, 0], [])
+    assert (found.ids[:2].tolist(), found.notes()) == ([1, 0], [])
 
 
 def test_a_name_of_its_own_is_not_given_to_kin() -> None:

@@ -42,7 +42,7 @@ def test_beside_the_truth_with_other_words_and_an_unknown_class(data: Path) -> N
         one, other, data, "val", EvaluationOptions(labels=("road", "sky", "tree")), lambda now, total: done.append(now)
     )
     assert done == [1, 2]
-    assert found.pairing.labels == ("road", "sky")
+    assert found.matching.labels == ("road", "sky")
     assert found.agreement == pytest.approx(2 / 3)
     assert found.iou == {"road": 1.0, "sky": 0.5}
     assert found.qualities is not None

@@ -12,7 +12,7 @@ CAMVID = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence"
 def test_the_same_names_are_the_same_ids() -> None:
     plain = pair(VOC, VOC)
     assert plain.labels == VOC
-    assert plain.told == ()
+    assert plain.notes == ()
     mask = np.array([[0, 20, IGNORE]], np.uint8)
     for same in (plain, same_classes(VOC)):
         truth, predicted = same.apply(mask, np.array([[3, 4, 20]]))
@@ -29,7 +29,7 @@ def test_a_model_of_cityscapes_on_camvid() -> None:
     said = {name: int(found.predicted[i]) for i, name in enumerate(CITYSCAPES)}
     assert said["wall"] == len(found.labels)  # wrong wherever predicted
     assert said["bicycle"] == said["rider"] == found.truth[CAMVID.index("bicyclist")]
-    assert any("wrong wherever predicted" in line and "wall" in line for line in found.told)
+    assert any("wrong wherever predicted" in line and "wall" in line for line in found.notes)
 
 
 def test_without_partner_is_background_on_both_sides() -> None:
@@ -37,8 +37,8 @@ def test_without_partner_is_background_on_both_sides() -> None:
     assert found.labels == ("background", "cat")
     assert found.truth[:3].tolist() == [0, 1, 0]
     assert found.predicted.tolist() == [0, 1, 0]
-    assert "background, for the model has no such class: unicorn" in found.told
-    assert "in no mask, and background wherever predicted: dog" in found.told
+    assert "background, for the model has no such class: unicorn" in found.notes
+    assert "in no mask, and background wherever predicted: dog" in found.notes
 
 
 def test_left_out_as_asked() -> None:
@@ -46,7 +46,7 @@ def test_left_out_as_asked() -> None:
     assert found.labels == ("road",)
     assert found.truth[:2].tolist() == [0, IGNORE]
     assert found.predicted.tolist() == [0, 1]
-    assert "not judged, as asked: sky" in found.told
+    assert "not judged, as asked: sky" in found.notes
     rest = pair(("background", "cat", "unicorn"), ("background", "cat"), {REST: ()})
     assert rest.truth[:3].tolist() == [0, 1, IGNORE]
 

@@ -38,7 +38,7 @@ def test_scores_confusion_and_the_worst_picture(streets: Path) -> None:
     assert found.scores.images == {"road": 2, "sky": 2, "tree": 0}
     assert [(poor.name, poor.score) for poor in found.worst] == [("b", 0.75), ("a", 1.0)]
     assert done == [(1, 2), (2, 2)]
-    assert (found.pictures, found.of, found.told) == (2, 2, ())
+    assert (found.pictures, found.of, found.notes) == (2, 2, ())
     assert set(found.clock.medians_ms()) == {"decode", "preprocess", "run", "postprocess"}
 
 
@@ -68,16 +68,16 @@ def test_a_foreground_model_is_judged_by_its_hard_mask(tmp_path: Path) -> None:
 
 def test_other_names_are_paired_and_said(streets: Path) -> None:
     """Of three names one is the model's by another word, one unknown to it, and one of the model's in no mask."""
-    terms = EvaluationOptions(labels=("road", "sky", "unicorn"))
+    options = EvaluationOptions(labels=("road", "sky", "unicorn"))
     found = measure(
         reds(("pavement", "sky", "tree")),
         streets,
         "val",
-        EvaluationOptions(labels=terms.labels, overrides={"road": ("pavement",)}),
+        EvaluationOptions(labels=options.labels, overrides={"road": ("pavement",)}),
     )
     assert found.labels == ("pavement", "sky")
     assert found.confusion.tolist() == [[456, 0, 0], [0, 360, 120]]
-    assert found.told == (
+    assert found.notes == (
         "road counts as pavement (as asked)",
         "not judged, for the model has no such class: unicorn",
         "in no mask, and wrong wherever predicted: tree",
@@ -86,7 +86,7 @@ def test_other_names_are_paired_and_said(streets: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("terms", "kind", "says"),
+    ("options", "kind", "says"),
     [
         (EvaluationOptions(overrides={"road": ("sky",)}), BadRequest, "does not say the names of its classes"),
         (EvaluationOptions(labels=("a", "b", "c")), DataError, "no class name in common"),
@@ -96,9 +96,9 @@ def test_other_names_are_paired_and_said(streets: Path) -> None:
         (EvaluationOptions(format="mask-folders"), BadRequest, "Unknown data set format"),
     ],
 )
-def test_terms_that_cannot_be(streets: Path, terms: EvaluationOptions, kind: type[Exception], says: str) -> None:
+def test_terms_that_cannot_be(streets: Path, options: EvaluationOptions, kind: type[Exception], says: str) -> None:
     with pytest.raises(kind, match=says) as caught:
-        measure(reds(LABELS), streets, "val", terms)
+        measure(reds(LABELS), streets, "val", options)
     assert getattr(caught.value, "cure", "")
 
 
@@ -164,9 +164,9 @@ def test_a_classifier_on_class_folders(animals: Path) -> None:
     assert (found.scores.top1, found.scores.top5, found.scores.mean_accuracy) == (2 / 3, 1.0, 0.75)
     assert found.scores.accuracy == {"cat": 0.5, "dog": 1.0}
     assert found.scores.precision == {"cat": 1.0, "dog": 0.5}
-    assert "left out, for the model has no such class: fish" in found.told
+    assert "left out, for the model has no such class: fish" in found.notes
     (poor,) = found.worst
-    assert (poor.name, poor.truth, poor.said, round(poor.score, 3)) == ("cat/b.png", "cat", "dog", 0.444)
+    assert (poor.name, poor.truth, poor.predicted, round(poor.score, 3)) == ("cat/b.png", "cat", "dog", 0.444)
     card = found.for_card("animals")
     assert (card.top1, card.top5, card.accuracy, card.images) == (
         0.66667,
@@ -180,8 +180,8 @@ def test_a_classifier_on_class_folders(animals: Path) -> None:
 
 
 def test_folders_by_another_name(animals: Path) -> None:
-    terms = EvaluationOptions(overrides={"fish": ("cow",), "dog": ()})
-    found = measure(reds(ANIMALS, "classification"), animals, "test", terms)
+    options = EvaluationOptions(overrides={"fish": ("cow",), "dog": ()})
+    found = measure(reds(ANIMALS, "classification"), animals, "test", options)
     assert isinstance(found.scores, ClassificationScores)
     assert (found.labels, found.scores.accuracy) == (("cat", "cow"), {"cat": 0.5, "cow": 1.0})
     assert found.confusion.tolist() == [[1, 0, 1], [0, 1, 0]]

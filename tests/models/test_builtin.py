@@ -72,10 +72,10 @@ def test_evaluate_reproduces_every_number_of_every_card(name: str, request: pyte
     """To three digits; cards from before boundary F and its like have fewer numbers."""
     model = maskery.load(name).model
     for stated in model.card.measured:
-        terms = EvaluationOptions(overrides=stated.overrides)
+        options = EvaluationOptions(overrides=stated.overrides)
         made = stated.data == "face-finder-data"
         root = request.getfixturevalue("face_finder_data") if made else shared(f"data/{stated.data}")
-        found = measure(model, root, stated.split, terms).for_card(stated.data)
+        found = measure(model, root, stated.split, options).for_card(stated.data)
         assert stated.pictures in (None, found.pictures)
         assert found.images == stated.images
         for key, value in msgspec.to_builtins(stated).items():

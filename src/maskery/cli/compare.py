@@ -54,7 +54,7 @@ def compare(
     from maskery.models.memory_use import measure_memory
     from maskery.models.segmenter import open_segmenter
 
-    terms = EvaluationOptions(
+    options = EvaluationOptions(
         format=data_format,
         labels=names(labels),
         overrides=overrides(pairs),
@@ -65,13 +65,13 @@ def compare(
     one, other = (open_segmenter(name, load_settings()).model for name in (a, b))
     with counting("comparing") as progress:
         if data:
-            found = comparison.compare_on_data(one, other, data, split, terms, progress)
+            found = comparison.compare_on_data(one, other, data, split, options, progress)
         else:
             paths = [job.source for job in expand(pictures)][:limit]
             found = comparison.compare_pictures(one, other, paths, max_side, progress)
     weighed = found.pictures[:WEIGHED]
     found = replace(found, weights=(measure_memory(a, weighed), measure_memory(b, weighed)))
-    say(found.pairing.told)
+    say(found.matching.notes)
     if sheet:
         write(sheet, page_of(found, one, other, max_side))
     click.echo(json_text(found.plain()) if as_json else _text(found))

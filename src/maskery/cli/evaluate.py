@@ -35,7 +35,7 @@ def evaluate(
     """Measure MODEL on the pictures of DATA, at their own size.
 
     Segmentation: IoU, Dice, accuracy and boundary F by class. Classification (class folders): top-1, top-5, accuracy
-    by class. Classes are paired by name; what is not plainly the same is said on stderr. Definitions are in
+    by class. Classes are matched by name; what is not plainly the same is printed to stderr. Definitions are in
     docs/evaluation.md.
     """
     from maskery.core.settings import load_settings
@@ -44,7 +44,7 @@ def evaluate(
     from maskery.evaluation.report.evaluation_page import report as page_of
     from maskery.models.segmenter import open_segmenter
 
-    terms = EvaluationOptions(
+    options = EvaluationOptions(
         format=data_format,
         labels=names(labels),
         overrides=overrides(pairs),
@@ -54,8 +54,8 @@ def evaluate(
     )
     segmenter = open_segmenter(model, load_settings())
     with counting(f"evaluating {model}") as progress:
-        measured = measure(segmenter.model, data, split, terms, progress)
-    say(measured.told)
+        measured = measure(segmenter.model, data, split, options, progress)
+    say(measured.notes)
     if report:
         write(report / "report.json", json_text(measured.plain()) + "\n")
         write(report / "report.html", page_of(measured, segmenter.model))

@@ -17,7 +17,7 @@ def export(run: Path, out: Path | None, data: Path | None, half: bool | None, fo
     """Turn RUN, the folder of a training run, into the folder of a model: ONNX file, card, recipe.
 
     The averaged weights of the last checkpoint are exported, compared with torch (the card keeps the differences) and
-    measured through the serving road. Serve the model by: maskery serve --model RUN/model/
+    measured through the pipeline that serves. Serve the model by: maskery serve --model RUN/model/
     """
     expect_package("torch", "An export", "train")
     from maskery.training.run_export import export_run

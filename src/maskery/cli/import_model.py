@@ -75,7 +75,7 @@ def import_model(
     """Import torchvision/NAME, or hf/FOLDER or hf/OWNER/NAME of Hugging Face; prints where it is.
 
     The network is exported to ONNX, compared with torch, tried once and stored: maskery serve --model NAME serves it,
-    without torch. What is guessed, or done otherwise than at the source, is said.
+    without torch. What is guessed, or done otherwise than at the source, is printed.
     """
     found = _found(
         source,
@@ -101,15 +101,15 @@ def import_model(
         click.echo(_stored(found, half, replace))
 
 
-def _found(source: str, asked: ImportOptions) -> "ImportSource":
+def _found(source: str, options: ImportOptions) -> "ImportSource":
     """What is at ``source``. Raises ``BadRequest`` for one that cannot be, and what its library's ``find`` raises."""
     library, _, rest = source.partition("/")
     if library not in LIBRARIES or not rest:
         raise BadRequest(
             f"{source!r} is no source of models.", nearest(library, [f"{known}/NAME" for known in LIBRARIES])
         )
-    strange = ("--revision", asked.revision) if library == "torchvision" else ("--weights", asked.weights)
-    if strange[1] or (library == "hf" and asked.classes):
+    strange = ("--revision", options.revision) if library == "torchvision" else ("--weights", options.weights)
+    if strange[1] or (library == "hf" and options.classes):
         raise BadRequest(f"{strange[0] if strange[1] else '--classes'} is not for {library}.", "Leave it out.")
     expect_package("torch", "Importing a model", library)
     from maskery.models.importers import hf, torchvision
@@ -117,11 +117,11 @@ def _found(source: str, asked: ImportOptions) -> "ImportSource":
     from maskery.models.importers.hub import snapshot
 
     offline = load_settings().offline
-    labels = tuple(lines(asked.labels)) if asked.labels else ()
-    wishes = ImportRequest(asked.name, labels, asked.licence, asked.side)
+    labels = tuple(lines(options.labels)) if options.labels else ()
+    request = ImportRequest(options.name, labels, options.licence, options.side)
     if library == "torchvision":
-        return torchvision.find(rest, asked.weights, asked.classes, wishes, offline)
-    return hf.find(snapshot(rest, asked.revision, offline), wishes)
+        return torchvision.find(rest, options.weights, options.classes, request, offline)
+    return hf.find(snapshot(rest, options.revision, offline), request)
 
 
 def _known(card: ModelCard) -> str:

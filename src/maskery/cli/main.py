@@ -65,7 +65,7 @@ class Verbs(click.Group):
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="maskery")
 def cli() -> None:
-    """Image segmentation: one mask through every door.
+    """Image segmentation: the same mask from the command line, Python and HTTP.
 
     Data goes to stdout, words and progress to stderr. Exit codes: 0 done, 1 some pictures failed, 2 wrong use, or a
     file that is not there or cannot be written, 3 a picture that cannot be read, 4 a model problem, 5 a data set or

@@ -21,9 +21,9 @@ from maskery.models.store import StoredModel
 
 @click.group()
 def models() -> None:
-    """The model zoo: list, show, pull, verify, remove, add, import.
+    """Models: list, show, pull, verify, remove, add, import.
 
-    Models are kept in the folder MASKERY_CACHE; MASKERY_MIRROR is asked instead of the models' own addresses.
+    Models are kept in the folder MASKERY_CACHE; MASKERY_MIRROR takes the place of the models' own addresses.
     """
 
 
@@ -115,8 +115,8 @@ def remove(name: str) -> None:
 def add(file: Path, name: str | None, labels: Path | None, card: Path | None, licence: str | None, yes: bool) -> None:
     """Add an .onnx or .tflite FILE of your own; prints where it is.
 
-    Without --card a card is proposed from the file's tensors and one run, and every guess is said. With --card the keys
-    file, sha256, bytes and url may be left out.
+    Without --card a card is proposed from the file's tensors and one run, and every guess is printed. With --card the
+    keys file, sha256, bytes and url may be left out.
     """
     if card and (labels or licence):
         raise click.UsageError("--labels and --licence belong into the card that --card names.")

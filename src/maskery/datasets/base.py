@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class SegmentationData(Protocol):
-    """Pictures with class masks. ``labels[i]`` is the name of mask value ``i``; ``IGNORE`` (255) is not judged."""
+    """Pictures with class masks. ``labels[i]`` is the name of mask value ``i``; ``IGNORE`` (255) has no class."""
 
     @property
     def labels(self) -> Sequence[str]: ...

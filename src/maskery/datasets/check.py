@@ -222,12 +222,12 @@ def _report_gaps(opened: dict[str, ImageFiles], found: _Findings) -> None:
 
 
 def _counts(names: Sequence[str], found: _Findings, named: bool) -> list[ClassCount]:
-    judged = max(1, int(found.pixels.sum() - found.pixels[IGNORE]))
+    valid = max(1, int(found.pixels.sum() - found.pixels[IGNORE]))
     return [
         ClassCount(
             name=name,
             pixels=int(found.pixels[i]),
-            share=float(found.pixels[i] / judged),
+            share=float(found.pixels[i] / valid),
             pictures=int(found.pictures[i]),
         )
         for i, name in enumerate(names)
@@ -242,7 +242,7 @@ def _notes(
     if own is None and not labels:
         notes.append("it does not name its classes: ids are shown. Put a classes.txt there, a name a line, or --labels")
     if own and labels:
-        notes += match(own.names, labels).told()
+        notes += match(own.names, labels).notes()
     folders = [path for split in splits for path in (root / "images" / split, root / split / "images")]
     if format == "mask-folder" and not any(folder.is_dir() for folder in folders):
         notes.append("no split folders: every fifth picture by name is val, the others are train; split all is both")

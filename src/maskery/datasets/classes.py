@@ -59,7 +59,7 @@ class ClassEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClassesFile(msgspec.Struct, frozen=True, kw_only=True):
-    """``ignore``: mask values or [red, green, blue] that are not judged; by default 255, if no class has it."""
+    """``ignore``: mask values or [red, green, blue] that have no class; by default 255, if no class has it."""
 
     classes: list[ClassEntry]
     ignore: list[int | Colour] | int | None = None

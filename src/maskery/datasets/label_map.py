@@ -1,4 +1,4 @@
-"""The classes of a data set -> the classes of a model, by name; what is not the same by name is said."""
+"""The classes of a data set -> the classes of a model, by name; ``notes`` lists what is not the same by name."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -102,7 +102,7 @@ class LabelMap:
         known = {*self.measured, *self.folded}
         return tuple(label for label in self.model_labels if label not in known)
 
-    def told(self) -> list[str]:
+    def notes(self) -> list[str]:
         """What is not plainly equal, a line each; nothing where every class has its namesake."""
         words = {"synonym": "the same by another name", "kin": "nearly the same", "override": "as you say"}
         lines = [
@@ -120,7 +120,7 @@ class LabelMap:
 def match(
     data_labels: Sequence[str], model_labels: Sequence[str], overrides: Mapping[str, Sequence[str]] = NOTHING
 ) -> LabelMap:
-    """Match by name, then by synonym (``maskery.labels.SYNONYMS``), then by ``KIN``; ``overrides`` come before all.
+    """Match by name, then by synonym (``core.labels.SYNONYMS``), then by ``KIN``; ``overrides`` come before all.
 
     ``overrides``: name of the data set (or ``REST``) -> names of the model, none to ignore the class.
     Raises ``DataError`` where nothing matches and for a matched id beyond 254, ``BadRequest`` for an override of an

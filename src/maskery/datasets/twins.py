@@ -51,13 +51,13 @@ class Duplicates:
 
     def near(self) -> list[tuple[PicturePlace, PicturePlace]]:
         """Pairs of different splits that look nearly the same, at most one for each picture."""
-        found, told = list[tuple[PicturePlace, PicturePlace]](), set[int]()
+        found, reported = list[tuple[PicturePlace, PicturePlace]](), set[int]()
         for i, j in sorted(self._candidates()):
             apart = (self._hashes[i] ^ self._hashes[j]).bit_count()
-            if j in told or apart > BITS_APART or self._places[i].split == self._places[j].split:
+            if j in reported or apart > BITS_APART or self._places[i].split == self._places[j].split:
                 continue
             if np.abs(self._tiny[i].astype(np.int16) - self._tiny[j]).mean() <= COLOURS_APART:
-                told.add(j)
+                reported.add(j)
                 found.append((self._places[i], self._places[j]))
         return found
 

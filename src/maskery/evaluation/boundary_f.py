@@ -16,7 +16,7 @@ from maskery.core.labels import IGNORE
 
 OF_DIAGONAL = 0.0075
 NOWHERE = 65535
-"""The id of pixels that are not judged, above every class."""
+"""The id of pixels that are not measured, above every class."""
 
 
 def tolerance_of(size_wh: tuple[int, int]) -> int:
@@ -57,21 +57,21 @@ def boundary_f(
     true[truth == IGNORE] = NOWHERE
     if (true == NOWHERE).any():
         true = without_thin_gaps(true, tolerance)
-    said = np.minimum(predicted, classes).astype(np.uint16)
-    said[true == NOWHERE] = NOWHERE
-    true_at, said_at = _outline(true, classes), _outline(said, classes)
+    prediction = np.minimum(predicted, classes).astype(np.uint16)
+    prediction[true == NOWHERE] = NOWHERE
+    true_at, prediction_at = _outline(true, classes), _outline(prediction, classes)
     scores = np.full(classes, np.nan)
     present = np.unique(true.flat[true_at])
     for group in np.split(present, range(64, len(present), 64)):
-        near_said, of_said = _met(said, said_at, true, true_at, group, tolerance)
-        near_true, of_true = _met(true, true_at, said, said_at, group, tolerance)
-        below = near_said * of_true + near_true * of_said
-        scores[group] = np.where(of_true > 0, 2 * near_said * near_true / np.maximum(below, 1), np.nan)
+        near_prediction, of_prediction = _met(prediction, prediction_at, true, true_at, group, tolerance)
+        near_true, of_true = _met(true, true_at, prediction, prediction_at, group, tolerance)
+        below = near_prediction * of_true + near_true * of_prediction
+        scores[group] = np.where(of_true > 0, 2 * near_prediction * near_true / np.maximum(below, 1), np.nan)
     return scores
 
 
 def _outline(ids: Ids, classes: int) -> NDArray[np.intp]:
-    """Flat indices of the pixels that have one of the 4 next pixels in another class. What is not judged has no outline
+    """Flat indices of the pixels that have one of the 4 next pixels in another class. ``NOWHERE`` has no outline
     and makes none; ``classes`` (something else) makes one but has none.
     """
     outline = np.zeros(ids.shape, bool)

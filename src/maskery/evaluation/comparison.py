@@ -32,19 +32,19 @@ def compare_pictures(
 
 
 def compare_on_data(
-    a: Model, b: Model, root: Path, split: str, terms: EvaluationOptions, progress: Progress = silent
+    a: Model, b: Model, root: Path, split: str, options: EvaluationOptions, progress: Progress = silent
 ) -> Comparison:
     """Beside each other and beside the truth, in one go. Raises as ``evaluation.measure`` does too."""
-    run = _Both(a, b, terms.max_side)
-    masks = [open_masks(model.card, root, split, terms) for model in (a, b)]
-    tallies = [Tally(one, terms) for one in masks]
-    pictures = min(len(masks[0].data), terms.limit or len(masks[0].data))
+    run = _Both(a, b, options.max_side)
+    masks = [open_masks(model.card, root, split, options) for model in (a, b)]
+    tallies = [Tally(one, options) for one in masks]
+    pictures = min(len(masks[0].data), options.limit or len(masks[0].data))
     for index in range(pictures):
         results = run.add(masks[0].data.image_path(index))
         picture = open_picture(masks[0].data.image_path(index))
         for one, tally, result in zip(masks, tallies, results, strict=True):
-            truth, said = one.pairing.apply(one.data.mask(index), class_map(result))
-            tally.add(index, EvaluatedPicture(picture, truth, said, result))
+            truth, predicted = one.matching.apply(one.data.mask(index), class_map(result))
+            tally.add(index, EvaluatedPicture(picture, truth, predicted, result))
         progress(index + 1, pictures)
     of_a, of_b = (tally.measurement(m, root, split) for tally, m in zip(tallies, (a, b), strict=True))
     return run.comparison((of_a, of_b))
@@ -63,8 +63,8 @@ class _Both:
                 )
         self.models, self.run_options = (a, b), RunOptions(max_side=max_side)
         same = a.card.labels == b.card.labels
-        self.pairing = same_classes(a.card.labels) if same else pair(b.card.labels, a.card.labels)
-        self.confusion = Confusion(len(self.pairing.labels))
+        self.matching = same_classes(a.card.labels) if same else pair(b.card.labels, a.card.labels)
+        self.confusion = Confusion(len(self.matching.labels))
         self.pictures: list[Path] = []
         self.shares: list[float] = []
         self.spent: tuple[list[float], list[float]] = ([], [])
@@ -86,19 +86,19 @@ class _Both:
         return results[0], results[1]
 
     def paired(self, of_a: Result, of_b: Result) -> tuple[Any, Any]:
-        """b's map, as if it were the truth, and a's, in ids of ``pairing.labels``."""
-        return self.pairing.truth[class_map(of_b)], self.pairing.predicted[class_map(of_a)]
+        """b's map, as if it were the truth, and a's, in ids of ``matching.labels``."""
+        return self.matching.truth[class_map(of_b)], self.matching.predicted[class_map(of_a)]
 
     def comparison(self, qualities: tuple[Measurement, Measurement] | None = None) -> Comparison:
         a, b = self.models
-        found = quality(self.confusion, self.pairing.labels)
+        found = quality(self.confusion, self.matching.labels)
         times = (median(self.spent[0]), median(self.spent[1]))
         share = _agreed(self.confusion.matrix)
         return Comparison(
             a=a.card,
             b=b.card,
             pictures=tuple(self.pictures),
-            pairing=self.pairing,
+            matching=self.matching,
             agreement=share,
             iou=found.iou,
             shares=tuple(self.shares),

@@ -22,9 +22,9 @@ def count(truth: NDArray[np.integer], predicted: NDArray[np.integer], classes: i
     """
     if truth.shape != predicted.shape:
         raise ValueError(f"truth has shape {truth.shape}, prediction {predicted.shape}")
-    judged = truth != IGNORE
+    valid = truth != IGNORE
     columns = classes + 1
-    pairs = truth[judged].astype(np.int64) * columns + np.minimum(predicted[judged], classes)
+    pairs = truth[valid].astype(np.int64) * columns + np.minimum(predicted[valid], classes)
     return np.bincount(pairs, minlength=classes * columns).reshape(classes, columns)
 
 
@@ -152,7 +152,7 @@ class ClassificationScores:
 
 def hits(matrix: Integers, labels: Sequence[str], within5: int | None) -> ClassificationScores:
     """``matrix``: (C, C + 1), pictures of class t taken for p; ``within5``: those whose class was among the first 5."""
-    hit, of_truth, said = np.diag(matrix[:, :-1]), matrix.sum(axis=1), matrix[:, :-1].sum(axis=0)
+    hit, of_truth, predicted = np.diag(matrix[:, :-1]), matrix.sum(axis=1), matrix[:, :-1].sum(axis=0)
     total = max(int(of_truth.sum()), 1)
     accuracy = _ratios(hit, of_truth)
     return ClassificationScores(
@@ -160,6 +160,6 @@ def hits(matrix: Integers, labels: Sequence[str], within5: int | None) -> Classi
         top5=None if within5 is None else within5 / total,
         mean_accuracy=mean(accuracy) or 0.0,
         accuracy=dict(zip(labels, accuracy, strict=True)),
-        precision=dict(zip(labels, _ratios(hit, said), strict=True)),
+        precision=dict(zip(labels, _ratios(hit, predicted), strict=True)),
         images=dict(zip(labels, (int(n) for n in of_truth), strict=True)),
     )

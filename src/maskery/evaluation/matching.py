@@ -12,20 +12,20 @@ from maskery.datasets.label_map import NOTHING, REST, LabelMap, match
 
 BACKGROUND = "background"
 OTHER = "none of these"
-"""What a page calls predictions that are none of the judged classes."""
+"""What a page calls predictions that are none of the measured classes."""
 
 
 @dataclass(frozen=True)
 class ClassMatching:
-    """``labels``: the judged classes, by the model's names. ``truth``: (256,) uint8, id in a mask -> index in
+    """``labels``: the measured classes, by the model's names. ``truth``: (256,) uint8, id in a mask -> index in
     ``labels``, or ``IGNORE``. ``predicted``: (C,), id of the model -> index in ``labels``, or ``len(labels)`` for none
-    of them. ``told``: what a reader must know of it, a line each.
+    of them. ``notes``: what is not plain about it, a line each.
     """
 
     labels: tuple[str, ...]
     truth: NDArray[np.integer]
     predicted: NDArray[np.integer]
-    told: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def apply(
         self, mask: NDArray[np.uint8], class_map: NDArray[np.integer]
@@ -45,7 +45,7 @@ def pair(
 ) -> ClassMatching:
     """By name, as ``datasets.label_map.match`` does; raises ``DataError`` as that does.
 
-    A class of the data set without partner is background for a model that has a background, otherwise not judged. A
+    A class of the data set without partner is background for a model that has a background, otherwise not measured. A
     class of the model without partner is background where the masks have one, otherwise wrong wherever it is predicted.
     """
     if BACKGROUND in model_labels and REST not in overrides:
@@ -60,7 +60,7 @@ def pair(
     beyond = labels.index(BACKGROUND) if BACKGROUND in labels else len(labels)
     truth = np.array([index.get(int(i), IGNORE) for i in found.ids], np.uint8)
     predicted = np.array([index.get(int(i), beyond) for i in found.folds])
-    return ClassMatching(labels, truth, predicted, tuple(_told(found, beyond < len(labels))))
+    return ClassMatching(labels, truth, predicted, tuple(_notes(found, beyond < len(labels))))
 
 
 def some(names: Sequence[str], count: int = 4) -> str:
@@ -68,7 +68,7 @@ def some(names: Sequence[str], count: int = 4) -> str:
     return ", ".join(names[:count]) + (" ..." if len(names) > count else "")
 
 
-def _told(found: LabelMap, background: bool) -> list[str]:
+def _notes(found: LabelMap, background: bool) -> list[str]:
     words = {"synonym": "the same by another name", "kin": "nearly the same", "override": "as asked"}
     rest = [m.data for m in found.matches if m.model == (BACKGROUND,) and m.data != BACKGROUND]
     lines = [
@@ -81,10 +81,10 @@ def _told(found: LabelMap, background: bool) -> list[str]:
     ]
     if rest:
         lines.append(f"background, for the model has no such class: {', '.join(rest)}")
-    asked = [m.data for m in found.matches if not m.model]
-    if asked:
-        lines.append(f"not judged, as asked: {', '.join(asked)}")
-    unmatched = [label for label in found.unmatched if label not in asked]
+    ignored = [m.data for m in found.matches if not m.model]
+    if ignored:
+        lines.append(f"not judged, as asked: {', '.join(ignored)}")
+    unmatched = [label for label in found.unmatched if label not in ignored]
     if unmatched:
         lines.append(f"not judged, for the model has no such class: {', '.join(unmatched)}")
     if found.unused:
@@ -122,11 +122,11 @@ def pair_folders(
         if names and names != (name,)
     ]
     left_out = [name for name, names in zip(data_labels, partners, strict=True) if not names]
-    told = renamed + ([f"left out, for the model has no such class: {', '.join(left_out)}"] if left_out else [])
+    notes = renamed + ([f"left out, for the model has no such class: {', '.join(left_out)}"] if left_out else [])
     unused = [label for label in model_labels if label not in counts_as]
     if unused:
-        told.append(f"in no folder, and wrong wherever predicted: {', '.join(unused)}")
-    return ClassMatching(labels, truth, predicted, tuple(told))
+        notes.append(f"in no folder, and wrong wherever predicted: {', '.join(unused)}")
+    return ClassMatching(labels, truth, predicted, tuple(notes))
 
 
 def _expect(name: str, known: Sequence[str], where: str) -> None:

@@ -21,33 +21,33 @@ FIRST = 5
 
 
 def measure_folders(
-    model: Model, root: Path, split: str, terms: EvaluationOptions, folders: FolderDataset, progress: Progress
+    model: Model, root: Path, split: str, options: EvaluationOptions, folders: FolderDataset, progress: Progress
 ) -> Measurement:
-    """Everything of one split, or the first ``terms.limit`` pictures; those of folders without partner are left out."""
-    data, pairing = folders.data, folders.pairing
-    judged = [i for i in range(len(data)) if pairing.truth[data.label(i)] >= 0]
-    chosen = judged[: terms.limit]
-    matrix = np.zeros((len(pairing.labels), len(pairing.labels) + 1), np.int64)
+    """One split, or its first ``options.limit`` pictures; those of folders without partner are left out."""
+    data, matching = folders.data, folders.matching
+    known = [i for i in range(len(data)) if matching.truth[data.label(i)] >= 0]
+    chosen = known[: options.limit]
+    matrix = np.zeros((len(matching.labels), len(matching.labels) + 1), np.int64)
     within, clock, wrong = 0, Clock(), []
-    run_options, started = RunOptions(max_side=terms.max_side), time.perf_counter()
+    run_options, started = RunOptions(max_side=options.max_side), time.perf_counter()
     for done, index in enumerate(chosen, 1):
         result = model.run(
             decode.open_picture(data.content(index), max_bytes=NO_LIMIT, max_pixels=NO_LIMIT), run_options
         )
         scores = expect(result, HasScores).scores
-        truth, best = int(pairing.truth[data.label(index)]), np.argsort(-scores, kind="stable")[:FIRST]
-        said = pairing.predicted[best]
-        matrix[truth, said[0]] += 1
-        within += truth in said
-        if said[0] != truth:
-            own = float(scores[pairing.predicted == truth].sum())
+        truth, best = int(matching.truth[data.label(index)]), np.argsort(-scores, kind="stable")[:FIRST]
+        predicted = matching.predicted[best]
+        matrix[truth, predicted[0]] += 1
+        within += truth in predicted
+        if predicted[0] != truth:
+            own = float(scores[matching.predicted == truth].sum())
             wrong.append(
                 WorstImage(
                     index=index,
                     name=data.name(index),
                     score=own,
-                    truth=pairing.labels[truth],
-                    said=model.card.labels[best[0]],
+                    truth=matching.labels[truth],
+                    predicted=model.card.labels[best[0]],
                 )
             )
         clock.note(result.meta.timings_ms)
@@ -58,20 +58,20 @@ def measure_folders(
         root=root,
         split=split,
         format="class-folder",
-        terms=terms,
+        options=options,
         pictures=len(chosen),
-        of=len(judged),
-        labels=pairing.labels,
-        scores=hits(matrix, pairing.labels, within if len(pairing.predicted) > FIRST else None),
+        of=len(known),
+        labels=matching.labels,
+        scores=hits(matrix, matching.labels, within if len(matching.predicted) > FIRST else None),
         confusion=matrix,
-        told=pairing.told,
-        worst=tuple(sorted(wrong, key=lambda poor: (poor.score, poor.index))[: terms.worst]),
+        notes=matching.notes,
+        worst=tuple(sorted(wrong, key=lambda poor: (poor.score, poor.index))[: options.worst]),
         clock=clock,
     )
 
 
 def measure(
-    model: Model, root: Path, split: str = "val", terms: EvaluationOptions = PLAIN, progress: Progress = silent
+    model: Model, root: Path, split: str = "val", options: EvaluationOptions = PLAIN, progress: Progress = silent
 ) -> Measurement:
     """Run the model on every picture of ``split`` and compare with the truth, at the picture's own size.
 
@@ -82,6 +82,6 @@ def measure(
     in common with it, and for masks of another size than their pictures.
     """
     if task_of(model.card).gives(HasScores):
-        folders = open_folders(model.card, root, split, terms)
-        return measure_folders(model, root, split, terms, folders, progress)
-    return measure_masks(model, root, split, terms, open_masks(model.card, root, split, terms), progress)
+        folders = open_folders(model.card, root, split, options)
+        return measure_folders(model, root, split, options, folders, progress)
+    return measure_masks(model, root, split, options, open_masks(model.card, root, split, options), progress)

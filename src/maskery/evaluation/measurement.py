@@ -54,19 +54,19 @@ class WorstImage:
         name: Its file's name.
         score: Mean IoU of the classes of its truth; of a classification the probability of the true class.
         truth: The true class of a classification.
-        said: The predicted class of a classification.
+        predicted: The predicted class of a classification.
     """
 
     index: int
     name: str
     score: float
     truth: str = ""
-    said: str = ""
+    predicted: str = ""
 
 
 @dataclass
 class Clock:
-    """How long pictures take: milliseconds of each, by stage of the road."""
+    """How long pictures take: milliseconds of each, by stage of the pipeline."""
 
     seconds: float = 0.0
     stages: dict[str, list[float]] = field(default_factory=dict)
@@ -89,14 +89,14 @@ class Measurement:
         root: Folder of the data set.
         split: Its split.
         format: Its format's name.
-        terms: How it was measured.
+        options: How it was measured.
         pictures: How many were measured.
         of: How many the split has.
         labels: The measured classes, C of them, by the model's names.
         scores: By the model's task.
         confusion: (C, C + 1) int64: pixels (of a classification: pictures) of class t predicted as p; the last column
             is what is none of ``labels``.
-        told: How the classes were matched, where that is not plain, a line each.
+        notes: How the classes were matched, where that is not plain, a line each.
         worst: Worst first.
         clock: The times.
     """
@@ -105,13 +105,13 @@ class Measurement:
     root: Path
     split: str
     format: str
-    terms: EvaluationOptions
+    options: EvaluationOptions
     pictures: int
     of: int
     labels: tuple[str, ...]
     scores: SegmentationScores | ClassificationScores
     confusion: Integers
-    told: tuple[str, ...]
+    notes: tuple[str, ...]
     worst: tuple[WorstImage, ...]
     clock: Clock
 
@@ -130,7 +130,7 @@ class Measurement:
             "pictures": self.pictures,
             "pictures_of_split": self.of,
             **msgspec.to_builtins(self.scores),
-            "label_map": list(self.told),
+            "label_map": list(self.notes),
             "confusion": {
                 "truth": list(self.labels),
                 "predicted": [*self.labels, OTHER],
@@ -138,9 +138,9 @@ class Measurement:
             },
             "worst": msgspec.to_builtins(self.worst),
             "settings": {
-                "max_side": self.terms.max_side,
-                "boundary_tolerance": self.terms.boundary,
-                "overrides": {name: list(names) for name, names in self.terms.overrides.items()},
+                "max_side": self.options.max_side,
+                "boundary_tolerance": self.options.boundary,
+                "overrides": {name: list(names) for name, names in self.options.overrides.items()},
             },
             "timing": {"seconds": round(self.clock.seconds, 2), "median_ms": self.clock.medians_ms()},
         }
@@ -160,7 +160,7 @@ class Measurement:
             if common is not None:
                 mean = f"mean over the classes with at least {ENOUGH} pictures, without background: {common:.4f}"
                 note = "; ".join(part for part in (mean, note) if part)
-        overrides = {name: list(names) for name, names in self.terms.overrides.items()}
+        overrides = {name: list(names) for name, names in self.options.overrides.items()}
         rounded: dict[str, Any] = {key: _rounded(value) for key, value in numbers.items()}
         return model_card.Quality(
             data=data,
@@ -197,7 +197,7 @@ class Comparison:
         a: Card of the first.
         b: Card of the second.
         pictures: The files.
-        pairing: How the classes of b are those of a.
+        matching: How the classes of b are those of a.
         agreement: Share of the pixels in which both predict the same class, of those whose class both know.
         iou: Of a's and b's mask, by class.
         shares: The agreement of each picture.
@@ -209,7 +209,7 @@ class Comparison:
     a: ModelCard
     b: ModelCard
     pictures: tuple[Path, ...]
-    pairing: ClassMatching
+    matching: ClassMatching
     agreement: float
     iou: Scores
     shares: tuple[float, ...]
@@ -223,7 +223,7 @@ class Comparison:
         return self.median_ms[0] / self.median_ms[1] if self.median_ms[1] else 0.0
 
     def differences(self) -> list[tuple[str, float | None, float | None]]:
-        """Class, IoU of a and IoU of b beside the truth, for the classes that both were judged on."""
+        """Class, IoU of a and IoU of b beside the truth, for the classes that both were measured on."""
         if self.qualities is None:
             return []
         of_a, of_b = (msgspec.to_builtins(found.scores)["iou"] for found in self.qualities)
@@ -244,6 +244,6 @@ class Comparison:
             "pictures": len(self.pictures),
             "agreement": self.agreement,
             "iou": self.iou,
-            "label_map": list(self.pairing.told),
+            "label_map": list(self.matching.notes),
             "time_ratio": round(self.speed, 4),
         }

@@ -1,4 +1,4 @@
-"""A model that gives masks against masks: every picture through the road that serves, judged at its own size."""
+"""A model that gives masks against masks: every picture through the pipeline that serves, measured at its own size."""
 
 import heapq
 import time
@@ -25,7 +25,7 @@ NO_LIMIT = 1 << 40
 
 @dataclass(frozen=True)
 class EvaluatedPicture:
-    """One picture: its truth and what was predicted, (H, W) both, in ids of the pairing's ``labels``."""
+    """One picture: its truth and what was predicted, (H, W) both, in ids of the matching's ``labels``."""
 
     picture: decode.Picture
     truth: NDArray[np.integer]
@@ -34,11 +34,11 @@ class EvaluatedPicture:
 
 
 def evaluate_picture(model: Model, masks: MaskDataset, index: int, max_side: int | None = None) -> EvaluatedPicture:
-    """Segment picture ``index`` and pair it with its mask. Raises what the reader and the road raise."""
+    """Segment picture ``index`` and match it with its mask. Raises what the reader and the pipeline raise."""
     mask = masks.data.mask(index)
     picture = open_picture(masks.data.image_path(index))
     result = model.run(picture, RunOptions(max_side=max_side))
-    return EvaluatedPicture(picture, *masks.pairing.apply(mask, class_map(result)), result)
+    return EvaluatedPicture(picture, *masks.matching.apply(mask, class_map(result)), result)
 
 
 def open_picture(path: Path) -> decode.Picture:
@@ -52,13 +52,13 @@ def class_map(result: Result) -> NDArray[np.integer]:
 
 
 def measure_masks(
-    model: Model, root: Path, split: str, terms: EvaluationOptions, masks: MaskDataset, progress: Progress
+    model: Model, root: Path, split: str, options: EvaluationOptions, masks: MaskDataset, progress: Progress
 ) -> Measurement:
-    """Everything of one split, or its first ``terms.limit`` pictures. Raises as ``evaluate_picture`` does."""
-    pictures = min(len(masks.data), terms.limit or len(masks.data))
-    tally = Tally(masks, terms)
+    """Everything of one split, or its first ``options.limit`` pictures. Raises as ``evaluate_picture`` does."""
+    pictures = min(len(masks.data), options.limit or len(masks.data))
+    tally = Tally(masks, options)
     for index in range(pictures):
-        tally.add(index, evaluate_picture(model, masks, index, terms.max_side))
+        tally.add(index, evaluate_picture(model, masks, index, options.max_side))
         progress(index + 1, pictures)
     return tally.measurement(model, root, split)
 
@@ -66,39 +66,39 @@ def measure_masks(
 class Tally:
     """What is known of a model's masks so far; nothing of a picture is kept but its score and times."""
 
-    def __init__(self, masks: MaskDataset, terms: EvaluationOptions) -> None:
-        self.masks, self.terms, self.pictures = masks, terms, 0
-        classes = len(masks.pairing.labels)
-        self.confusion, self.worst, self.clock = Confusion(classes), WorstImages(masks.data, terms.worst), Clock()
-        self.boundary = None if terms.boundary == 0 else BoundaryF(classes, terms.boundary)
+    def __init__(self, masks: MaskDataset, options: EvaluationOptions) -> None:
+        self.masks, self.options, self.pictures = masks, options, 0
+        classes = len(masks.matching.labels)
+        self.confusion, self.worst, self.clock = Confusion(classes), WorstImages(masks.data, options.worst), Clock()
+        self.boundary = None if options.boundary == 0 else BoundaryF(classes, options.boundary)
         self._started = time.perf_counter()
 
-    def add(self, index: int, judged: EvaluatedPicture) -> None:
+    def add(self, index: int, evaluated: EvaluatedPicture) -> None:
         """Count picture ``index``."""
-        counts = self.confusion.add(judged.truth, judged.predicted)
+        counts = self.confusion.add(evaluated.truth, evaluated.predicted)
         if self.boundary:
-            self.boundary.add(judged.truth, judged.predicted)
+            self.boundary.add(evaluated.truth, evaluated.predicted)
         self.worst.add(index, picture_iou(counts))
-        self.clock.note(judged.result.meta.timings_ms)
+        self.clock.note(evaluated.result.meta.timings_ms)
         self.clock.seconds = time.perf_counter() - self._started
         self.pictures += 1
 
     def measurement(self, model: Model, root: Path, split: str) -> Measurement:
         """Of the pictures so far."""
-        pairing = self.masks.pairing
+        matching = self.masks.matching
         outlines = self.boundary.by_class() if self.boundary else ()
         return Measurement(
             card=model.card,
             root=root,
             split=split,
             format=self.masks.format,
-            terms=self.terms,
+            options=self.options,
             pictures=self.pictures,
             of=len(self.masks.data),
-            labels=pairing.labels,
-            scores=quality(self.confusion, pairing.labels, outlines),
+            labels=matching.labels,
+            scores=quality(self.confusion, matching.labels, outlines),
             confusion=self.confusion.matrix,
-            told=pairing.told,
+            notes=matching.notes,
             worst=tuple(self.worst),
             clock=self.clock,
         )

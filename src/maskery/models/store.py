@@ -76,7 +76,7 @@ class StoredModel:
 
 
 def is_path(name: str) -> bool:
-    """Whether ``name`` is the path of a model's folder or card, not a name. Network doors must refuse these."""
+    """Whether ``name`` is the path of a model's folder or card, not a name. Servers must refuse these."""
     return "/" in name or "\\" in name or name.endswith(".toml")
 
 

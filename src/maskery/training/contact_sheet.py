@@ -35,16 +35,16 @@ def mask_sheet(rows: Sequence[Triple], palette: Sequence[Colour]) -> Image.Image
 
 
 def label_sheet(cells: Sequence[tuple[Image.Image, str, str]]) -> Image.Image:
-    """A cell each: picture RGB, its class, and the predicted one; below it what was said, in red what it is instead."""
+    """A cell each: picture RGB, its class, and the predicted one; wrong ones are red, with the true class below."""
     side = SIDE // 2
     lines = -(-len(cells) // COLUMNS)
     sheet = Image.new("RGB", (COLUMNS * (side + GAP) - GAP, lines * (side + 2 * TEXT + GAP)), WHITE)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT - 4)
-    for i, (image, truth, said) in enumerate(cells):
+    for i, (image, truth, predicted) in enumerate(cells):
         x, y = i % COLUMNS * (side + GAP), i // COLUMNS * (side + 2 * TEXT + GAP)
         sheet.paste(image.resize((side, side), Image.Resampling.BILINEAR), (x, y))
-        draw.text((x, y + side), said, RIGHT if said == truth else WRONG, font)
-        if said != truth:
+        draw.text((x, y + side), predicted, RIGHT if predicted == truth else WRONG, font)
+        if predicted != truth:
             draw.text((x, y + side + TEXT), f"is {truth}", WRONG, font)
     return sheet
 

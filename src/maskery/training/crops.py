@@ -54,7 +54,7 @@ class Stream(Dataset[tuple[Tensor, ...]]):
 class Crops(Stream):
     """Item i: image (3, crop, crop) uint8 and mask (crop / stride, crop / stride) uint8.
 
-    With ``loss.distil`` also the soft labels (C, crop / 8, crop / 8) float32, NaN where no teacher said anything.
+    With ``loss.distil`` also the soft labels (C, crop / 8, crop / 8) float32, NaN where there are none.
     ``soft``: those of each part of ``source``, in order.
     """
 

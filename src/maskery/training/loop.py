@@ -82,7 +82,7 @@ class TrainingRun:
         self.entry: Entry = {}
 
     def _start(self, name: str) -> ModelCard:
-        """Fill the network with the weights of the model ``name``, and tell; its card."""
+        """Fill the network with the weights of the model ``name``, and report it; its card."""
         located = Store(load_settings()).locate(name)
         fresh = start_from(self.net, located.path)
         self.say(f"starting from {name}" + (f"; its {', '.join(fresh)} do not fit and start anew" if fresh else ""))

@@ -21,7 +21,7 @@ OHEM_LEAST = 16
 def total_loss(
     outputs: Tensor | Sequence[Tensor], target: Tensor, weights: LossSpec, soft: Tensor | None = None
 ) -> Tensor:
-    """The recipe's weighted sum, a scalar. A batch without a judged pixel has loss zero.
+    """The recipe's weighted sum, a scalar. A batch without a pixel with a class has loss zero.
 
     ``outputs``: logits, or the main logits and those of auxiliary heads. A ``target`` (N,) holds classes of whole
     pictures, one of (N, C) distributions over them. ``soft``: a teacher's logits for the main ones, see
@@ -48,7 +48,7 @@ def _one(logits: Tensor, target: Tensor, weights: LossSpec) -> Tensor:
 
 
 def cross_entropy(log_probability: Tensor, target: Tensor, ohem: float = 0.0, smoothing: float = 0.0) -> Tensor:
-    """Mean over the judged pixels; with ``ohem`` over the hard ones: those whose class has a lower probability.
+    """Mean over the pixels with a class; with ``ohem`` over the hard ones: those whose class has a lower probability.
 
     ``log_probability`` (N, C, H, W), ``target`` (N, H, W) int64.
     """
@@ -61,7 +61,7 @@ def cross_entropy(log_probability: Tensor, target: Tensor, ohem: float = 0.0, sm
 
 
 def _hard(losses: Tensor, ohem: float) -> Tensor:
-    """The loss from which a pixel counts as hard; ``losses`` (M,) are those of the judged pixels."""
+    """The loss from which a pixel counts as hard; ``losses`` (M,) are those of the pixels with a class."""
     limit = losses.new_tensor(-math.log(ohem))
     least = int(across(torch.tensor(len(losses), device=losses.device))) // OHEM_LEAST
     return torch.minimum(limit, kth_largest(losses, least)) if least else limit
@@ -80,19 +80,19 @@ def dice_loss(log_probability: Tensor, target: Tensor) -> Tensor:
 
 
 def distillation(logits: Tensor, soft: Tensor, temperature: float) -> Tensor:
-    """T^2 times the Kullback-Leibler divergence of what the network says from what the teacher said, both of
+    """T^2 times the Kullback-Leibler divergence of the network's prediction from the teacher's, both of
     logits / T, averaged over the places with soft labels (arXiv 1503.02531; for masks 1903.04197).
 
     ``soft`` (N, C, h, w): logits, NaN where there are none; ``logits`` are resized to them.
     """
-    said = soft[:, 0].isfinite()
+    known = soft[:, 0].isfinite()
     ours = F.interpolate(logits.float(), size=soft.shape[2:], mode="bilinear", align_corners=False)
-    theirs = (soft.float().masked_fill(~said[:, None], 0) / temperature).log_softmax(1)
+    theirs = (soft.float().masked_fill(~known[:, None], 0) / temperature).log_softmax(1)
     distance = F.kl_div((ours / temperature).log_softmax(1), theirs, reduction="none", log_target=True).sum(1)
-    return temperature**2 * across((distance * said).sum()) / across(said.sum()).clamp(min=1)
+    return temperature**2 * across((distance * known).sum()) / across(known.sum()).clamp(min=1)
 
 
 def _of_target(log_probability: Tensor, target: Tensor) -> Tensor:
-    """(N, H, W): what each pixel's own class has; of class 0 where the pixel is not judged."""
+    """(N, H, W): what each pixel's own class has; of class 0 where the pixel has no class."""
     known = target.masked_fill(target == IGNORE, 0)
     return log_probability.gather(1, known[:, None])[:, 0]

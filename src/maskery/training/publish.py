@@ -29,7 +29,7 @@ from maskery.training.recipe import Recipe
 def publish(run: TrainingRun, recipe_path: Path, folder: Path) -> ModelCard:
     """Export the run's averaged weights into ``folder``, evaluate them there, and write what was found into the card.
 
-    What is measured is the exported file through the serving road, at the pictures' own size. Raises
+    What is measured is the exported file through the pipeline that serves, at the pictures' own size. Raises
     ``TrainingError`` when torch and ONNX Runtime disagree.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,7 @@ class SoftLabels:
 
 
 def nothing(classes: int, crop: int) -> Tensor:
-    """The soft labels of a crop of which no teacher said anything, (C, crop / STRIDE, crop / STRIDE), all NaN."""
+    """The soft labels of a crop without any, (C, crop / STRIDE, crop / STRIDE), all NaN."""
     return torch.full((classes, crop // STRIDE, crop // STRIDE), torch.nan)
 
 
@@ -89,6 +89,6 @@ def cut_soft(
 
 
 def forget(soft: Tensor, box: tuple[int, int, int, int]) -> None:
-    """Take back, in place, what is said of the crop's pixels in ``box`` (left, top, right, bottom)."""
+    """Forget, in place, the labels of the crop's pixels in ``box`` (left, top, right, bottom)."""
     left, top, right, bottom = box
     soft[:, top // STRIDE : -(-bottom // STRIDE), left // STRIDE : -(-right // STRIDE)] = torch.nan

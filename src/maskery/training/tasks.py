@@ -139,13 +139,14 @@ class ClassificationTask:
         return {"accuracy": right / len(chosen)}
 
     def sheet(self, net: nn.Module, prepare: Prepare) -> Image.Image:
-        """Pictures with what the network says, and what they are where that is wrong."""
+        """Pictures with the predicted class, and the true one where that is wrong."""
         data, chosen = self.validation, spread(len(self.validation), CELLS)
         whole = _Whole(data, self.side)
         with torch.inference_mode():
-            said = net(prepare(torch.stack([whole[i][0] for i in chosen]))).argmax(1).tolist()
+            predicted = net(prepare(torch.stack([whole[i][0] for i in chosen]))).argmax(1).tolist()
         cells = [
-            (data.picture(i), self.labels[data.label(i)], self.labels[s]) for i, s in zip(chosen, said, strict=True)
+            (data.picture(i), self.labels[data.label(i)], self.labels[s])
+            for i, s in zip(chosen, predicted, strict=True)
         ]
         return label_sheet(cells)
 

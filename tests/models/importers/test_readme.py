@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from maskery.models.importers.hub import licence_said
+from maskery.models.importers.hub import licence_of_readme
 
 
 @pytest.mark.parametrize(
@@ -19,10 +19,10 @@ from maskery.models.importers.hub import licence_said
         ("", None),
     ],
 )
-def test_licence_said(text: str, licence: str | None, tmp_path: Path) -> None:
+def test_licence_of_readme(text: str, licence: str | None, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_bytes(text.encode())
-    assert licence_said(tmp_path) == licence
+    assert licence_of_readme(tmp_path) == licence
 
 
 def test_no_readme(tmp_path: Path) -> None:
-    assert licence_said(tmp_path) is None
+    assert licence_of_readme(tmp_path) is None

@@ -36,8 +36,8 @@ def weights(folder: Path, name: str = "fcn_resnet50", classes: int = 21, auxilia
     return path
 
 
-def found(name: str, path: Path, classes: int | None = None, wishes: ImportRequest = MIT) -> ImportSource:
-    return torchvision.found(name, torchvision.read_weights(name, path), classes, wishes, Net)
+def found(name: str, path: Path, classes: int | None = None, request: ImportRequest = MIT) -> ImportSource:
+    return torchvision.found(name, torchvision.read_weights(name, path), classes, request, Net)
 
 
 @pytest.mark.parametrize("name", ["fcn_resnet50", "lraspp_mobilenet_v3_large"])
@@ -85,7 +85,7 @@ def test_weights_of_torchvision_itself(tmp_path: Path, monkeypatch: pytest.Monke
     path = weights(tmp_path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     monkeypatch.setitem(torchvision.FILES, "fcn_resnet50", f"fcn_resnet50_coco-{digest[:8]}.pth")
-    what = found("fcn_resnet50", path, wishes=ImportRequest())
+    what = found("fcn_resnet50", path, request=ImportRequest())
     assert what.card.licence == torchvision.LICENCE
     assert what.notes == ()
 
@@ -96,8 +96,8 @@ def test_every_known_file_promises_its_hash() -> None:
 
 def test_weights_of_one_s_own_need_a_licence(tmp_path: Path) -> None:
     with pytest.raises(LicenceError, match="--licence"):
-        found("fcn_resnet50", weights(tmp_path), wishes=ImportRequest())
-    closed = found("fcn_resnet50", weights(tmp_path), wishes=ImportRequest(licence="CC-BY-NC-4.0"))
+        found("fcn_resnet50", weights(tmp_path), request=ImportRequest())
+    closed = found("fcn_resnet50", weights(tmp_path), request=ImportRequest(licence="CC-BY-NC-4.0"))
     assert not closed.card.licence.commercial_use
     assert any("CC-BY-NC-4.0 does not allow commercial use" in note for note in closed.notes)
 
@@ -109,7 +109,7 @@ def test_labels_and_classes(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"--classes is 4, but mine\.pth has 3"):
         found("fcn_resnet50", path, 4)
     with pytest.raises(ConfigError, match="--labels has 2"):
-        found("fcn_resnet50", path, wishes=ImportRequest(labels=("a", "b"), licence="MIT"))
+        found("fcn_resnet50", path, request=ImportRequest(labels=("a", "b"), licence="MIT"))
 
 
 def test_checkpoint_of_the_reference_training(tmp_path: Path) -> None:

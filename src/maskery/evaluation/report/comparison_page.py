@@ -13,7 +13,7 @@ from maskery.inference.pipeline import Model
 
 SHOWN = 12
 MEGABYTE = 1e6
-PAIRED = "B stands where a data set would: what is in no mask, B does not know, and wrong means different."
+PAIRED = "B takes the place of a data set: what is in no mask, B does not know, and wrong means different."
 
 
 def sheet(found: Comparison, a: Model, b: Model, max_side: int | None = None) -> str:
@@ -28,7 +28,7 @@ def sheet(found: Comparison, a: Model, b: Model, max_side: int | None = None) ->
         ),
         html.section("Agreement by class", _agreement(found), hint="IoU of the one model's mask and the other's."),
         html.section("Where they differ most", _pictures(found, a, b, max_side)),
-        html.section("How the classes were paired", html.bullets(found.pairing.told), hint=PAIRED),
+        html.section("How the classes were paired", html.bullets(found.matching.notes), hint=PAIRED),
         html.section("Models", html.facts(_models(found))),
     ]
     return html.document(title, f"the same {len(found.pictures)} pictures", parts)
@@ -81,17 +81,17 @@ def _agreement(found: Comparison) -> str:
 
 
 def _pictures(found: Comparison, a: Model, b: Model, max_side: int | None) -> str:
-    card, pairing = found.a, found.pairing
-    colours = [card.colours[card.labels.index(label)] for label in pairing.labels]
-    plain = pairing.labels.index(BACKGROUND) if BACKGROUND in pairing.labels else None
+    card, matching = found.a, found.matching
+    colours = [card.colours[card.labels.index(label)] for label in matching.labels]
+    plain = matching.labels.index(BACKGROUND) if BACKGROUND in matching.labels else None
     strips = []
     for index in np.argsort(found.shares, kind="stable")[:SHOWN]:
         path = found.pictures[int(index)]
         picture, run_options = open_picture(path), RunOptions(max_side=max_side)
         of_a, of_b = (class_map(model.run(picture, run_options)) for model in (a, b))
         photo = thumbnails.small(picture.rgb())
-        one = thumbnails.fitted(pairing.predicted[of_a], photo.shape)
-        other = thumbnails.fitted(pairing.truth[of_b], photo.shape)
+        one = thumbnails.fitted(matching.predicted[of_a], photo.shape)
+        other = thumbnails.fitted(matching.truth[of_b], photo.shape)
         unknown = other == IGNORE
         shown = {
             "picture": photo,

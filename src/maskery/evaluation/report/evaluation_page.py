@@ -33,7 +33,7 @@ def report(measured: Measurement, model: Model) -> str:
         html.section("Taken for", matrix(measured.labels, measured.confusion), hint=MATRIX_HINT),
         html.section("Most frequent mistakes", mistakes(measured.labels, measured.confusion)),
         html.section("Worst pictures", worst(measured, model)),
-        html.section("How the classes were paired", html.bullets(measured.told)),
+        html.section("How the classes were paired", html.bullets(measured.notes)),
         html.section("How it was measured", html.facts(how(measured))),
     ]
     return html.document(title, subtitle, parts)
@@ -96,24 +96,27 @@ def _colours(measured: Measurement) -> list[Colour]:
 
 def worst(measured: Measurement, model: Model) -> str:
     """Of a segmentation picture, truth, prediction and errors; of a classification the picture, what it is and what
-    was said.
+    was predicted.
     """
     if isinstance(measured.scores, ClassificationScores):
         return _gallery(measured)
-    masks = open_masks(measured.card, measured.root, measured.split, measured.terms)
+    masks = open_masks(measured.card, measured.root, measured.split, measured.options)
     colours = _colours(measured)
     plain = measured.labels.index(BACKGROUND) if BACKGROUND in measured.labels else None
     strips = []
     for poor in measured.worst:
-        judged = evaluate_picture(model, masks, poor.index, measured.terms.max_side)
-        photo = thumbnails.small(judged.picture.rgb())
-        truth, said = thumbnails.fitted(judged.truth, photo.shape), thumbnails.fitted(judged.predicted, photo.shape)
-        unjudged = truth == IGNORE
+        evaluated = evaluate_picture(model, masks, poor.index, measured.options.max_side)
+        photo = thumbnails.small(evaluated.picture.rgb())
+        truth, predicted = (
+            thumbnails.fitted(evaluated.truth, photo.shape),
+            thumbnails.fitted(evaluated.predicted, photo.shape),
+        )
+        ignored = truth == IGNORE
         pictures = {
             "picture": photo,
             "truth": thumbnails.over_grey(photo, truth, colours, plain),
-            "prediction": thumbnails.over_grey(photo, said, colours, plain),
-            "wrong in red": thumbnails.marked(photo, (truth != said) & ~unjudged, unjudged),
+            "prediction": thumbnails.over_grey(photo, predicted, colours, plain),
+            "wrong in red": thumbnails.marked(photo, (truth != predicted) & ~ignored, ignored),
         }
         figures = [html.figure(thumbnails.data_url(pixels), caption) for caption, pixels in pictures.items()]
         strips.append(html.strip(poor.name, f"mean IoU of its classes {poor.score:.3f}", figures))
@@ -121,11 +124,11 @@ def worst(measured: Measurement, model: Model) -> str:
 
 
 def _gallery(measured: Measurement) -> str:
-    data = open_folders(measured.card, measured.root, measured.split, measured.terms).data
+    data = open_folders(measured.card, measured.root, measured.split, measured.options).data
     figures = [
         html.figure(
             thumbnails.data_url(thumbnails.small(np.asarray(data.picture(poor.index)), 160)),
-            f"{poor.truth}, taken for {poor.said} ({poor.name}, {poor.score:.0%} sure of the truth)",
+            f"{poor.truth}, taken for {poor.predicted} ({poor.name}, {poor.score:.0%} sure of the truth)",
         )
         for poor in measured.worst
     ]
@@ -134,9 +137,9 @@ def _gallery(measured: Measurement) -> str:
 
 def how(measured: Measurement) -> list[tuple[str, str]]:
     """Everything that a reader needs to measure the same again."""
-    card, terms, clock = measured.card, measured.terms, measured.clock
+    card, options, clock = measured.card, measured.options, measured.clock
     stages = ", ".join(f"{stage} {spent:.1f}" for stage, spent in clock.medians_ms().items())
-    tolerance = "0.75 % of the diagonal" if terms.boundary is None else f"{terms.boundary} pixels"
+    tolerance = "0.75 % of the diagonal" if options.boundary is None else f"{options.boundary} pixels"
     segmented = isinstance(measured.scores, SegmentationScores)
     return [
         ("model", f"{card.name} {card.version}, {card.task}"),
@@ -145,8 +148,8 @@ def how(measured: Measurement) -> list[tuple[str, str]]:
         ("data", f"{measured.root}, split {measured.split}, {measured.format}"),
         ("pictures", f"{measured.pictures} of {measured.of}"),
         ("size", "compared at each picture's own size" if segmented else ""),
-        ("longest side", f"{terms.max_side} pixels, as asked" if terms.max_side else "as the model's card says"),
-        ("boundary F", f"tolerance {tolerance}" if segmented and terms.boundary != 0 else ""),
+        ("longest side", f"{options.max_side} pixels, as asked" if options.max_side else "as the model's card says"),
+        ("boundary F", f"tolerance {tolerance}" if segmented and options.boundary != 0 else ""),
         ("time", f"{clock.seconds:.1f} s; median of a picture in ms: {stages}"),
     ]
 

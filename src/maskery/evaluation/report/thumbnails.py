@@ -34,7 +34,7 @@ def fitted(map: NDArray[Scalar], shape: tuple[int, ...]) -> NDArray[Scalar]:
 def over_grey(photo: Pixels, ids: NDArray[np.integer], colours: Sequence[Colour], plain: int | None) -> Pixels:
     """The grey photo with each class's colour over it; class ``plain`` (background) and unknown ids stay grey.
 
-    Pixels of ``IGNORE`` become nearly white: they are not judged.
+    Pixels of ``IGNORE`` become nearly white: they are not measured.
     """
     table = np.zeros((65536, 3), np.float32)
     table[: len(colours)] = np.asarray(colours, np.float32).reshape(-1, 3)
@@ -49,12 +49,12 @@ def over_grey(photo: Pixels, ids: NDArray[np.integer], colours: Sequence[Colour]
     return out.astype(np.uint8)
 
 
-def marked(photo: Pixels, where: NDArray[np.bool_], unjudged: NDArray[np.bool_] | None = None) -> Pixels:
-    """The grey photo with red where something is wrong, nearly white where nothing is judged."""
+def marked(photo: Pixels, where: NDArray[np.bool_], ignored: NDArray[np.bool_] | None = None) -> Pixels:
+    """The grey photo with red where something is wrong, nearly white where nothing is measured."""
     out = _grey(photo)
     out[where] = 0.2 * out[where] + 0.8 * np.asarray(WRONG, np.float32)
-    if unjudged is not None:
-        _veil(out, unjudged)
+    if ignored is not None:
+        _veil(out, ignored)
     return out.astype(np.uint8)
 
 

@@ -46,14 +46,14 @@ class Queries(nn.Module):
     task: Tensor | None
 
     def __init__(self, net: Any, grid_hw: tuple[int, int] | None = None, task: Tensor | None = None) -> None:
-        """``task``: the tokens of a model that is told its task, (1, length)."""
+        """``task``: the tokens of a model that takes its task as an input, (1, length)."""
         super().__init__()
         self.net, self.grid_hw = net, grid_hw
         self.register_buffer("task", task)
 
     def forward(self, image: Tensor) -> Tensor:
-        told = {} if self.task is None else {"task_inputs": self.task.expand(image.shape[0], -1)}
-        answer = self.net(pixel_values=image, **told)
+        inputs = {} if self.task is None else {"task_inputs": self.task.expand(image.shape[0], -1)}
+        answer = self.net(pixel_values=image, **inputs)
         classes = answer.class_queries_logits.softmax(-1)[..., :-1]
         masks = answer.masks_queries_logits
         if self.grid_hw:

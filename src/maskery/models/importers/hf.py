@@ -16,7 +16,7 @@ from maskery.models.catalog import licence_of
 from maskery.models.download import sha256_of
 from maskery.models.importers.draft import ImportRequest, ImportSource, SourceFacts, distinct, draft, plain_name
 from maskery.models.importers.hf_input import Room, inputs_of
-from maskery.models.importers.hub import Snapshot, licence_said
+from maskery.models.importers.hub import Snapshot, licence_of_readme
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,7 +56,7 @@ KINDS = {
 }
 
 
-def find(snapshot: Snapshot, wishes: ImportRequest) -> ImportSource:
+def find(snapshot: Snapshot, request: ImportRequest) -> ImportSource:
     """What importing the model in ``snapshot`` takes.
 
     Raises ``MissingExtra``; ``ModelError`` for a folder that has no such model, or only pickled weights;
@@ -66,13 +66,13 @@ def find(snapshot: Snapshot, wishes: ImportRequest) -> ImportSource:
     config = _json(folder, CONFIG)
     kind = _kind(config, folder)
     weights = _weights(folder)
-    licence = _licence(folder, wishes, notes)
+    licence = _licence(folder, request, notes)
     expect_transformers()
-    labels = _labels(config, wishes, notes)
-    inputs = inputs_of(_processor(folder), _room(kind, config), wishes.side, notes)
+    labels = _labels(config, request, notes)
+    inputs = inputs_of(_processor(folder), _room(kind, config), request.side, notes)
     hashes = {path.name: sha256_of(path) for path in weights}
     facts = SourceFacts(
-        name=wishes.name or plain_name(snapshot.name),
+        name=request.name or plain_name(snapshot.name),
         version=(snapshot.revision or next(iter(hashes.values())))[:8],
         description=f"{config['model_type']}, {len(labels)} classes, imported from {snapshot.name}.",
         values="probabilities" if kind.form == "queries" else "logits",
@@ -131,26 +131,26 @@ def _weights(folder: Path) -> list[Path]:
     raise ModelError(f"{folder.name} has no .safetensors file.", "Give the whole folder of the model.")
 
 
-def _licence(folder: Path, wishes: ImportRequest, notes: list[str]) -> Licence:
-    name = wishes.licence or licence_said(folder)
+def _licence(folder: Path, request: ImportRequest, notes: list[str]) -> Licence:
+    name = request.licence or licence_of_readme(folder)
     if name is None:
         raise LicenceError(f"{folder.name} says no licence.", "Read its terms, and say --licence NAME.")
-    licence = licence_of(name, "" if wishes.licence else "As its README says.")
+    licence = licence_of(name, "" if request.licence else "As its README says.")
     if not licence.commercial_use:
         notes.append(f"guessed: licence {licence.name} does not allow commercial use")
     return licence
 
 
-def _labels(config: dict[str, Any], wishes: ImportRequest, notes: list[str]) -> list[str]:
+def _labels(config: dict[str, Any], request: ImportRequest, notes: list[str]) -> list[str]:
     """The user's, else ``id2label``. Raises ``ConfigError`` for another number, ``ModelError`` for gaps."""
     named = config.get("id2label") or {str(i): f"LABEL_{i}" for i in range(int(config.get("num_labels", 2)))}
     ids = sorted(int(key) for key in named)
     if ids != list(range(len(ids))):
         raise ModelError("config.json: the ids of id2label have gaps.", "They must be 0, 1, 2 ...")
-    if wishes.labels:
-        if len(wishes.labels) != len(ids):
-            raise ConfigError(f"It has {len(ids)} classes, --labels has {len(wishes.labels)}.", "Correct --labels.")
-        return list(wishes.labels)
+    if request.labels:
+        if len(request.labels) != len(ids):
+            raise ConfigError(f"It has {len(ids)} classes, --labels has {len(request.labels)}.", "Correct --labels.")
+        return list(request.labels)
     labels = [str(named[str(i)]).strip() for i in ids]
     if labels == [f"LABEL_{i}" for i in ids]:
         notes.append("config.json names no classes: they are numbered (say --labels FILE)")

@@ -10,7 +10,7 @@ from maskery.core.errors import BadRequest, DownloadError, MissingExtra, first_l
 LIMIT = 1 << 20
 
 
-def licence_said(folder: Path) -> str | None:
+def licence_of_readme(folder: Path) -> str | None:
     """The licence's name; of "other" its ``license_name``. None without a README, front matter, or a licence in it."""
     values = _front_matter(folder / "README.md")
     name = values.get("license", "")
@@ -48,7 +48,7 @@ class Snapshot:
 def snapshot(source: str, revision: str | None = None, offline: bool = False) -> Snapshot:
     """``source``: the path of a folder, or a repository's id (``nvidia/segformer-b0-finetuned-ade-512-512``), fetched.
 
-    ``revision``: a branch, tag or commit; the commit that it is now is what is fetched and said. Raises ``BadRequest``
+    ``revision``: a branch, tag or commit; its present commit is fetched and goes into the card. Raises ``BadRequest``
     for what is neither, ``DownloadError``, ``MissingExtra``.
     """
     folder = Path(source).expanduser()

@@ -1,7 +1,7 @@
 """torchvision's semantic segmentation networks; the only place that imports torchvision.
 
 What a network of this family is to us: ``backbone(pictures)`` gives named features, ``classifier`` takes them (or the
-one named "out") and gives scores on a coarse grid. torchvision then enlarges these to the picture. Our road does so
+one named "out") and gives scores on a coarse grid. torchvision then enlarges these to the picture. Our pipeline does so
 too, to the original's pixels, so the exported network ends at the grid.
 """
 
@@ -71,7 +71,7 @@ class Weights:
 
 
 def find(
-    name: str, file: Path | None, classes: int | None, wishes: ImportRequest, offline: bool = False
+    name: str, file: Path | None, classes: int | None, request: ImportRequest, offline: bool = False
 ) -> ImportSource:
     """What importing torchvision's network ``name`` takes; ``file``: a state_dict, else torchvision's own is fetched.
 
@@ -81,7 +81,7 @@ def find(
     expect_name(name)
     build = library()
     weights = read_weights(name, file) if file else read_weights(name, fetch(name, offline))
-    return found(name, weights, classes, wishes, build)
+    return found(name, weights, classes, request, build)
 
 
 def expect_name(name: str) -> None:
@@ -161,7 +161,7 @@ def read_weights(name: str, path: Path) -> Weights:
     return Weights(state, sha256, sha256.startswith(own), path.name)
 
 
-def found(name: str, weights: Weights, classes: int | None, wishes: ImportRequest, build: Build) -> ImportSource:
+def found(name: str, weights: Weights, classes: int | None, request: ImportRequest, build: Build) -> ImportSource:
     """Card and network for ``weights``; see ``find``."""
     if classes is not None and classes != weights.classes:
         raise ConfigError(
@@ -169,7 +169,7 @@ def found(name: str, weights: Weights, classes: int | None, wishes: ImportReques
             "Leave --classes out.",
         )
     notes: list[str] = []
-    side = wishes.side or SIDE
+    side = request.side or SIDE
     image = Input(
         tensor=INPUT,
         layout="NCHW",
@@ -180,35 +180,35 @@ def found(name: str, weights: Weights, classes: int | None, wishes: ImportReques
         std=IMAGENET_STD,
     )
     facts = SourceFacts(
-        name=wishes.name or plain_name(name),
+        name=request.name or plain_name(name),
         version=weights.sha256[:8],
         description=f"torchvision's {name}, {weights.classes} classes, imported.",
         values="logits",
         origin={"imported_from": f"torchvision/{name}", "weights": weights.origin, "weights_sha256": weights.sha256},
     )
-    labels = _labels(weights, wishes, notes)
-    card = draft(facts, labels, _licence(weights, wishes, notes), image, name)
+    labels = _labels(weights, request, notes)
+    card = draft(facts, labels, _licence(weights, request, notes), image, name)
     return ImportSource(card, (image,), lambda: _loaded(name, weights, build), tuple(notes))
 
 
-def _labels(weights: Weights, wishes: ImportRequest, notes: list[str]) -> list[str]:
-    if wishes.labels:
-        if len(wishes.labels) != weights.classes:
+def _labels(weights: Weights, request: ImportRequest, notes: list[str]) -> list[str]:
+    if request.labels:
+        if len(request.labels) != weights.classes:
             raise ConfigError(
-                f"{weights.origin} has {weights.classes} classes, --labels has {len(wishes.labels)}.",
+                f"{weights.origin} has {weights.classes} classes, --labels has {len(request.labels)}.",
                 "Correct --labels.",
             )
-        return list(wishes.labels)
+        return list(request.labels)
     guesses: list[str] = []
     labels = list(VOC) if weights.official else usual_labels(weights.classes, guesses)
     notes += [f"guessed: {guess}" for guess in guesses]
     return labels
 
 
-def _licence(weights: Weights, wishes: ImportRequest, notes: list[str]) -> Licence:
-    if wishes.licence is None and not weights.official:
+def _licence(weights: Weights, request: ImportRequest, notes: list[str]) -> Licence:
+    if request.licence is None and not weights.official:
         raise LicenceError(f"{weights.origin} is not torchvision's own: its licence is unknown.", "Say --licence NAME.")
-    licence = licence_of(wishes.licence) if wishes.licence else LICENCE
+    licence = licence_of(request.licence) if request.licence else LICENCE
     if not licence.commercial_use:
         notes.append(f"guessed: licence {licence.name} does not allow commercial use")
     return licence

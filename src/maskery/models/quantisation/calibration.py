@@ -1,4 +1,4 @@
-"""The pictures that a model is calibrated and timed on, as the road makes tensors of them."""
+"""The pictures that a model is calibrated and timed on, as the pipeline makes tensors of them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class CalibrationPictures:
         return f"{self.data} {self.split}".strip()
 
     def tensors(self, model: Model) -> Iterator[Tensor]:
-        """One at a time, made by ``model``'s own road: decoded, fitted and normalised as when it serves.
+        """One at a time, made by ``model``'s own pipeline: decoded, fitted and normalised as when it serves.
 
         Raises ``PictureError``, ``TooLarge``, ``DataError``.
         """

@@ -90,11 +90,11 @@ def int8_candidates(
     plain: onnx.ModelProto,
     model: Model,
     pictures: CalibrationPictures,
-    order: QuantiseRequest,
+    request: QuantiseRequest,
     scratch: Path,
-    watch: Reporter,
+    reporter: Reporter,
 ) -> Iterator[Candidate]:
-    """Quantised but for what ``order.keep_float`` names; with "auto" then with the first layers in float too, and then
+    """Quantised but for what ``request.keep_float`` names; with "auto" then with the first layers in float too, then
     with 1, 2, 4 ... of the most sensitive ones, up to half of all.
 
     Float weights that are left are stored as float16. Raises ``ModelError``, ``PictureError``.
@@ -102,8 +102,8 @@ def int8_candidates(
     name, all_layers = model.card.input.tensor, layers(plain)
     if not all_layers:
         raise ModelError("The model has no convolution or product with weights.", "There is nothing to quantise.")
-    kept = kept_nodes(plain, order.keep_float)
-    found = ranges(plain, name, _counted(pictures, model, watch), order.calibration, scratch)
+    kept = kept_nodes(plain, request.keep_float)
+    found = ranges(plain, name, _counted(pictures, model, reporter), request.calibration, scratch)
 
     def candidate(more: Sequence[str]) -> Candidate:
         network = quantised(plain, found, {*kept, *more, *followers(plain, [*kept, *more])})
@@ -111,15 +111,15 @@ def int8_candidates(
         return Candidate(network, tuple(node for node in [*kept, *more] if node in all_layers))
 
     yield candidate(())
-    if AUTO not in order.keep_float:
+    if AUTO not in request.keep_float:
         return
     first = [node for node in first_layers(plain) if node not in kept]
     if first:
         yield candidate(first)
     tensors = list(islice(pictures.tensors(model), SENSITIVITY_PICTURES))
-    asked = [layer for layer in all_layers if layer not in (*kept, *first)]
-    progress = partial(watch.progress, "looking for sensitive layers")
-    ordered = by_sensitivity(plain, found, asked, name, tensors, progress)
+    others = [layer for layer in all_layers if layer not in (*kept, *first)]
+    progress = partial(reporter.progress, "looking for sensitive layers")
+    ordered = by_sensitivity(plain, found, others, name, tensors, progress)
     count = 1
     while count <= len(all_layers) // 2:
         yield candidate([*first, *ordered[:count]])
@@ -143,9 +143,9 @@ def kept_nodes(plain: onnx.ModelProto, words: Sequence[str]) -> list[str]:
     return list(kept)
 
 
-def _counted(pictures: CalibrationPictures, model: Model, watch: Reporter) -> Iterator[Tensor]:
-    """The pictures' tensors; tells of each when it is done with."""
+def _counted(pictures: CalibrationPictures, model: Model, reporter: Reporter) -> Iterator[Tensor]:
+    """The pictures' tensors; reports each when it is done with."""
     total = len(pictures)
     for i, tensor in enumerate(pictures.tensors(model)):
         yield tensor
-        watch.progress(f"calibrating on {pictures.where}", i + 1, total)
+        reporter.progress(f"calibrating on {pictures.where}", i + 1, total)

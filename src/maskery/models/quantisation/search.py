@@ -30,44 +30,46 @@ from maskery.models.store import Located
 RACE_PICTURES = 8
 
 
-def quantise(located: Located, order: QuantiseRequest, threads: int = 0, watch: Reporter | None = None) -> ModelCard:
-    """Make, measure and write the model that ``order`` describes; returns its card.
+def quantise(
+    located: Located, request: QuantiseRequest, threads: int = 0, reporter: Reporter | None = None
+) -> ModelCard:
+    """Make, measure and write the model that ``request`` describes; returns its card.
 
-    What is measured goes through the serving road. Nothing is left behind where it raises: ``LossAboveLimit``;
+    What is measured goes through the pipeline that serves. Nothing is left behind where it raises: ``LossAboveLimit``;
     ``ModelError`` for a file that cannot be quantised; ``DataError`` for data that cannot be used; ``ConfigError`` for
     a folder that is not empty or cannot be written.
     """
-    watch = watch or Reporter()
+    reporter = reporter or Reporter()
     if len(located.card.networks) > 1:
         raise ModelError(f"{located.card.name} has several networks.", "Only models of one network are quantised.")
-    with _folders(order.folder) as (scratch, staged):
+    with _folders(request.folder) as (scratch, staged):
         graph = plain_graph(located.path, scratch)
         before = open_model(located, "cpu", threads)
-        calibration = _calibration_pictures(order, located.card)
-        racers = choose(order.validate, order.split, located.card, order.format, RACE_PICTURES, at_least=1)
+        calibration = _calibration_pictures(request, located.card)
+        racers = choose(request.validate, request.split, located.card, request.format, RACE_PICTURES, at_least=1)
         if calibration:
-            candidates = int8_candidates(graph, before, calibration, order, scratch, watch)
+            candidates = int8_candidates(graph, before, calibration, request, scratch, reporter)
         else:
             candidates = fp16_candidates(graph, located.card.bytes)
-        trial = _Trial(located=located, order=order, scratch=scratch, threads=threads, watch=watch)
+        trial = _Trial(located=located, request=request, scratch=scratch, threads=threads, reporter=reporter)
         best = trial.first_good(before, candidates)
-        watch.say(f"timing both on {len(racers)} pictures in turn")
+        reporter.say(f"timing both on {len(racers)} pictures in turn")
         inputs = [{before.card.input.tensor: tensor} for tensor in racers.tensors(before)]
         timed = compare_speed(before.session, best.model.session, inputs)
-        report = report_of(before, best, order, calibration, timed)
-        if not best.loss.within(order.max_loss):
-            raise refusal(order, best.loss, report)
-        card = new_card(best, order, report)
+        report = report_of(before, best, request, calibration, timed)
+        if not best.loss.within(request.max_loss):
+            raise refusal(request, best.loss, report)
+        card = new_card(best, request, report)
         best.file.rename(staged / card.file)
         (staged / CARD_NAME).write_text(card_text(card), encoding="utf-8")
     return card
 
 
-def _calibration_pictures(order: QuantiseRequest, card: ModelCard) -> CalibrationPictures | None:
-    if order.to == "fp16":
+def _calibration_pictures(request: QuantiseRequest, card: ModelCard) -> CalibrationPictures | None:
+    if request.to == "fp16":
         return None
-    assert order.calibrate is not None
-    return choose(order.calibrate, order.calibrate_split, card, order.format, order.pictures)
+    assert request.calibrate is not None
+    return choose(request.calibrate, request.calibrate_split, card, request.format, request.pictures)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,49 +78,49 @@ class _Trial:
 
     Attributes:
         located: That model.
-        order: What is to be made.
+        request: What is to be made.
         scratch: Folder for the candidates' files.
         threads: Of one run; 0 = all usable cores.
-        watch: Gets sentences and progress.
+        reporter: Gets sentences and progress.
     """
 
     located: Located
-    order: QuantiseRequest
+    request: QuantiseRequest
     scratch: Path
     threads: int
-    watch: Reporter
+    reporter: Reporter
 
     def first_good(self, before: Model, candidates: Iterator[Candidate]) -> MeasuredCandidate:
         """The first candidate within the limit; without one that which loses least."""
         first = self._judged(before, "the float model")
-        self.watch.say(f"{before.key}: {first.measure} {first.value:.4f}")
+        self.reporter.say(f"{before.key}: {first.measure} {first.value:.4f}")
         tried: list[MeasuredCandidate] = []
         for candidate in candidates:
             one = self._tried(candidate, first, self.scratch / f"candidate-{len(tried)}.onnx")
-            if one.loss.within(self.order.max_loss):
+            if one.loss.within(self.request.max_loss):
                 return one
             tried.append(one)
         return min(tried, key=lambda one: one.loss.points)
 
     def _tried(self, candidate: Candidate, first: Score, file: Path) -> MeasuredCandidate:
         onnx.save(candidate.network, file)
-        card = shrunk_card(self.located.card, self.order, file)
+        card = shrunk_card(self.located.card, self.request, file)
         model = open_model(replace(self.located, card=card, path=file), "cpu", self.threads)
-        loss = ScoreLoss(first, self._judged(model, self.order.to))
-        self.watch.say(
+        loss = ScoreLoss(first, self._judged(model, self.request.to))
+        self.reporter.say(
             f"{model.key}: {first.measure} {loss.after.value:.4f}, loss {loss.points:.4f}"
-            f" (limit {self.order.max_loss:g}), {len(candidate.kept)} layers in float"
+            f" (limit {self.request.max_loss:g}), {len(candidate.kept)} layers in float"
         )
         return MeasuredCandidate(model, file, candidate.kept, loss)
 
     def _judged(self, model: Model, what: str) -> Score:
-        order = self.order
-        progress = partial(self.watch.progress, f"measuring {what}")
-        return score_model(model, order.validate, order.split, order.format, progress)
+        request = self.request
+        progress = partial(self.reporter.progress, f"measuring {what}")
+        return score_model(model, request.validate, request.split, request.format, progress)
 
 
 def score_model(model: Model, root: Path, split: str, format: str, progress: Progress) -> Score:
-    """Measure through the serving road. Raises what ``evaluation.measure`` raises."""
+    """Measure through the pipeline that serves. Raises what ``evaluation.measure`` raises."""
     found = measure(model, root, split, EvaluationOptions(format=format, boundary=0), progress)
     scores, quality = found.scores, found.for_card(root.resolve().name)
     if isinstance(scores, ClassificationScores):

@@ -1,4 +1,4 @@
-"""What is said of a quantisation: in the card, and where it is refused."""
+"""The report of a quantisation: in the card, and in the error where it is refused."""
 
 import platform
 from collections.abc import Mapping
@@ -35,19 +35,19 @@ class MeasuredCandidate:
     loss: ScoreLoss
 
 
-def shrunk_card(card: ModelCard, order: QuantiseRequest, file: Path) -> ModelCard:
+def shrunk_card(card: ModelCard, request: QuantiseRequest, file: Path) -> ModelCard:
     """The card of the new file, without what is to be measured."""
     return msgspec.structs.replace(
-        card.with_file(f"{order.name}.onnx", sha256_of(file), file.stat().st_size),
-        name=order.name,
-        description=f"{card.description} {order.to} of {card.name} {card.version}.".strip(),
+        card.with_file(f"{request.name}.onnx", sha256_of(file), file.stat().st_size),
+        name=request.name,
+        description=f"{card.description} {request.to} of {card.name} {card.version}.".strip(),
         quality=None,
         quality_also=[],
         quantisation=None,
     )
 
 
-def new_card(best: MeasuredCandidate, order: QuantiseRequest, report: Quantisation) -> ModelCard:
+def new_card(best: MeasuredCandidate, request: QuantiseRequest, report: Quantisation) -> ModelCard:
     """The card of a model that is published: with its own quality, check and report."""
     card = best.model.card
     return msgspec.structs.replace(
@@ -68,13 +68,17 @@ def _own_check(model: Model, check: Check | None) -> Check | None:
 
 
 def report_of(
-    before: Model, best: MeasuredCandidate, order: QuantiseRequest, pictures: CalibrationPictures | None, timed: Timing
+    before: Model,
+    best: MeasuredCandidate,
+    request: QuantiseRequest,
+    pictures: CalibrationPictures | None,
+    timed: Timing,
 ) -> Quantisation:
     """``pictures``: what it was calibrated on."""
     loss, after = best.loss, best.model
     return Quantisation(
-        to=order.to,
-        method=METHODS[order.to].format(calibration=order.calibration),
+        to=request.to,
+        method=METHODS[request.to].format(calibration=request.calibration),
         of=before.key,
         of_sha256=before.card.sha256,
         calibration=pictures.where if pictures else "",
@@ -86,7 +90,7 @@ def report_of(
         before=round(loss.before.value, 5),
         after=round(loss.after.value, 5),
         loss=loss.points,
-        limit=order.max_loss,
+        limit=request.max_loss,
         speed_ratio=round(timed.ratio, 3),
         ms_before=round(timed.before_ms, 2),
         ms_after=round(timed.after_ms, 2),
@@ -97,20 +101,22 @@ def report_of(
     )
 
 
-def refusal(order: QuantiseRequest, loss: ScoreLoss, report: Quantisation) -> LossAboveLimit:
-    """Names the loss, the classes that lost most, and what may help that was not asked for yet."""
+def refusal(request: QuantiseRequest, loss: ScoreLoss, report: Quantisation) -> LossAboveLimit:
+    """Names the loss, the classes that lost most, and the options that may help and were not given."""
     worst = loss.worst()
     most = f" Most: {'; '.join(worst)}." if worst else ""
     cures = []
-    if order.to == "int8":
-        if AUTO not in order.keep_float:
+    if request.to == "int8":
+        if AUTO not in request.keep_float:
             cures.append("--keep-float auto, which leaves the most sensitive layers in float")
-        cures.append(f"more pictures, --pictures {2 * order.pictures}")
-        cures += [f"--calibration {name}" for name in ("percentile", "minmax", "entropy") if name != order.calibration]
+        cures.append(f"more pictures, --pictures {2 * request.pictures}")
+        cures += [
+            f"--calibration {name}" for name in ("percentile", "minmax", "entropy") if name != request.calibration
+        ]
     cures.append("a larger --max-loss, if such a loss is all right")
     return LossAboveLimit(
-        f"{order.name} loses {loss.points:.4f} {report.measure} on {report.data} {report.split}: {report.before:.4f}"
-        f" -> {report.after:.4f}; at most {order.max_loss:g} is allowed. It is not published.{most}",
+        f"{request.name} loses {loss.points:.4f} {report.measure} on {report.data} {report.split}: {report.before:.4f}"
+        f" -> {report.after:.4f}; at most {request.max_loss:g} is allowed. It is not published.{most}",
         f"Try: {'; '.join(cures)}.",
         msgspec.to_builtins(report),
     )
