@@ -102,6 +102,12 @@ def test_a_batch_without_hope_is_run_once(start: float, sizes: list[int]) -> Non
     assert session.sizes == sizes
 
 
+def test_brief_runs_are_made_three_times_whatever_the_first_says() -> None:
+    session = Timed(-2, 4)
+    assert measure_batch(session, CARD, 4)[0] == 1
+    assert session.sizes == [1, 2, 1, 1, 2, 2, 1]
+
+
 def test_on_an_accelerator_the_first_batch_may_be_slow() -> None:
     session = Timed(-20, 40)
     session.device = "cuda"

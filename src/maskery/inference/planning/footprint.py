@@ -41,7 +41,8 @@ def measure_footprint(session: Session, card: ModelCard) -> Footprint:
 TRIED = 2  # pictures together: what gains shows with two, and four would need twice the memory at the start
 GAIN = 0.9  # of a single run's time, for a batch to be worth waiting for company
 SLOW_MS = 250.0  # a run that takes longer is timed only once
-HOPELESS = 1.2  # of the single runs' time: a batch that took so long on a processor is not run again
+HOPELESS = 1.1  # of the single runs' time: a batch that took so long on a processor is not run again
+BRIEF_MS = 10.0  # other work on the machine may double a run that takes less: no one run of it says enough
 
 
 def measure_batch(session: Session, card: ModelCard, most: int) -> tuple[int, dict[int, float]]:
@@ -55,9 +56,9 @@ def measure_batch(session: Session, card: ModelCard, most: int) -> tuple[int, di
     tensor, size = _sample(card)[0], min(TRIED, most)
     one = {card.input.tensor: tensor}
     together = {card.input.tensor: np.concatenate([tensor] * size)}
-    hopeless = HOPELESS * size if session.device == "cpu" else float("inf")
     try:
         single, batch = _milliseconds(session, one), _milliseconds(session, together)
+        hopeless = HOPELESS * size if session.device == "cpu" and single > BRIEF_MS else float("inf")
         if single <= SLOW_MS and batch <= hopeless * single:
             single = min(single, _milliseconds(session, one), _milliseconds(session, one))
         for _ in range(2):
