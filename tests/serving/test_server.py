@@ -115,8 +115,8 @@ def test_an_address_that_is_taken_says_so(started: list[Starlette]) -> None:
 
 
 def test_the_start_does_not_wait_for_what_only_some_requests_need() -> None:
-    """What fetches addresses and reads in bands is loaded by the first request that asks for it."""
+    """What fetches addresses, reads in bands or finds faces is loaded by the first request that asks for it."""
     done = subprocess.run([sys.executable, "-c", STARTED], capture_output=True, text=True, check=True)
     ready, *loaded = done.stdout.split()
     assert ready == "True"
-    assert not {"h11", "pyvips", "numpy.random"} & set(loaded)
+    assert not {"h11", "pyvips", "numpy.random", "maskery.inference.faces"} & set(loaded)

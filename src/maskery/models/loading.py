@@ -3,8 +3,6 @@
 from maskery.core.card import Detector, ModelCard
 from maskery.core.errors import BadRequest, ConfigError
 from maskery.core.settings import Settings
-from maskery.inference.faces.detector import FaceDetector
-from maskery.inference.faces.model import Cascade
 from maskery.inference.pipeline import Model, load_model
 from maskery.inference.runtimes.registry import open_session
 from maskery.inference.tasks.registry import task_of
@@ -23,6 +21,9 @@ def open_model(located: Located, device: str = "cpu", threads: int = 0) -> Model
         return load_model(card, located.files, device, threads)
     beside = located.detector
     _expect_detects(beside.card, card.detector, card.name)
+    from maskery.inference.faces.detector import FaceDetector  # of no use to the models without a detector
+    from maskery.inference.faces.model import Cascade
+
     detector = FaceDetector(card.detector, beside.card, open_session(beside.card, beside.files, device, threads))
     return Cascade(card, open_session(card, located.files, device, threads), detector=detector)
 
