@@ -90,6 +90,22 @@ def test_a_set_that_names_its_classes_is_matched_to_labels_by_name(masks: Path) 
         open_dataset(masks, "train", ("dog", "cat"))
 
 
+def test_classes_of_a_set_can_be_ignored_instead_of_becoming_background(masks: Path) -> None:
+    (masks / "classes.txt").write_text("background\nnothing\nairplane\n")
+    plain = open_dataset(masks, "train", VOC).mask(0)
+    own = open_dataset(masks, "train").mask(0)
+    mask = open_dataset(masks, "train", VOC, ignored=["airplane"]).mask(0)
+    assert (own == 2).any()
+    assert (mask[own == 2] == IGNORE).all()
+    assert (mask[own != 2] == plain[own != 2]).all()
+    with pytest.raises(DataError, match="no class 'airplan' to ignore") as caught:
+        open_dataset(masks, "train", VOC, ignored=["airplan"])
+    assert "airplane" in caught.value.cure
+    (masks / "classes.txt").unlink()
+    with pytest.raises(DataError, match="does not name its classes"):
+        open_dataset(masks, "train", VOC, ignored=["airplane"])
+
+
 def test_hostile_files_are_named(masks: Path) -> None:
     bomb = bytearray((masks / "masks" / "train" / "a.png").read_bytes())
     bomb[16:24] = (60_000).to_bytes(4, "big") * 2

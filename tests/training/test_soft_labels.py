@@ -17,7 +17,7 @@ from maskery.training.crops import Crops
 from maskery.training.loop import TrainingRun
 from maskery.training.losses import distillation, total_loss
 from maskery.training.recipe import Data, LossSpec, Recipe, TrainingSource, load_recipe
-from maskery.training.soft_labels import STRIDE, SoftLabels, cut_soft
+from maskery.training.soft_labels import STRIDE, SoftLabels, cut_soft, doubtful
 from maskery.training.tasks import open_job
 
 LABELS = ("background", "red", "blue")
@@ -133,6 +133,60 @@ def test_what_is_pasted_in_has_no_soft_labels(recipe: Path, tmp_path: Path) -> N
         assert said[0].isfinite().sum() > all_said[0].isfinite().sum() / 3
 
 
+def test_background_is_doubtful_where_the_teacher_sees_a_class_that_the_set_lacks() -> None:
+    soft = torch.zeros(3, 2, 4)
+    soft[0] = 9
+    soft[2, :, 2:] = 18  # blue on the right half
+    soft[:, 1, 0] = torch.nan  # no word of the teacher: nothing to doubt
+    mask = np.zeros((8, 16), np.uint8)
+    mask[:2] = 1
+    mask[2] = 255
+    doubt = doubtful(mask, soft, [2])
+    assert not doubt[:3].any()
+    assert doubt[3:, 9:].all()
+    assert not doubt[3:, :6].any()
+    assert not doubtful(mask, soft, [1]).any()
+
+
+def test_what_a_set_does_not_label_is_not_background(recipe: Path, tmp_path: Path) -> None:
+    """A set of red things alone, of which the teacher says "blue" everywhere: red stays, background is not judged."""
+    logits = np.zeros((3, 8, 8), np.float16)
+    logits[2] = 6
+    soft = teach(tmp_path / "soft", [str(i) for i in range(12)], logits)
+    train = f'[[data.train]]\npath = "squares"\nsplit = "train"\nsoft = "{soft.as_posix()}"\n'
+    whole = open_job(rewritten(recipe, tmp_path, train), recipe.parent).stream
+    partial = open_job(rewritten(recipe, tmp_path, f'{train}labelled = ["red"]\n'), recipe.parent).stream
+    seen = set()
+    for i in range(len(whole)):
+        before, after = whole[i][1], partial[i][1]
+        assert (after[before == 0] == 255).all()
+        assert (after[before != 0] == before[before != 0]).all()
+        seen |= set(before.flatten().tolist())
+    assert seen >= {0, 1, 2}
+
+
+def test_an_unknown_class_of_a_partly_labelled_set_is_named(recipe: Path, tmp_path: Path) -> None:
+    soft = teach(tmp_path / "soft", [str(i) for i in range(12)], np.zeros((3, 8, 8), np.float16))
+    train = f'[[data.train]]\npath = "squares"\nsplit = "train"\nsoft = "{soft.as_posix()}"\nlabelled = ["rde"]\n'
+    with pytest.raises(ConfigError, match="labelled of squares names 'rde', which is no class") as caught:
+        open_job(rewritten(recipe, tmp_path, train), recipe.parent)
+    assert "red" in caught.value.cure
+
+
+def test_a_set_comes_as_often_as_the_recipe_says(recipe: Path, tmp_path: Path) -> None:
+    twice = '[[data.train]]\npath = "squares"\nsplit = "train"\ntimes = {times}\n'
+    taught = rewritten(recipe, tmp_path, twice.format(times=2.0) + twice.format(times=0.25), "dice = 0.2")
+    taught = msgspec.structs.replace(taught, data=msgspec.structs.replace(taught.data, repeat_threshold=0.0))
+    stream = open_job(taught, recipe.parent).stream
+    shown = np.zeros(24)
+    for epoch in range(40):
+        stream.start_epoch(epoch)
+        shown += np.bincount(stream.order, minlength=24)
+    assert (shown[:12] == 80).all()
+    assert shown[12:].min() > 0
+    assert shown[12:].mean() == pytest.approx(10, abs=2)
+
+
 def test_a_network_learns_from_a_teacher_alone(recipe: Path, tmp_path: Path) -> None:
     """Pictures without masks, of which the teacher says "blue" everywhere: the distance to him shrinks."""
     logits = np.zeros((3, 8, 8), np.float16)
@@ -165,6 +219,8 @@ def test_a_network_learns_from_a_teacher_alone(recipe: Path, tmp_path: Path) -> 
         ("", "distil = 1.0", "loss.distil is 1.0 and 0 of the data sets"),
         ('soft = "soft"\n', "distil = 1.0\ntemperature = 0.0", "the temperature is above 0"),
         ('format = "unlabelled"\n', "cross_entropy = 1.0", "neither masks nor soft labels"),
+        ('labelled = ["red"]\n', "cross_entropy = 1.0", "some classes only, and no soft labels"),
+        ("times = 0.0\n", "cross_entropy = 1.0", "times of squares is 0.0"),
     ],
 )
 def test_a_recipe_that_does_not_fit_together_is_refused(

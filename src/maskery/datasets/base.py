@@ -93,11 +93,13 @@ class ImageFiles:
 class Relabelled:
     """A data set with its classes matched by name to ``labels``.
 
-    What has no namesake becomes ``background``, ``IGNORE`` where ``labels`` have no background. Raises ``DataError``
-    where no name is common.
+    What has no namesake becomes ``background``, ``IGNORE`` where ``labels`` have no background and for the classes
+    ``ignored``. Raises ``DataError`` where no name is common, and for a class in ``ignored`` that ``data`` lacks.
     """
 
-    def __init__(self, data: SegmentationData, labels: Sequence[str], called: Path) -> None:
+    def __init__(
+        self, data: SegmentationData, labels: Sequence[str], called: Path, ignored: Sequence[str] = ()
+    ) -> None:
         self.data, self.labels = data, tuple(labels)
         ids = {same_name(label): i for i, label in reversed(list(enumerate(labels)))}
         if not any(same_name(label) in ids for label in data.labels):
@@ -109,6 +111,10 @@ class Relabelled:
         rest = ids.get("background", IGNORE)
         self._table = np.full(256, IGNORE, np.uint8)
         self._table[: len(data.labels)] = [ids.get(same_name(label), rest) for label in data.labels]
+        for name in ignored:
+            if name not in data.labels:
+                raise DataError(f"{called} has no class {name!r} to ignore.", nearest(name, data.labels))
+            self._table[list(data.labels).index(name)] = IGNORE
 
     def __len__(self) -> int:
         return len(self.data)

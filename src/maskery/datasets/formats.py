@@ -59,13 +59,16 @@ class DataDescription:
     palette: tuple[Colour, ...] | None = None
 
 
-def open_dataset(root: Path, split: str, labels: Sequence[str] | None = None, format: str = "auto") -> SegmentationData:
+def open_dataset(
+    root: Path, split: str, labels: Sequence[str] | None = None, format: str = "auto", ignored: Sequence[str] = ()
+) -> SegmentationData:
     """Open the data set in folder ``root``.
 
     ``labels``: the classes that mask ids shall mean, by default the data set's own. A set that names its classes is
     matched to them by name (what has no namesake is background, or ignored); in one that does not, ids are taken as
-    they are. Raises ``BadRequest`` for an unknown format and a ``root`` that is not there, ``DataError`` for a folder
-    of no known form and for missing files.
+    they are. ``ignored``: classes of the set that are not judged, instead of becoming background. Raises
+    ``BadRequest`` for an unknown format and a ``root`` that is not there, ``DataError`` for a folder of no known form
+    and for missing files.
     """
     kind = format_of(root, format)
     own = kind.classes(root)
@@ -75,8 +78,10 @@ def open_dataset(root: Path, split: str, labels: Sequence[str] | None = None, fo
         )
     data = kind.open(root, split, own or numbered(labels or ()))
     _complain(data.gaps, root)
-    if own and labels and tuple(labels) != own.names:
-        return Relabelled(data, labels, root)
+    if own and ((labels and tuple(labels) != own.names) or ignored):
+        return Relabelled(data, labels or own.names, root, ignored)
+    if ignored:
+        raise DataError(f"{root} does not name its classes, so none can be ignored by name.", "Add a classes.txt.")
     return data
 
 

@@ -16,8 +16,8 @@ from maskery.core.labels import IGNORE
 from maskery.datasets.base import Concatenated, SegmentationData, read_rgb
 from maskery.datasets.class_folder import ClassFolder
 from maskery.training.augment import cut, cut_mix, log_uniform, paste_object, random_picture, random_window, recolour
-from maskery.training.recipe import Data, Recipe
-from maskery.training.soft_labels import SoftLabels, cut_soft, forget, nothing
+from maskery.training.recipe import Data, Recipe, TrainingSource
+from maskery.training.soft_labels import SoftLabels, cut_soft, doubtful, forget, nothing
 
 
 class Stream(Dataset[tuple[Tensor, ...]]):
@@ -71,7 +71,9 @@ class Crops(Stream):
             self.objects = [(i, c) for i, classes in enumerate(present) for c in classes if c in wanted]
             if not self.objects:
                 raise ConfigError("No picture has a class of data.paste.classes.", "Correct the list.")
-        super().__init__(repeat_factors(present, len(source), data.repeat_threshold), recipe)
+        self.unlabelled = [_others(part, ids) for part in data.train]
+        times = np.concatenate([np.full(len(p), s.times) for p, s in zip(source.parts, data.train, strict=True)])
+        super().__init__(times * repeat_factors(present, len(source), data.repeat_threshold), recipe)
 
     def __getitem__(self, position: int) -> tuple[Tensor, ...]:
         index, rng, data = int(self.order[position]), self._generator(position), self.data
@@ -79,17 +81,19 @@ class Crops(Stream):
         window = random_window(picture.size, data, rng)
         image, target = cut(picture, self.source.mask(index), window, data, self.swap)
         image = recolour(image, data.colour_jitter, rng)
-        pasted = self._paste(image, target, rng)
-        truth = torch.from_numpy(np.array(target))
         if not self.recipe.loss.distil:
-            return pixels(image), truth
+            self._paste(image, target, rng)
+            return pixels(image), torch.from_numpy(np.array(target))
         part, _ = self.source.locate(index)
         labels = self.soft[part]
         if labels is None:
-            return pixels(image), truth, nothing(len(self.source.labels), data.crop)
-        soft = cut_soft(labels.logits(self.source.name(index)), picture.size, window, data.crop, self.swap)
-        forget(soft, pasted)
-        return pixels(image), truth, soft
+            soft = nothing(len(self.source.labels), data.crop)
+        else:
+            soft = cut_soft(labels.logits(self.source.name(index)), picture.size, window, data.crop, self.swap)
+        if self.unlabelled[part]:
+            target.paste(IGNORE, mask=Image.fromarray(doubtful(np.asarray(target), soft, self.unlabelled[part])))
+        forget(soft, self._paste(image, target, rng))
+        return pixels(image), torch.from_numpy(np.array(target)), soft
 
     def _paste(self, image: Image.Image, target: Image.Image, rng: np.random.Generator) -> tuple[int, int, int, int]:
         """Perhaps put an object of another picture in; the box that it changed."""
@@ -111,7 +115,7 @@ class LabelledPictures(Stream):
 
     def __init__(self, source: ClassFolder, recipe: Recipe) -> None:
         self.source = source
-        super().__init__(np.ones(len(source)), recipe)
+        super().__init__(np.full(len(source), recipe.data.train[0].times), recipe)
 
     def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
         index, rng = int(self.order[position]), self._generator(position)
@@ -152,6 +156,14 @@ def _id(label: str, ids: dict[str, int], where: str) -> int:
     if label not in ids:
         raise ConfigError(f"{where} names {label!r}, which is no class.", nearest(label, ids))
     return ids[label]
+
+
+def _others(source: TrainingSource, ids: dict[str, int]) -> list[int]:
+    """The ids of the classes that ``source`` does not label; [] where it labels all."""
+    if not source.labelled:
+        return []
+    known = {_id(label, ids, f"labelled of {source.path}") for label in (*source.labelled, "background")}
+    return [i for i in ids.values() if i not in known]
 
 
 def _swap_table(pairs: Sequence[tuple[str, str]], ids: dict[str, int]) -> NDArray[np.uint8]:

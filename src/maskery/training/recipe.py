@@ -17,12 +17,18 @@ class TrainingSource(msgspec.Struct, frozen=True, kw_only=True):
 
     The format ``unlabelled`` is a folder of pictures (of ``split`` in it, where there is one) without masks.
     ``soft``: a folder with a teacher's soft labels for these pictures (``training.soft``), for ``loss.distil``.
+    ``labelled``: the only classes that this set's masks have; [] = all. Background is then judged only where the
+    teacher sees none of the others. ``ignored``: classes of the set that are not judged, instead of background.
+    ``times``: how often its pictures come in an epoch, on top of ``repeat_threshold``; 0.3 is another third each time.
     """
 
     path: str
     split: str = ""
     format: str = "auto"
     soft: str = ""
+    labelled: list[str] = []
+    ignored: list[str] = []
+    times: float = 1.0
 
 
 class Paste(msgspec.Struct, frozen=True, kw_only=True):
@@ -287,6 +293,14 @@ def _check_teaching(path: Path, recipe: Recipe) -> None:
     for source in data.train:
         if source.format == UNLABELLED and not source.soft:
             raise ConfigError(f"{path}: {source.path} has neither masks nor soft labels.", "Give it soft = FOLDER.")
+        if source.labelled and not source.soft:
+            raise ConfigError(
+                f"{path}: {source.path} has some classes only, and no soft labels that could tell the others from "
+                "background.",
+                "Give it soft = FOLDER.",
+            )
+        if source.times <= 0:
+            raise ConfigError(f"{path}: times of {source.path} is {source.times}.", "Give a number above 0.")
     if data.validate.format == UNLABELLED or data.validate.soft:
         raise ConfigError(f"{path}: validation needs masks, and uses no soft labels.", "Correct data.validate.")
 

@@ -21,6 +21,9 @@ from maskery.training.augment import CropSpec
 STRIDE = 8
 """Pixels of a crop for each position of its soft labels, which are coarse by nature."""
 CLASSES = "classes.txt"
+DOUBT = 0.25
+"""Background is doubtful where the teacher gives the classes that a set does not label more than this, together."""
+BACKGROUND = 0
 
 
 class SoftLabels:
@@ -86,6 +89,16 @@ def cut_soft(
     if window.mirrored:
         soft = soft.flip(2) if swap is None else soft.flip(2)[swap[: len(soft)].astype(np.int64)]
     return soft
+
+
+def doubtful(mask: NDArray[np.uint8], soft: Tensor, others: Sequence[int]) -> NDArray[np.bool_]:
+    """Where ``mask`` (H, W) says background and the teacher may see one of the classes ``others``: (H, W) bool.
+
+    ``soft``: a crop's soft labels, (C, h, w). What a set does not label is not background.
+    """
+    share = soft.softmax(0)[list(others)].sum(0).nan_to_num()[None, None]
+    doubt = F.interpolate(share, mask.shape, mode="bilinear", align_corners=False)[0, 0].numpy() > DOUBT
+    return np.asarray((mask == BACKGROUND) & doubt)
 
 
 def forget(soft: Tensor, box: tuple[int, int, int, int]) -> None:

@@ -182,4 +182,4 @@ def _open(root: Path, source: TrainingSource, labels: Sequence[str] | None) -> S
         if not labels:
             raise ConfigError(f"{source.path} has no masks to say what the classes are.", "Give data.labels.")
         return Unlabelled(root / source.path / source.split, labels)
-    return open_dataset(root / source.path, source.split, labels, source.format)
+    return open_dataset(root / source.path, source.split, labels, source.format, source.ignored)
