@@ -15,11 +15,16 @@ UNLABELLED = "unlabelled"
 class TrainingSource(msgspec.Struct, frozen=True, kw_only=True):
     """One data set: a folder (or zip) below the data root, its split and format.
 
-    The format ``unlabelled`` is a folder of pictures (of ``split`` in it, where there is one) without masks.
-    ``soft``: a folder with a teacher's soft labels for these pictures (``training.soft``), for ``loss.distil``.
-    ``labelled``: the only classes that this set's masks have; [] = all. Background is then judged only where the
-    teacher sees none of the others. ``ignored``: classes of the set that are not judged, instead of background.
-    ``times``: how often its pictures come in an epoch, on top of ``repeat_threshold``; 0.3 is another third each time.
+    Attributes:
+        path: Below the data root.
+        split: Of the data set; "" for one without splits.
+        format: A name of ``datasets.formats``, "auto" to recognise it, or "unlabelled": a folder of pictures (of
+            ``split`` in it, where there is one) without masks.
+        soft: A folder with a teacher's soft labels for these pictures (``training.soft_labels``), for ``loss.distil``.
+        labelled: The only classes that this set's masks have; [] = all. Background is then judged only where the
+            teacher sees none of the others.
+        ignored: Classes of the set that are not judged, instead of becoming background.
+        times: How often its pictures come in an epoch, on top of ``repeat_threshold``; 0.3 is every third of them.
     """
 
     path: str
