@@ -33,7 +33,7 @@
     +-- RemoteError             a server that was asked and gave no answer of Maskery's
 
 Each has a message, a ``cure`` (what the caller can do, one sentence) and a stable ``code`` for programs. Status codes
-belong to the doors (``serving/problems.py``, ``cli/main.py``) and are not known here.
+belong to the entry points (``serving/http/problems.py``, ``cli/main.py``) and are not known here.
 """
 
 from collections.abc import Iterable, Mapping

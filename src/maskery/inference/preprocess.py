@@ -120,7 +120,7 @@ def _fill(values: Tensor, image: Image.Image, channels: str, mean: Numbers, std:
 
 
 def _resized(image: Image.Image, size_wh: tuple[int, int]) -> Image.Image:
-    """The one resize of the road: Pillow's bilinear with area support, so that shrinking does not alias."""
+    """The one resize of the pipeline: Pillow's bilinear with area support, so that shrinking does not alias."""
     return image if image.size == size_wh else image.resize(size_wh, Image.Resampling.BILINEAR)
 
 

@@ -1,4 +1,4 @@
-"""The one resize of the road, band by band: the same pixels as Pillow's resize of the whole picture.
+"""The one resize of the pipeline, band by band: the same pixels as Pillow's resize of the whole picture.
 
 Pillow resizes first across, then down, with 8 bits between. Across is a matter of each row, so that is left to it; down
 is its arithmetic once more: weights in units of 2**-22, exact sums, one rounding. (Its ``box`` could name a part of the

@@ -38,7 +38,7 @@ class View:
     def crop(self, window: Region, size_wh: tuple[int, int], pad_value: int) -> Image.Image:
         """What ``window`` shows, stretched to ``size_wh``; ``pad_value`` where that is outside of the region.
 
-        Bilinear with area support, as the road's one resize. A pixel that is partly outside counts as outside.
+        Bilinear with area support, as the pipeline's one resize. A pixel that is partly outside counts as outside.
         """
         sides = [
             _Side(*each)

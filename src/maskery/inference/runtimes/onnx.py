@@ -81,7 +81,7 @@ class OnnxSession:
 
 
 def usual_pixels(spec: Input) -> int:
-    """The most working pixels of one picture without a wish for another size: runs of up to these keep their memory.
+    """The most working pixels of one usual picture: runs of up to these keep their memory.
 
     Sides are rounded to the card's ``multiple``, so a square picture can have more than ``side`` squared.
     """

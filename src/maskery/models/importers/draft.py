@@ -81,7 +81,7 @@ def plain_name(text: str) -> str:
 
 
 def distinct(labels: Sequence[str]) -> list[str]:
-    """The same labels; those that come again get a number: door, door 2."""
+    """The same labels; those that come again get a number: tree, tree 2."""
     seen: dict[str, int] = {}
     result = []
     for label in labels:

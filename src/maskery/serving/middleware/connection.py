@@ -8,7 +8,7 @@ HEAD_BYTES = 65_536
 HEAD_SECONDS = 15.0
 """For a request's head, from its first byte, and for the first request from the connection's start."""
 READ_SECONDS = 20.0
-"""Within which a caller must take at least one byte of an answer that waits for him."""
+"""Within which a caller must take at least one byte of an answer that waits."""
 LINGER_SECONDS = 2.0
 """How long an answer given before the whole body had come may be read, before the connection ends."""
 
