@@ -27,12 +27,12 @@ def damaged(data: bytes, rng: np.random.Generator) -> bytes:
     return data[:at] + bytes(length) + data[at + length :]
 
 
-def test_damaged_pictures_never_hurt(client: TestClient) -> None:
+def test_damaged_pictures_never_hurt(quick_client: TestClient) -> None:
     rng = np.random.default_rng(11)
     good = [encoded(photo("astronaut"), format, (96, 80)) for format in FORMATS]
     statuses: dict[int, int] = {}
     for i in range(CASES):
-        response = client.post("/v1/segment?format=mask&max_side=32", content=damaged(good[i % len(good)], rng))
+        response = quick_client.post("/v1/segment?format=mask&max_side=32", content=damaged(good[i % len(good)], rng))
         statuses[response.status_code] = statuses.get(response.status_code, 0) + 1
         assert response.status_code in (200, 400, 413, 415), (i, response.text)
         if response.status_code != 200:
@@ -40,19 +40,19 @@ def test_damaged_pictures_never_hurt(client: TestClient) -> None:
             assert response.json()["cure"]
     assert statuses[200] > 100
     assert statuses[400] > 500
-    assert client.post("/v1/segment", content=good[0]).status_code == 200
+    assert quick_client.post("/v1/segment", content=good[0]).status_code == 200
 
 
-def test_damaged_pictures_never_hurt_when_they_are_read_in_bands(client: TestClient) -> None:
+def test_damaged_pictures_never_hurt_when_they_are_read_in_bands(quick_client: TestClient) -> None:
     rng = np.random.default_rng(12)
     good = [encoded(photo("astronaut"), format, (96, 80)) for format in ("JPEG", "PNG", "TIFF")]
     statuses: dict[int, int] = {}
     for i in range(300):
         query = f"format={('mask', 'overlay')[i % 2]}&max_side=32&tile=64"
-        response = client.post(f"/v1/segment?{query}", content=damaged(good[i % len(good)], rng))
+        response = quick_client.post(f"/v1/segment?{query}", content=damaged(good[i % len(good)], rng))
         statuses[response.status_code] = statuses.get(response.status_code, 0) + 1
         assert response.status_code in (200, 400, 413, 415), (i, response.text)
         assert response.status_code == 200 or response.json()["cure"]
     assert statuses[200] > 10
     assert statuses[400] > 100
-    assert client.post("/v1/segment?tile=64", content=good[0]).json()["plan"]["decode"] == "bands"
+    assert quick_client.post("/v1/segment?tile=64", content=good[0]).json()["plan"]["decode"] == "bands"

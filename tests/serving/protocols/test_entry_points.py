@@ -53,16 +53,16 @@ def test_what_is_no_picture_is_refused(client: TestClient, entry_point: EntryPoi
 
 
 @entry_points
-def test_damaged_pictures_never_hurt(client: TestClient, entry_point: EntryPoint) -> None:
+def test_damaged_pictures_never_hurt(quick_client: TestClient, entry_point: EntryPoint) -> None:
     rng = np.random.default_rng(5)
     refused = 0
     for i in range(150):
-        response = entry_point.send(client, damaged(list(GOOD.values())[i % 3], rng))
+        response = entry_point.send(quick_client, damaged(list(GOOD.values())[i % 3], rng))
         if not entry_point.answered(response):
             entry_point.refusal(response)
             refused += 1
     assert 30 < refused < 150
-    assert entry_point.answered(entry_point.send(client, GOOD["JPEG"]))
+    assert entry_point.answered(entry_point.send(quick_client, GOOD["JPEG"]))
 
 
 @entry_points
