@@ -34,13 +34,9 @@ def test_command_line(folder: Path) -> None:
     assert (folder / "cut" / "cat-cutout.png").exists()
 
 
-def test_curl(folder: Path) -> None:
-    server = Server()
-    try:
-        script = block(README, "sh", "curl").replace("http://127.0.0.1:8000", f"http://127.0.0.1:{server.port}")
-        printed = shell(script, folder)
-    finally:
-        server.stop()
+def test_curl(folder: Path, plain_server: Server) -> None:
+    script = block(README, "sh", "curl").replace("http://127.0.0.1:8000", f"http://127.0.0.1:{plain_server.port}")
+    printed = shell(script, folder)
     assert '"default":"everyday"' in printed
     assert decoded((folder / "mask.png").read_bytes()).shape == (512, 512)
     assert decoded((folder / "person.png").read_bytes()).shape == (512, 512, 4)

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,12 +27,18 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MASKERY_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture(autouse=True, scope="module")
+def traced_once() -> Iterator[None]:
+    with folders.traced_once():
+        yield
+
+
 def store() -> Store:
     return Store(load_settings())
 
 
 def test_from_a_folder_to_a_mask(tmp_path: Path) -> None:
-    """Import, list, import again, replace, serve, remove: one export each, of the smallest net."""
+    """Import, list, import again, replace, serve, remove: with one trace of the smallest net."""
     folders.save("segformer", tmp_path / "street")
     source = f"hf/{tmp_path / 'street'}"
     result = call("import", source)

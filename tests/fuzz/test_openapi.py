@@ -49,6 +49,15 @@ def open_files(server: Server) -> int:
     return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
 
 
+def breakable(operation: schemathesis.APIOperation) -> bool:
+    """Whether a request can break its schema: any text will do as a name in a path or as a header."""
+    definition = operation.definition.raw
+    schemas = [one["schema"] for one in definition.get("parameters", []) if one["in"] != "query"]
+    queries = len(definition.get("parameters", [])) - len(schemas)
+    texts = all(schema["type"] == "string" and set(schema) <= {"type", "description", "example"} for schema in schemas)
+    return "requestBody" in definition or queries > 0 or not texts
+
+
 def test_requests_made_from_the_document(server: Server) -> None:
     address = f"http://127.0.0.1:{server.port}"
     with urlopen(f"{address}/openapi.json", timeout=10) as answer:
@@ -95,7 +104,10 @@ def test_requests_made_from_the_document(server: Server) -> None:
 
     share, number = -(-CASES // (2 * len(operations))), 0
     rich = [
-        (operation, mode) for operation in operations for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+        (operation, mode)
+        for operation in operations
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+        if mode == GenerationMode.POSITIVE or breakable(operation)  # looking for what is not there takes seconds
     ]
     while sum(seen.values()) < CASES:
         number += 1

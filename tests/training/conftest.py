@@ -2,11 +2,15 @@
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from maskery.training.loop import TrainingRun
+from maskery.training.recipe import load_recipe
 
 RECIPE = """
 name = "squares"
@@ -121,3 +125,22 @@ def trained(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert b"3/3" in done.stderr
     assert done.stdout.decode().strip() == str(out / "model")
     return out
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run of this process, without a model, and what it said."""
+
+    run: TrainingRun
+    said: list[str]
+
+
+@pytest.fixture(scope="session")
+def finished(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """An uninterrupted run on the processor."""
+    settings, said = load_recipe(recipe), list[str]()
+    run = TrainingRun(
+        settings, Path(settings.data.root), tmp_path_factory.mktemp("finished"), said.append, "cpu", said.append
+    )
+    run.train()
+    return Finished(run, said)

@@ -15,20 +15,12 @@ from maskery.training.log import RunLog, duration
 from maskery.training.loop import TrainingRun
 from maskery.training.recipe import load_recipe
 from maskery.training.schedule import validations
+from tests.training.conftest import Finished
 
 
-@pytest.fixture(scope="module")
-def run(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingRun:
-    """A finished run, and in ``said`` what it said."""
-    settings = load_recipe(recipe)
-    finished = TrainingRun(
-        settings, Path(settings.data.root), tmp_path_factory.mktemp("run"), said.append, "cpu", said.append
-    )
-    finished.train()
-    return finished
-
-
-said: list[str] = []
+@pytest.fixture
+def run(finished: Finished) -> TrainingRun:
+    return finished.run
 
 
 def test_the_log_has_the_settings_and_a_line_an_epoch(run: TrainingRun, recipe: Path) -> None:
@@ -47,12 +39,12 @@ def test_the_log_has_the_settings_and_a_line_an_epoch(run: TrainingRun, recipe: 
     assert 0 <= epochs[-1]["miou"] <= 1
 
 
-def test_the_line_says_where_the_run_stands(run: TrainingRun) -> None:
-    step = next(text for text in said if text.startswith("epoch 2/3, step 2/3"))
+def test_the_line_says_where_the_run_stands(finished: Finished) -> None:
+    step = next(text for text in finished.said if text.startswith("epoch 2/3, step 2/3"))
     assert ", loss " in step
     assert " images/s, " in step
     assert step.endswith("s left")
-    assert any(text.startswith("epoch 3/3, loss ") and "miou" in text for text in said)
+    assert any(text.startswith("epoch 3/3, loss ") and "miou" in text for text in finished.said)
 
 
 def test_curves_and_sheet_are_pictures(run: TrainingRun) -> None:

@@ -16,6 +16,7 @@ from maskery.core.errors import TrainingError
 from maskery.training import checkpoint, log
 from maskery.training.loop import TrainingRun
 from maskery.training.recipe import load_recipe
+from tests.training.conftest import Finished
 
 KILLED = """
 import os, signal, sys
@@ -56,19 +57,11 @@ def same_weights(one: Path, other: Path) -> bool:
     return all(torch.equal(a[part][name], b[part][name]) for part in ("net", "average") for name in a[part])
 
 
-@pytest.fixture(scope="module")
-def finished(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an uninterrupted run, without a model."""
-    out = tmp_path_factory.mktemp("finished")
-    run_of(recipe, out).train()
-    return out
-
-
 def test_killed_in_an_epoch_and_resumed_it_ends_with_the_same_weights(
-    finished: Path, recipe: Path, tmp_path: Path
+    finished: Finished, recipe: Path, tmp_path: Path
 ) -> None:
     kill(recipe, tmp_path, "epoch 2/3, step 2/")
-    assert same_weights(finished, resumed(recipe, tmp_path))
+    assert same_weights(finished.run.out, resumed(recipe, tmp_path))
     assert [entry["epoch"] for entry in log.epochs(tmp_path)] == [1, 2, 3]
 
 
@@ -126,12 +119,14 @@ def test_a_signal_ends_the_run_with_a_word_on_how_to_go_on(
     assert checkpoint.load(tmp_path / "checkpoint.pt")["epoch"] == 1
 
 
-def test_a_checkpoint_of_another_recipe_is_refused_with_the_keys(finished: Path, recipe: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_recipe_is_refused_with_the_keys(
+    finished: Finished, recipe: Path, tmp_path: Path
+) -> None:
     other = tmp_path / "other.toml"
     text = recipe.read_text().replace("rate = 4e-3", "rate = 5e-3").replace('split = "train"', 'split = "val"')
     other.write_text(text)
     with pytest.raises(TrainingError) as caught:
-        run_of(other, finished).resume()
+        run_of(other, finished.run.out).resume()
     assert "data.train[0].split was train and is val, optimiser.rate was 0.004 and is 0.005." in caught.value.message
 
 

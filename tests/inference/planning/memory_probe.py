@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ NO_LIMIT = 1 << 40
 TILED = RunOptions(tile=1536)
 
 
+@lru_cache(maxsize=1)
 def at(megapixels: int) -> NDArray[np.uint8]:
     """A photograph of this size, 4 : 3."""
     height = round((megapixels * 750_000) ** 0.5)

@@ -1,11 +1,18 @@
 """Models of ``transformers`` with random weights, saved as the Hub has them; of a few thousand weights each."""
 
+import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import onnx
+import pytest
 import torch
 from torch import nn
+
+from maskery.models.importers import onnx_file
 
 SIDE = 64
 LABELS = ("background", "wall", "sky", "tree", "cat")
@@ -31,6 +38,27 @@ def enliven(net: nn.Module) -> None:
     for parameter in net.parameters():
         if parameter.ndim > 1:
             nn.init.kaiming_normal_(parameter)
+
+
+@contextmanager
+def traced_once() -> Iterator[None]:
+    """Within it, nets of one class and the same weights are traced once, which takes half a minute; nothing else is
+    left out: each export still compares its own copy of the graph with its net, stores and checks it."""
+    kept: dict[tuple[object, ...], bytes] = {}
+    trace = onnx_file.traced
+
+    def traced(net: nn.Module, example: tuple[int, int, int, int], names: tuple[str, str], sides: Any) -> Any:
+        digest = hashlib.sha256()
+        for name, tensor in net.state_dict().items():
+            digest.update(name.encode() + tensor.numpy().tobytes())
+        key = (type(net), digest.digest(), example, names, str(sides))
+        if key not in kept:
+            kept[key] = trace(net, example, names, sides).SerializeToString()
+        return onnx.ModelProto.FromString(kept[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_file, "traced", traced)
+        yield
 
 
 def change(folder: Path, file: str, **values: Any) -> None:

@@ -25,13 +25,17 @@ from tests.material import decoded, encoded, photo
 
 MIB = 1 << 20
 CAT = encoded(photo("chelsea"), "JPEG")
-# 54 megapixels that are quick to make and small to hold.
-LARGE = encoded(np.kron(photo("chelsea")[::3, ::3], np.ones((60, 60, 1), np.uint8)), "PNG")
 
 
 def served(memory: str, **others: object) -> TestClient:
     settings = Settings(memory=memory, max_pixels=400_000_000, **others)  # type: ignore[arg-type]
     return TestClient(create_app(settings), raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def large() -> bytes:
+    """54 megapixels that are quick to make and small to hold."""
+    return encoded(np.kron(photo("chelsea")[::3, ::3], np.ones((60, 60, 1), np.uint8)), "PNG")
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +55,14 @@ def test_what_fits_is_not_changed(tight: TestClient) -> None:
     assert plan["budget_mb"] == 140
 
 
-def test_a_large_picture_is_read_in_bands_and_the_mask_is_the_same(tight: TestClient) -> None:
-    answer = tight.post("/v1/segment", content=LARGE)
+def test_a_large_picture_is_read_in_bands_and_the_mask_is_the_same(tight: TestClient, large: bytes) -> None:
+    answer = tight.post("/v1/segment", content=large)
     plan = answer.json()["plan"]
     assert (plan["decode"], plan["working"]["width"]) == ("bands", 416)
     assert plan["changed"] == "To fit the memory: the map is kept compressed."
     assert plan["estimated_mb"] <= plan["budget_mb"]
     with served("") as free:
-        unlimited = free.post("/v1/segment", content=LARGE).json()
+        unlimited = free.post("/v1/segment", content=large).json()
     assert (unlimited["plan"]["decode"], unlimited["plan"]["changed"]) == ("bands", "")
     assert unlimited["plan"]["budget_mb"] is None
     assert unlimited["plan"]["estimated_mb"] > plan["budget_mb"]
@@ -66,14 +70,14 @@ def test_a_large_picture_is_read_in_bands_and_the_mask_is_the_same(tight: TestCl
     np.testing.assert_array_equal(*masks)
 
 
-def test_the_plan_is_in_a_header_too(tight: TestClient) -> None:
-    answer = tight.post("/v1/segment?format=mask", content=LARGE)
+def test_the_plan_is_in_a_header_too(tight: TestClient, large: bytes) -> None:
+    answer = tight.post("/v1/segment?format=mask", content=large)
     assert answer.headers["maskery-plan"].startswith("decode=bands; working=416x")
     assert 'changed="To fit the memory' in answer.headers["maskery-plan"]
 
 
-def test_what_does_not_fit_is_refused_with_the_size_that_would(tight: TestClient) -> None:
-    answer = tight.post("/v1/segment?format=overlay-jpeg", content=LARGE)
+def test_what_does_not_fit_is_refused_with_the_size_that_would(tight: TestClient, large: bytes) -> None:
+    answer = tight.post("/v1/segment?format=overlay-jpeg", content=large)
     assert answer.status_code == 413
     problem = answer.json()
     assert problem["code"] == "too-large"
@@ -81,7 +85,7 @@ def test_what_does_not_fit_is_refused_with_the_size_that_would(tight: TestClient
     size = re.search(r"One of (\d+) x (\d+) pixels would fit", problem["cure"])
     assert size
     # A crop is not as compressible as the whole, so leave some room.
-    fitting = np.asarray(decoded(LARGE))[: int(0.9 * int(size[2])), : int(0.9 * int(size[1]))]
+    fitting = np.asarray(decoded(large))[: int(0.9 * int(size[2])), : int(0.9 * int(size[1]))]
     assert tight.post("/v1/segment?format=overlay-jpeg", content=encoded(fitting)).status_code == 200
 
 

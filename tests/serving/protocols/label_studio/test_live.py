@@ -3,7 +3,6 @@
 import http.client
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +15,9 @@ from tests.serving.live import Server
 from tests.serving.protocols.label_studio.requests import BRUSH, Json, data_url, drawn
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.stop()
+@pytest.fixture
+def server(plain_server: Server) -> Server:
+    return plain_server
 
 
 def call(server: Server, verb: str, path: str, body: Json | None = None) -> tuple[int, Json]:

@@ -17,11 +17,9 @@ triton = pytest.importorskip("tritonclient.http")
 InferenceServerException = triton.InferenceServerException
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.stop()
+@pytest.fixture
+def server(plain_server: Server) -> Server:
+    return plain_server
 
 
 @pytest.fixture
