@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 MIRROR ?= $(or $(MASKERY_MIRROR),$(wildcard ../shared/models))
 ARGS ?=
+WORKERS ?= 2
 MINUTES ?= 10
 RECIPE ?= recipes/everyday-base.toml
 
@@ -13,7 +14,7 @@ RECIPE ?= recipes/everyday-base.toml
 
 help:
 	@echo "make serve           install and serve on http://127.0.0.1:8000 (ARGS='--port 9000' for options)"
-	@echo "make test            install everything the tests need and run them"
+	@echo "make test            install everything the tests need and run them by WORKERS=2 processes (ARGS='-n0 FILE' for one)"
 	@echo "make lint | types    ruff | mypy --strict"
 	@echo "make bench           times, memory and peers, to docs/benchmarks.md (MIRROR=folder of the catalogue's files)"
 	@echo "make fuzz            10,000 requests made from the OpenAPI document, half of them breaking it"
@@ -38,7 +39,7 @@ serve: $(VENV)/.serve
 	$(BIN)/maskery serve $(ARGS)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -143,6 +143,7 @@ def test_a_crowd_that_was_no_crowd_is_told() -> None:
     assert judged(Book(), CALM, CALM, STILL) == ["no crowd was larger than the queue: nobody got 503"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the soak reads /proc")
 def test_one_minute_of_soak() -> None:
     outcome = soak(MINUTES * 60)

@@ -58,6 +58,7 @@ def serving(command: str, folder: Path) -> Iterator[str]:
         process.communicate(timeout=60)
 
 
+@pytest.mark.slow
 def test_from_twenty_pictures_to_a_served_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     draw(tmp_path / "shapes")

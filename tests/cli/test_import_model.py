@@ -37,6 +37,7 @@ def store() -> Store:
     return Store(load_settings())
 
 
+@pytest.mark.slow
 def test_from_a_folder_to_a_mask(tmp_path: Path) -> None:
     """Import, list, import again, replace, serve, remove: with one trace of the smallest net."""
     folders.save("segformer", tmp_path / "street")

@@ -58,6 +58,7 @@ def breakable(operation: schemathesis.APIOperation) -> bool:
     return "requestBody" in definition or queries > 0 or not texts
 
 
+@pytest.mark.slow
 def test_requests_made_from_the_document(server: Server) -> None:
     address = f"http://127.0.0.1:{server.port}"
     with urlopen(f"{address}/openapi.json", timeout=10) as answer:

@@ -67,6 +67,7 @@ def face_finder_data(tmp_path: Path) -> Path:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(builtin()))
 def test_evaluate_reproduces_every_number_of_every_card(name: str, request: pytest.FixtureRequest) -> None:
     """To three digits; cards from before boundary F and its like have fewer numbers."""

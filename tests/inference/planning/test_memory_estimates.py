@@ -31,6 +31,7 @@ def probed(module: str) -> list[str]:
     return [what for what, *_ in cases]
 
 
+@pytest.mark.slow
 def test_estimates_hold() -> None:
     if not reset_peak():
         pytest.skip("the peak cannot be measured here")

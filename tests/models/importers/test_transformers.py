@@ -21,6 +21,7 @@ SIDE = 160
 FREE = ("segformer", "mobilenet_v2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(folders.MAKERS))
 def test_served_mask_is_that_of_transformers(kind: str, tmp_path: Path) -> None:
     net = folders.save(kind, tmp_path / kind)
