@@ -228,7 +228,25 @@ class Detector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was measured, on what and how: numbers of this project's own ``maskery evaluate``, named as in its JSON.
 
-    ``overrides``: classes of the data set -> the model's, as ``--map`` was given.
+    Scores are 0..1; None or empty where they do not apply or were not measured (docs/evaluation.md defines them).
+
+    Attributes:
+        data: The data set.
+        split: Its part; "" for one without splits.
+        pictures: How many were measured.
+        miou: Mean IoU over the classes that occur.
+        pixel_accuracy: Share of all pixels that are right.
+        fw_iou: IoU weighted by the pixels of the truth.
+        mean_accuracy: Mean over the classes of the share of their pixels that are right.
+        mean_dice: Mean Dice score over the classes that occur.
+        boundary_f: Mean F of the outlines.
+        top1: Of a classification, the share of pictures whose best class is the true one.
+        top5: The same of the best five.
+        iou: By label.
+        accuracy: Of a classification, by label.
+        images: Pictures that have the class in their truth, by label.
+        overrides: Classes of the data set -> the model's, as ``--map`` was given.
+        note: What one must know to read the numbers.
     """
 
     data: str
@@ -262,9 +280,28 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Quantisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How this file was made smaller from another model's, and what that cost: the report of ``maskery quantise``.
 
-    ``of``: that model, NAME@VERSION. ``before``, ``after``, ``loss`` and ``limit`` are of ``measure``, 0..1, on
-    ``data`` and ``split``. ``kept_float``: layers that were not quantised. ``speed_ratio``: how many times as fast it
-    is on ``machine``, by runs of both in turn; milliseconds of one run, bytes of the file.
+    Attributes:
+        to: What the weights became.
+        method: How, in words.
+        of: The other model, NAME@VERSION.
+        of_sha256: Of its file.
+        calibration: The data on which ranges were seen; "" where none were needed.
+        calibration_pictures: How many pictures of it.
+        kept_float: Layers that were not quantised.
+        measure: The score that decided.
+        data: The data set that it was measured on.
+        split: Its part.
+        before: ``measure`` of the other model, 0..1.
+        after: The same of this one.
+        loss: ``before`` less ``after``.
+        limit: The largest ``loss`` that was allowed.
+        speed_ratio: How many times as fast as the other it is on ``machine``, by runs of both in turn.
+        ms_before: Milliseconds of one run of the other.
+        ms_after: The same of this one.
+        bytes_before: Size of the other's file.
+        bytes_after: Size of this one's.
+        machine: Where the times were taken.
+        runtime: What ran both.
     """
 
     to: Literal["int8", "fp16"]

@@ -49,6 +49,13 @@ MAX_FULL = "deeplabv3-mobilenetv2-voc-513"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of a server, checked and immutable.
+
+    Attributes:
+        host: And every other one: its help is the description in its ``Meta``, which ``table`` reads for ``--help`` and
+            docs/settings.md.
+    """
+
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")] = 8000
     model: Annotated[

@@ -18,11 +18,26 @@ def _about(text: str) -> dict[str, str]:
     return {"help": text}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """Each format takes some of them (``Encoder.options``); one that it does not know must keep its default.
 
     Raises ``BadRequest`` for a value out of range.
+
+    Attributes:
+        tolerance: Pixels by which a simplified outline may stray, up to ``TOLERANCE_AT_MOST``; 0 = exact.
+        gap_free: Whether neighbouring classes share their border exactly.
+        min_area: Connected pieces of fewer pixels are left out.
+        strength: Blur radius, or side of a block, in pixels; 0 = by the picture's size.
+        outside: Whether everything but the classes is changed.
+        color: The colour that fills, red, green and blue, 0..255.
+        depth: Bits of a grey pixel, 8 or 16.
+        maps: Those of ``MAPS`` that are added.
+        details: Whether all else that a result is is added, so that a client can make it again.
+        shape: What marks a class, one of ``SHAPES``.
+        file_name: The picture's file name, for formats that name it.
+        from_name: Name of the label tag in Label Studio's configuration.
+        to_name: Name of the image tag in Label Studio's configuration.
     """
 
     tolerance: float = field(default=0.0, metadata=_about("Pixels by which a simplified outline may stray; 0 = exact."))

@@ -179,7 +179,15 @@ class Model:
         frame = preprocess.frame_of(placement, orientation, answer_wh)
         if answer_wh:
             placement = replace(placement, original_wh=answer_wh)
-        return ModelOutput(outputs, placement, frame, self.card, watch.timings_ms, plan.options.maps, plan)
+        return ModelOutput(
+            outputs=outputs,
+            placement=placement,
+            frame=frame,
+            card=self.card,
+            timings_ms=watch.timings_ms,
+            maps=plan.options.maps,
+            plan=plan,
+        )
 
 
 def load_model(card: ModelCard, files: Path | Sequence[Path], device: str = "cpu", threads: int = 0) -> Model:

@@ -22,7 +22,14 @@ def face(ids: NDArray[np.int64], window: Region) -> ParsedFace:
 
 
 def sheet(grid_wh: tuple[int, int], picture_wh: tuple[int, int] | None = None, maps: tuple[str, ...] = ()) -> Canvas:
-    return Canvas(grid_wh, picture_wh or grid_wh, 0, np.uint8, resample.decide, certain_maps(maps, grid_wh))
+    return Canvas(
+        grid_wh=grid_wh,
+        picture_wh=picture_wh or grid_wh,
+        background=0,
+        dtype=np.uint8,
+        decide=resample.decide,
+        maps=certain_maps(maps, grid_wh),
+    )
 
 
 def together(faces: list[ParsedFace], on: Canvas) -> NDArray[np.uint8]:

@@ -20,7 +20,17 @@ SMALL = Footprint(170, 6)
 
 
 def png(width: int, height: int) -> PictureFacts:
-    return PictureFacts((width, height), 1, "PNG", width * height, 0, 4, 0.0, False, "")
+    return PictureFacts(
+        size_wh=(width, height),
+        orientation=1,
+        format="PNG",
+        source_bytes=width * height,
+        always_bytes=0,
+        pillow=4,
+        beside=0.0,
+        copied=False,
+        why_whole="",
+    )
 
 
 def jpeg(width: int, height: int, always: int = 0) -> PictureFacts:

@@ -63,7 +63,9 @@ def test_a_detector_answers_nobody() -> None:
     detector = card("finder", {"kind": "boxes", "layout": "NC", "anchors": [(16, 2)]}, ["face"])
     placement = place((8, 4), detector.input)
     with pytest.raises(ModelError, match="finds parts of pictures for other models"):
-        task_of(detector).read(ModelOutput({}, placement, frame_of(placement, 1), detector, {}))
+        task_of(detector).read(
+            ModelOutput(outputs={}, placement=placement, frame=frame_of(placement, 1), card=detector, timings_ms={})
+        )
 
 
 def test_nobody_else_compares_tasks_or_types_of_results() -> None:

@@ -35,7 +35,11 @@ def read(
     card: ModelCard, output: NDArray[Any], original_wh: tuple[int, int] = (8, 4), maps: tuple[str, ...] = ()
 ) -> Any:
     placement = place(original_wh, card.input)
-    return TASKS[card.task].read(ModelOutput({"y": output}, placement, frame_of(placement, 1), card, {}, maps))
+    frame = frame_of(placement, 1)
+    model_output = ModelOutput(
+        outputs={"y": output}, placement=placement, frame=frame, card=card, timings_ms={}, maps=maps
+    )
+    return TASKS[card.task].read(model_output)
 
 
 SCORES = np.array([[[0, 0, 9, 9], [0, 0, 9, 9]], [[5, 5, 5, 5], [5, 5, 5, 5]]], np.float32)

@@ -18,17 +18,20 @@ BAND_PIXELS = 1 << 18
 ABOVE, BELOW = -1, 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rings:
     """Closed lines, one after another; the last point of each is joined to its first.
 
-    ``points``: (n, 2) int64, x and y of pixel corners: (0, 0) is the picture's left upper corner, (W, H) its right
-    lower one. ``starts``: (r + 1,), where the points of each ring begin, and n. ``ids``: (r,), its class. ``pieces``:
-    (r,), the number of its piece. ``areas``: (r,), pixels inside by the exact outline: positive of an outer ring,
-    negative of a hole.
-
     A ring of positive area runs clockwise on the screen, which is counter-clockwise where y points up. Rings are
     simple; those of one piece may touch in single points.
+
+    Attributes:
+        points: (n, 2) int64, x and y of pixel corners: (0, 0) is the picture's left upper corner, (W, H) its right
+            lower one.
+        starts: (r + 1,), where the points of each ring begin, and n.
+        ids: (r,), the class of each ring.
+        pieces: (r,), the number of its piece.
+        areas: (r,), pixels inside by the exact outline: positive of an outer ring, negative of a hole.
     """
 
     points: Integers
@@ -54,7 +57,8 @@ def trace(class_map: ClassMap, wanted: NDArray[np.bool_]) -> Rings:
     owner = np.concatenate([upper.pixels, lower.pixels])[order[starts]]
     areas = np.add.reduceat((x[:, 0] - x[:, 1]) * y, starts) if len(starts) else starts
     ids = class_map.reshape(-1)[owner]
-    return Rings(points, 2 * np.append(starts, len(order)), ids, piece[_run_of(parts, owner)], areas)
+    starts, numbers = 2 * np.append(starts, len(order)), piece[_run_of(parts, owner)]
+    return Rings(points=points, starts=starts, ids=ids, pieces=numbers, areas=areas)
 
 
 def select(rings: Rings, chosen: NDArray[np.bool_]) -> Rings:
@@ -62,15 +66,21 @@ def select(rings: Rings, chosen: NDArray[np.bool_]) -> Rings:
     counts = np.diff(rings.starts)
     points = rings.points[np.repeat(chosen, counts)]
     starts = np.append(0, np.cumsum(counts[chosen]))
-    return Rings(points, starts, rings.ids[chosen], rings.pieces[chosen], rings.areas[chosen])
+    ids, numbers, areas = rings.ids[chosen], rings.pieces[chosen], rings.areas[chosen]
+    return Rings(points=points, starts=starts, ids=ids, pieces=numbers, areas=areas)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Edges:
     """The upper (or lower) edges of pieces; all arrays (n,).
 
-    ``y``, ``left``, ``right``: grid lines. ``pixels``: row-major index of the first pixel. ``left_corners``,
-    ``right_corners``: numbers that sort the corners of one side of one vertical grid line from top to bottom.
+    Attributes:
+        y: The grid line that each lies on.
+        left: The grid line where it begins.
+        right: The grid line where it ends.
+        pixels: Row-major index of its first pixel.
+        left_corners: Numbers that sort the corners of one side of one vertical grid line from top to bottom.
+        right_corners: The same of the right ends.
     """
 
     y: Integers
@@ -99,7 +109,7 @@ def _edges(class_map: ClassMap, side: int, wanted: NDArray[np.bool_], parts: Run
         line_side = own_side ^ far
         below = far ^ (side == ABOVE)
         corners.append(((2 * x + line_side) * (height + 1) + y) * 2 + below)
-    return _Edges(y, left, right, first, corners[0], corners[1])
+    return _Edges(y=y, left=left, right=right, pixels=first, left_corners=corners[0], right_corners=corners[1])
 
 
 def _stretches(class_map: ClassMap, side: int) -> Iterator[tuple[Integers, Integers]]:

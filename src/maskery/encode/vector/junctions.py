@@ -67,11 +67,11 @@ def simplified(rings: Rings, fixed: NDArray[np.bool_], width: int, tolerance: fl
     area = left > 2
     kept &= np.repeat(area, counts + 1)
     return Rings(
-        rings.points[index][kept],
-        np.append(0, np.cumsum(left[area])),
-        rings.ids[area],
-        rings.pieces[area],
-        rings.areas[area],
+        points=rings.points[index][kept],
+        starts=np.append(0, np.cumsum(left[area])),
+        ids=rings.ids[area],
+        pieces=rings.pieces[area],
+        areas=rings.areas[area],
     )
 
 

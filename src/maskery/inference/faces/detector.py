@@ -78,7 +78,7 @@ def _pieces(outputs: Mapping[str, Array], placement: Placement, card: ModelCard,
     A piece several times as long as it is wide is no face.
     """
     frame = preprocess.frame_of(placement, 1)
-    scores = channels_first(ModelOutput(outputs, placement, frame, card, {}))
+    scores = channels_first(ModelOutput(outputs=outputs, placement=placement, frame=frame, card=card, timings_ms={}))
     if detector.label not in card.labels or len(scores) != len(card.labels):
         raise ModelError(f"{card.name} does not give scores of {detector.label!r}.", "Correct detector.label.")
     label = card.labels.index(detector.label)

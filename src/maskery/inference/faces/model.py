@@ -108,7 +108,13 @@ class Cascade(Model):
                 tensor = preprocess.to_tensor(pixels, place, spec)
             with watch.more("run"):
                 outputs = self.infer_one(tensor)
-            model_output = ModelOutput(outputs, place, preprocess.frame_of(place, 1), self.card, {})
+            model_output = ModelOutput(
+                outputs=outputs,
+                placement=place,
+                frame=preprocess.frame_of(place, 1),
+                card=self.card,
+                timings_ms={},
+            )
             found.append(ParsedFace(face.box_xyxy, crop, place, per_pixel.scores(model_output)))
         return found
 

@@ -41,12 +41,19 @@ class ParsedFace:
     scores: Scores
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Canvas:
-    """What is pasted on: ``grid_wh`` pixels of the answer for ``picture_wh`` of the picture, ``background`` at first.
+    """What is pasted on.
 
-    ``maps``: those of ``result.MAPS`` that are to be filled as well, (H, W) float32; outside of all crops the finder
-    has decided, which counts as certain. ``logits``: of the scores.
+    Attributes:
+        grid_wh: Pixels of the answer.
+        picture_wh: Pixels of the picture that they stand for.
+        background: The class of every pixel at first.
+        dtype: Element type of the class ids.
+        decide: Scores and positions in them -> class ids.
+        maps: Those of ``result.MAPS`` that are to be filled as well, by name, (H, W) float32; outside of all crops the
+            detector has decided, which counts as certain.
+        logits: Whether the scores are logits.
     """
 
     grid_wh: tuple[int, int]
@@ -77,9 +84,19 @@ def pasted(faces: Sequence[ParsedFace], sheet: Canvas) -> Iterator[ClassMap]:
         yield ids
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Laid:
-    """A face on the sheet: its crop begins at ``left``, ``top``; ``away_x``, ``away_y``: squared distances."""
+    """A face on the sheet.
+
+    Attributes:
+        scores: (C, h, w) float32, or class ids as one plane.
+        left: The sheet's column at which its crop begins.
+        top: The row.
+        x: Positions in the scores of the columns from there on.
+        y: Those of the rows.
+        away_x: Squared distances of these columns from the box's middle, in the box's widths.
+        away_y: Those of the rows, in its heights.
+    """
 
     scores: Scores
     left: int
@@ -99,7 +116,15 @@ def _lay(face: ParsedFace, sheet: Canvas) -> _Laid:
     across, down = resample.axes_at(face.placement, scores_wh, *_in_placement(face, x, y))
     away_x = ((x - (left + right) / 2) / max(right - left, 1.0)) ** 2
     away_y = ((y - (top + bottom) / 2) / max(bottom - top, 1.0)) ** 2
-    return _Laid(face.scores, first_x, first_y, across, down, away_x.astype(np.float32), away_y.astype(np.float32))
+    return _Laid(
+        scores=face.scores,
+        left=first_x,
+        top=first_y,
+        x=across,
+        y=down,
+        away_x=away_x.astype(np.float32),
+        away_y=away_y.astype(np.float32),
+    )
 
 
 def _in_placement(face: ParsedFace, x: Positions, y: Positions) -> tuple[Positions, Positions]:

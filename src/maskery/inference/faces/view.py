@@ -41,8 +41,15 @@ class View:
         Bilinear with area support, as the pipeline's one resize. A pixel that is partly outside counts as outside.
         """
         sides = [
-            _Side(*each)
-            for each in zip(
+            _Side(
+                region_start=region_start,
+                region_length=region_length,
+                pixels=pixels,
+                window_start=window_start,
+                window_length=window_length,
+                size=size,
+            )
+            for region_start, region_length, pixels, window_start, window_length, size in zip(
                 (self.region.left, self.region.top),
                 (self.region.width, self.region.height),
                 self.size_wh,
@@ -74,9 +81,18 @@ class View:
         return Image.fromarray(np.ascontiguousarray(part)), (x, y)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Side:
-    """Along one axis: which pixels of the crop lie in the region, and where these are in the view's pixels."""
+    """Along one axis: which pixels of the crop lie in the region, and where these are in the view's pixels.
+
+    Attributes:
+        region_start: Where the view's region begins, in pixels of the picture.
+        region_length: How long it is.
+        pixels: How many pixels the view has for it.
+        window_start: Where the window begins, in pixels of the picture.
+        window_length: How long it is.
+        size: How many pixels the crop has for it.
+    """
 
     region_start: float
     region_length: float

@@ -15,12 +15,21 @@ _AS_PNG = {"JPEG": 20.0, "MPO": 20.0, "PNG": 2.5}
 _BESIDE = {"WEBP": 11.0, "AVIF": 7.0, "GIF": 5.0, "TIFF": 1.0}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PictureFacts:
-    """``size_wh``: upright. ``source_bytes``: of the file. ``always_bytes``: what a decoder holds of the whole picture
-    however it is read. ``pillow``, ``beside``: bytes a pixel of Pillow's image and beside it. ``copied``: whether an
-    upright RGB copy of Pillow's image is made. ``why_whole``: why it cannot be read row by row, or empty.
-    ``plain_png``: as ``stream.is_plain_png`` says.
+    """What the memory of decoding a picture depends on.
+
+    Attributes:
+        size_wh: Upright.
+        orientation: The EXIF orientation, 1 to 8.
+        format: Pillow's name of the file format.
+        source_bytes: Size of the file; 0 of pixels that need no decoding.
+        always_bytes: What a decoder holds of the whole picture however it is read.
+        pillow: Bytes a pixel of Pillow's image.
+        beside: Bytes a pixel beside it.
+        copied: Whether an upright RGB copy of Pillow's image is made.
+        why_whole: Why it cannot be read row by row, or empty.
+        plain_png: As ``stream.is_plain_png`` says.
     """
 
     size_wh: tuple[int, int]
@@ -73,7 +82,17 @@ def facts_of(picture: Picture) -> PictureFacts:
     """From what ``open_picture`` read of the header; nothing is opened again."""
     source, orientation = picture.source, picture.orientation
     if not isinstance(source, bytes):
-        return PictureFacts(picture.size_wh, orientation, picture.format, 0, 0, 0, 3.0, True, "")
+        return PictureFacts(
+            size_wh=picture.size_wh,
+            orientation=orientation,
+            format=picture.format,
+            source_bytes=0,
+            always_bytes=0,
+            pillow=0,
+            beside=3.0,
+            copied=True,
+            why_whole="",
+        )
     jpeg = picture.format in ("JPEG", "MPO")
     return PictureFacts(
         size_wh=picture.size_wh,

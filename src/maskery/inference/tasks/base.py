@@ -16,12 +16,19 @@ from maskery.core.result.meta import Frame, Meta, ModelInfo
 from maskery.inference.upsample.resample import Axis
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelOutput:
     """One picture's outputs, by tensor, with all that is needed to read them.
 
-    ``maps``: also give these of ``result.MAPS``. ``placement.original_wh``: the size to decide at, which is the upright
-    picture's or ``frame.answer_wh``.
+    Attributes:
+        outputs: The network's arrays by the name of their tensor, batch axis included.
+        placement: How the picture lay before the model; its ``original_wh`` is the size to decide at, which is the
+            upright picture's or ``frame.answer_wh``.
+        frame: The geometry of the result.
+        card: The model's.
+        timings_ms: Milliseconds by stage, still filled while the result is made.
+        maps: Those of ``result.MAPS`` that the result is to have as well.
+        plan: How the picture was processed; None where no result is made of it.
     """
 
     outputs: Mapping[str, Array]
