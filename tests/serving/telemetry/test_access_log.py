@@ -28,7 +28,9 @@ from tests.material import ROOT, encoded, photo
 from tests.serving.live import Server
 
 SCOPE = {"method": "POST", "path": "/v1/segment", "raw_path": b"/v1/segment", "client": ("10.0.0.7", 5123)}
-RECORD = RequestLog("native", "everyday", "mask", "", 200, 1234, 567)
+RECORD = RequestLog(
+    protocol="native", model="everyday", format="mask", problem="", status=200, bytes_in=1234, bytes_out=567
+)
 
 
 @pytest.fixture

@@ -34,10 +34,17 @@ STATUS: tuple[tuple[type[errors.MaskeryError], int], ...] = (
 )
 
 
-class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """RFC 9457, with a stable ``code`` for programs and a ``cure`` for people.
 
-    ``error`` says it once more, in the place where the clients of compatible APIs look.
+    Attributes:
+        type: A URN of the code.
+        title: The code in words.
+        status: The HTTP status.
+        detail: What is wrong with this request.
+        code: A name of the error that stays the same between versions.
+        cure: What helps; absent where nothing is known.
+        error: What is wrong once more, in the place where the clients of compatible APIs look.
     """
 
     type: str
@@ -61,7 +68,9 @@ def body_of(error: errors.MaskeryError) -> Problem:
 
 def _problem(status: int, code: str, detail: str, cure: str, error: str = "") -> Problem:
     title = code.replace("-", " ").capitalize()
-    return Problem(f"urn:maskery:problem:{code}", title, status, detail, code, cure, error)
+    return Problem(
+        type=f"urn:maskery:problem:{code}", title=title, status=status, detail=detail, code=code, cure=cure, error=error
+    )
 
 
 def problem(

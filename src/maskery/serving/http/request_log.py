@@ -60,12 +60,20 @@ class PictureTimings:
     ended_ns: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class RequestLog:
-    """``protocol``, ``model`` and ``format`` (of the answer) are names of ours, never a caller's text.
+    """What metrics and logs say of one request; names are of ours, never a caller's text.
 
-    ``problem`` is the code of an error. ``status`` is 0 until an answer begins. ``fetch_ms``: spent on fetching the
-    picture that is worked on next.
+    Attributes:
+        protocol: name of the protocol.
+        model: name of the model.
+        format: format of the answer.
+        problem: code of an error; empty = there was none.
+        status: HTTP status; 0 until an answer begins.
+        bytes_in: size of the request's body.
+        bytes_out: size of the answer's body.
+        fetch_ms: milliseconds spent on fetching the picture that is worked on next.
+        pictures: timings of the pictures that are done, in their order.
     """
 
     protocol: str = ""

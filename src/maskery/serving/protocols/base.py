@@ -20,9 +20,17 @@ Content = Mapping[str, Schema]
 """Media type -> what is sent under it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ParameterSpec:
-    """A parameter of the query, or a field of a form: its name, what it means and the type of its value."""
+    """A parameter of the query, a header, or a field of a form.
+
+    Attributes:
+        name: As the caller writes it.
+        text: What it means, for the OpenAPI document.
+        kind: The type of its value, or its JSON Schema.
+        required: Whether the request is refused without it.
+        place: Where it is; says nothing for the field of a form.
+    """
 
     name: str
     text: str

@@ -107,7 +107,7 @@ def protocol(service: InferenceService) -> Protocol:
     if service.settings.drop_in == "max":
         expect_labels(Store(service.settings).locate(service.settings.model[0]).card)
     api, side = Max(service), service.settings.map_side
-    fields = ParameterSpec("X-Fields", "Only these fields of the answer: `{id,name}`.", place="header")
+    fields = ParameterSpec(name="X-Fields", text="Only these fields of the answer: `{id,name}`.", place="header")
     predict = Operation(
         verb="POST",
         path="/model/predict",

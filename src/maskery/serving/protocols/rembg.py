@@ -141,10 +141,10 @@ def protocol(service: InferenceService) -> Protocol:
     """One path; a POST with the picture, a GET with its address."""
     api, fields = Rembg(service), _fields()
     query = (
-        ParameterSpec("bgc", "Colour of the background: `255,255,255,255`."),
-        ParameterSpec("extras", 'JSON object; `{"classes": "person,dog"}` keeps only these.'),
+        ParameterSpec(name="bgc", text="Colour of the background: `255,255,255,255`."),
+        ParameterSpec(name="extras", text='JSON object; `{"classes": "person,dog"}` keeps only these.'),
     )
-    url = ParameterSpec(URL, "Address of the picture, http or https; docs/security.md.", required=True)
+    url = ParameterSpec(name=URL, text="Address of the picture, http or https; docs/security.md.", required=True)
     png = {200: ResponseSpec("RGBA, or grey with om.", {"image/png": binary("image/png")})}
     by_url = get(
         "/api/remove",
@@ -171,13 +171,13 @@ def _fields() -> tuple[ParameterSpec, ...]:
     """The table of ``FORM``, as OpenAPI has it."""
     matting, byte, size = "For alpha matting.", Annotated[int, Meta(ge=0, le=255)], Annotated[int, Meta(ge=0)]
     return (
-        ParameterSpec("model", f"A name of /v1/models; {STANDARD}, as without: the default model."),
-        ParameterSpec("a", "Alpha matting: not available, true is refused.", bool),
-        ParameterSpec("af", matting, byte),
-        ParameterSpec("ab", matting, byte),
-        ParameterSpec("ae", matting, size),
-        ParameterSpec("om", "Only the mask, as a grey PNG.", bool),
-        ParameterSpec("ppm", "Post-process the mask: specks go, edges become smooth.", bool),
+        ParameterSpec(name="model", text=f"A name of /v1/models; {STANDARD}, as without: the default model."),
+        ParameterSpec(name="a", text="Alpha matting: not available, true is refused.", kind=bool),
+        ParameterSpec(name="af", text=matting, kind=byte),
+        ParameterSpec(name="ab", text=matting, kind=byte),
+        ParameterSpec(name="ae", text=matting, kind=size),
+        ParameterSpec(name="om", text="Only the mask, as a grey PNG.", kind=bool),
+        ParameterSpec(name="ppm", text="Post-process the mask: specks go, edges become smooth.", kind=bool),
     )
 
 

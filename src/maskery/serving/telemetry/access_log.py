@@ -25,8 +25,23 @@ LONGEST_PATH = 200
 CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
 
-class Answered(msgspec.Struct, frozen=True):
-    """What is logged of one request. ``path`` has no query; ``ms`` is from its head to the end of its answer."""
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """What is logged of one request.
+
+    Attributes:
+        client: the caller's address; empty = not known.
+        method: the HTTP method.
+        path: without the query.
+        status: the HTTP status.
+        ms: milliseconds from the request's head to the end of its answer.
+        bytes_in: size of the request's body.
+        bytes_out: size of the answer's body.
+        protocol: name of the protocol.
+        model: name of the model.
+        format: format of the answer.
+        problem: code of an error.
+        request_id: the id that the answer's header has.
+    """
 
     client: str
     method: str

@@ -17,7 +17,10 @@ def message(shape: list[int], datatype: str, data: bytes | None, binary: bytes =
     """One tensor, its elements as JSON text or else after it."""
     parameters: dict[str, str | int | float | bool] = {} if data is not None else {"binary_data_size": len(binary)}
     more = {} if data is None else {"data": Raw(data)}
-    return Message(InferBody([InputTensor("image", shape, datatype, parameters, **more)]), memoryview(binary))
+    return Message(
+        InferBody(inputs=[InputTensor(name="image", shape=shape, datatype=datatype, parameters=parameters, **more)]),
+        memoryview(binary),
+    )
 
 
 def test_encoded_pictures() -> None:

@@ -36,9 +36,18 @@ class Label:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Control:
-    """One tag that takes regions. ``kind``: its type in lower case. ``key``: where a task's data has the picture."""
+    """One tag that takes regions.
+
+    Attributes:
+        name: the tag's name, which results carry as ``from_name``.
+        to_name: name of the image tag that the regions lie on.
+        key: where a task's data has the picture.
+        kind: the tag's type in lower case.
+        labels: what a region may be called, in the configuration's order.
+        options: how its regions are made.
+    """
 
     name: str
     to_name: str
@@ -122,7 +131,9 @@ class _Tags:
             what = "has no name" if not name else f"is for {to_name!r}, which is no Image with a value like $image"
             ignored.append(f"{tag.kind} {name!r} {what}")
             return None
-        return Control(name, to_name, key[1], tag.kind, _labels(tag), _options(tag, ignored))
+        return Control(
+            name=name, to_name=to_name, key=key[1], kind=tag.kind, labels=_labels(tag), options=_options(tag, ignored)
+        )
 
 
 def _labels(tag: _Tag) -> tuple[Label, ...]:

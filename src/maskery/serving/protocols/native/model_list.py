@@ -118,8 +118,16 @@ class BatchLimit(msgspec.Struct, frozen=True):
     measured_ms_a_picture: dict[int, float]
 
 
-class MemoryChange(msgspec.Struct, frozen=True):
-    """One load or unload: seconds, and the resident bytes of the process before and after it."""
+class MemoryChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One load or unload, and the memory of the process before and after it.
+
+    Attributes:
+        what: Loaded or unloaded.
+        reason: Why.
+        seconds: How long it took.
+        rss_before: Resident memory of the process before it, in bytes.
+        rss_after: The same after it.
+    """
 
     what: Literal["loaded", "unloaded"]
     reason: str
@@ -187,7 +195,13 @@ def _output(card: ModelCard) -> AnswerOutput:
 def change_of(pooled: PooledModel) -> ModelChange:
     """What became of ``pooled``."""
     changes = [
-        MemoryChange(last.what, last.reason, round(last.seconds, 3), last.rss_before, last.rss_after)
+        MemoryChange(
+            what=last.what,
+            reason=last.reason,
+            seconds=round(last.seconds, 3),
+            rss_before=last.rss_before,
+            rss_after=last.rss_after,
+        )
         for last in pooled.changes[-1:]
     ]
     return ModelChange(

@@ -69,8 +69,20 @@ class PictureSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str | int | None = None
 
 
-class SegmentBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A JSON body: ``image`` for one picture, ``images`` for several; the rest as in the query."""
+class SegmentBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A JSON body: ``image`` for one picture, ``images`` for several; the rest as in the query.
+
+    Attributes:
+        image: One picture; the answer is one result.
+        images: Several pictures; the answer is a list, in their order.
+        model: A name of GET /v1/models; the default model without.
+        format: What to answer; without it the Accept header decides, else json.
+        classes: Keep only these classes.
+        max_side: Longest side, in pixels, of what the model sees.
+        tile: Side, in pixels of the picture, of the tiles that it is cut into; 0 = none. Without it only huge
+            pictures are cut.
+        options: Options of the format, by their names in the query.
+    """
 
     image: PictureSource | None = None
     images: list[PictureSource] | None = None

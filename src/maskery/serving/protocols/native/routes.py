@@ -143,7 +143,9 @@ def _segment_operations(endpoints: NativeEndpoints, settings: Settings) -> tuple
     parameters = _parameters(settings)
     picture = binary("image/*", settings.max_bytes)
     raw: Content = dict.fromkeys(("image/jpeg", "image/png", "application/octet-stream"), picture)
-    url = ParameterSpec(URL, "Address of the picture, http or https; docs/security.md has the rules.", required=True)
+    url = ParameterSpec(
+        name=URL, text="Address of the picture, http or https; docs/security.md has the rules.", required=True
+    )
     post = Operation(
         verb="POST",
         path="/v1/segment",
@@ -189,25 +191,33 @@ def _parameters(settings: Settings) -> Sequence[ParameterSpec]:
     formats = {"type": "string", "enum": list(ENCODERS), "default": DEFAULT_FORMAT}
     return (
         ParameterSpec(
-            "model",
-            "A name of GET /v1/models; the default model without.",
-            {"type": "string", "default": settings.model[0]},
+            name="model",
+            text="A name of GET /v1/models; the default model without.",
+            kind={"type": "string", "default": settings.model[0]},
         ),
         ParameterSpec(
-            "format",
-            "What to answer. Without it the Accept header decides (image/png = mask, image/png;format=overlay), "
+            name="format",
+            text="What to answer. Without it the Accept header decides (image/png = mask, image/png;format=overlay), "
             "else json. mask: indexed PNG, pixel value = class id.",
-            formats,
+            kind=formats,
         ),
-        ParameterSpec("classes", "Keep only these classes, separated by commas: person,dog"),
-        ParameterSpec("max_side", "Longest side, in pixels, of what the model sees, within the card's bounds.", side),
+        ParameterSpec(name="classes", text="Keep only these classes, separated by commas: person,dog"),
         ParameterSpec(
-            "tile",
-            "Side, in pixels of the picture, of the overlapping tiles that it is cut into, each worked on by itself; "
-            "0 = none. Without it pictures of more than 100 megapixels are cut.",
-            tile,
+            name="max_side",
+            text="Longest side, in pixels, of what the model sees, within the card's bounds.",
+            kind=side,
         ),
-        *(ParameterSpec(name, f"{text} For {takers}.") for name, text in HELP.items() if (takers := _takers(name))),
+        ParameterSpec(
+            name="tile",
+            text="Side, in pixels of the picture, of the overlapping tiles that it is cut into, each worked on by "
+            "itself; 0 = none. Without it pictures of more than 100 megapixels are cut.",
+            kind=tile,
+        ),
+        *(
+            ParameterSpec(name=name, text=f"{text} For {takers}.")
+            for name, text in HELP.items()
+            if (takers := _takers(name))
+        ),
     )
 
 

@@ -21,8 +21,16 @@ JSON_NUMBERS_AT_MOST = 1 << 24
 PIECE = 1 << 16
 
 
-class OutputDocument(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One of the answer's outputs. ``data``: its elements, flat and row-major; absent where they follow the JSON."""
+class OutputDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of the answer's outputs.
+
+    Attributes:
+        name: Of the output.
+        datatype: Of its elements: UINT8, UINT16, FP32, BYTES.
+        shape: Its axes, that of the pictures first.
+        data: Its elements, flat and row-major; absent where they follow the JSON.
+        parameters: The size of binary data, or the type of encoded elements.
+    """
 
     name: str
     datatype: str
@@ -101,15 +109,21 @@ def _document(one: RequestedOutput, values: Sequence[Value]) -> OutputDocument:
     output, shape = one.output, _shape(values)
     if one.binary:
         size = sum(_size(value) for value in values)
-        return OutputDocument(output.name, output.datatype, shape, parameters={"binary_data_size": size})
+        return OutputDocument(
+            name=output.name, datatype=output.datatype, shape=shape, parameters={"binary_data_size": size}
+        )
     if output.datatype != "BYTES":
-        return OutputDocument(output.name, output.datatype, shape)
+        return OutputDocument(name=output.name, datatype=output.datatype, shape=shape)
     elements = [value for value in values if isinstance(value, bytes)]
     if output.content_type == "application/json":
-        return OutputDocument(output.name, output.datatype, shape, [element.decode() for element in elements])
+        return OutputDocument(
+            name=output.name, datatype=output.datatype, shape=shape, data=[element.decode() for element in elements]
+        )
     encoded = [b64encode(element).decode("ascii") for element in elements]
     content_type: dict[str, str | int] = {"content_type": f"{output.content_type};base64"}
-    return OutputDocument(output.name, output.datatype, shape, encoded, content_type)
+    return OutputDocument(
+        name=output.name, datatype=output.datatype, shape=shape, data=encoded, parameters=content_type
+    )
 
 
 def _numbers(values: Sequence[Value]) -> Iterator[bytes]:

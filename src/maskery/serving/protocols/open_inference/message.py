@@ -14,8 +14,16 @@ HEADER = "Inference-Header-Content-Length"
 Value = str | int | float | bool
 
 
-class InputTensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One of ``inputs``. ``data`` is the JSON text of its elements; binary ones have ``binary_data_size`` instead."""
+class InputTensor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of ``inputs``.
+
+    Attributes:
+        name: Of the input: image.
+        shape: [N] for encoded pictures; [H, W, 3] or [N, H, W, 3] for RGB.
+        datatype: BYTES for encoded pictures, UINT8 for RGB.
+        parameters: ``binary_data_size``: bytes of the elements, which then follow the JSON.
+        data: Its elements as JSON; absent where they follow the JSON.
+    """
 
     name: str
     shape: list[int]
@@ -43,8 +51,17 @@ PARAMETERS = InferParameters.__struct_fields__
 _PARAMETERS = msgspec.json.schema_components([InferParameters])[1]["InferParameters"]
 
 
-class InferBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The JSON object. ``model_name`` and ``model_version`` are in the path and only compared."""
+class InferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The JSON object of a request.
+
+    Attributes:
+        inputs: One tensor, with the pictures.
+        outputs: What to answer; the model's first output without.
+        id: Comes back with the answer.
+        parameters: Of the whole request.
+        model_name: The model is the path's; another name here is refused.
+        model_version: The same for its version.
+    """
 
     inputs: list[InputTensor]
     outputs: list[OutputRequest] | None = None
@@ -69,8 +86,8 @@ def split(body: bytes, header: str | None) -> Message:
     length = len(body) if header is None else _length(header, len(body))
     if header is not None and length == 0:
         size = len(body)
-        picture = InputTensor("image", [1], "BYTES", {"binary_data_size": size})
-        return Message(InferBody([picture], parameters={"binary_data_output": True}), view, raw=True)
+        picture = InputTensor(name="image", shape=[1], datatype="BYTES", parameters={"binary_data_size": size})
+        return Message(InferBody(inputs=[picture], parameters={"binary_data_output": True}), view, raw=True)
     parsed_body = parsed(body[:length], InferBody, "an inference request")
     return Message(parsed_body, view[length:])
 

@@ -18,11 +18,16 @@ Value = bytes | NDArray[np.generic]
 PER_PIXEL = [-1, -1, -1]  # (N, H, W)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OutputTensor:
-    """``shape``: -1 where it depends on the pictures. ``read``: one picture's part, without the first axis.
+    """An output that a model can answer.
 
-    ``content_type``: of BYTES elements.
+    Attributes:
+        name: what requests call it.
+        datatype: of its elements, in the words of the protocol.
+        shape: its axes; -1 where a length depends on the pictures.
+        read: gives one picture's part of it, without the first axis.
+        content_type: of BYTES elements.
     """
 
     name: str
@@ -46,17 +51,29 @@ class RequestedOutput:
 
 def outputs_of(card: ModelCard) -> dict[str, OutputTensor]:
     """What a model with this card can answer, the default first."""
-    text = OutputTensor("summary", "BYTES", [-1], encode_summary, "application/json")
+    text = OutputTensor(
+        name="summary", datatype="BYTES", shape=[-1], read=encode_summary, content_type="application/json"
+    )
     task, found = task_of(card), list[OutputTensor]()
     if task.gives(HasScores):
-        found.append(OutputTensor("scores", "FP32", [-1, len(card.labels)], _scores))
+        found.append(OutputTensor(name="scores", datatype="FP32", shape=[-1, len(card.labels)], read=_scores))
     if task.gives(HasClassMap):
-        ids = OutputTensor("class_map", "UINT8" if len(card.labels) <= 255 else "UINT16", PER_PIXEL, _class_map)
-        found += [ids, OutputTensor("mask_png", "BYTES", [-1], _mask_png, "image/png")]
+        ids = OutputTensor(
+            name="class_map",
+            datatype="UINT8" if len(card.labels) <= 255 else "UINT16",
+            shape=PER_PIXEL,
+            read=_class_map,
+        )
+        found += [
+            ids,
+            OutputTensor(name="mask_png", datatype="BYTES", shape=[-1], read=_mask_png, content_type="image/png"),
+        ]
     found.append(text)
     if task.gives(HasAlpha):
-        found.append(OutputTensor("alpha", "UINT8", PER_PIXEL, _alpha))
-    found += [OutputTensor(name, "FP32", PER_PIXEL, _map_reader(name)) for name in task.maps(card)]
+        found.append(OutputTensor(name="alpha", datatype="UINT8", shape=PER_PIXEL, read=_alpha))
+    found += [
+        OutputTensor(name=name, datatype="FP32", shape=PER_PIXEL, read=_map_reader(name)) for name in task.maps(card)
+    ]
     return {output.name: output for output in found}
 
 

@@ -179,8 +179,8 @@ def _of_model(prefix: str, ends: OpenInferenceEndpoints) -> tuple[Operation, ...
         problems=(400, 404, 408, 409, 413, 415, 503),
         parameters=(
             ParameterSpec(
-                HEADER,
-                "Length of the JSON where binary tensors follow; 0 = the body is a picture.",
+                name=HEADER,
+                text="Length of the JSON where binary tensors follow; 0 = the body is a picture.",
                 place="header",
             ),
         ),
