@@ -115,7 +115,8 @@ def _in_process(plan: Plan, sample: Sample, naive: Naive, model: Candidate) -> d
     if int8 := model.int8:
         ways[INT8] = lambda: int8.segment(sample.data).encode("mask")
     if sample.name == SMALL:
-        prepared = model.segmenter.model.prepare(model.open_picture(sample.data))
+        picture = model.open_picture(sample.data)
+        prepared = model.segmenter.model.prepare(model.segmenter.model.plan(picture), picture)
         ways[SPINNING] = partial(naive.plain.session.run, None, {naive.plain.spec.tensor: prepared.tensor})
         ways[SLEEPING] = partial(model.segmenter.model.infer, [prepared])
     return {Variant(sample.name, 1, way): partial(_called, action, plan.window) for way, action in ways.items()}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.models import FIRST
 from benchmarks.soak.material import File, Material
+from maskery.core.result.types import SemanticResult
 from maskery.encode.registry import ENCODERS
 
 BOUNDARY = "----soak"
@@ -186,7 +187,7 @@ KINDS: tuple[Kind, ...] = (
     *(
         Kind(f"format {name}", SEGMENT, 0.1, _raw(f"{SEGMENT}?format={name}"), files="small", steady=without_times)
         for name, encoder in ENCODERS.items()
-        if "semantic" in encoder.tasks
+        if encoder.fits(SemanticResult)
     ),
 )
 

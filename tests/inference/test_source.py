@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 import maskery
+from maskery.core.arrays import Tensor
 from maskery.core.errors import PictureError
 from maskery.core.picture.decode import open_picture
-from maskery.inference import preprocess
 from maskery.inference.pipeline import Model
 from maskery.inference.source import in_one_piece
 from maskery.models.segmenter import Segmenter
@@ -37,12 +37,12 @@ def png(mode: str, **options: object) -> bytes:
     return file.getvalue()
 
 
-def tensors(model: Model, data: bytes) -> tuple[preprocess.Tensor, preprocess.Tensor, str]:
+def tensors(model: Model, data: bytes) -> tuple[Tensor, Tensor, str]:
     """As it is planned, as a whole, and how it was planned to be decoded."""
     picture = open_picture(data, max_bytes=1 << 30, max_pixels=1 << 30)
     plan = model.plan(picture)
     whole = replace(plan, decode="whole")
-    planned, other = (model.prepare(picture, plan=way).tensor for way in (plan, whole))
+    planned, other = (model.prepare(way, picture).tensor for way in (plan, whole))
     return planned, other, plan.decode
 
 

@@ -3,10 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from maskery.core.geometry import Placement
 
 from maskery.core.boxes import Occurrence
-from maskery.core.plan import Plan
+from maskery.core.plan import Placement, Plan
 from maskery.core.result.meta import Face, Faces
 from tests.encode.results import halves, semantic
 
