@@ -6,6 +6,7 @@ from click.testing import CliRunner, Result
 
 pytest.importorskip("onnx")
 
+from maskery.cli import output
 from maskery.cli import quantise as command
 from maskery.cli.main import exit_code
 from maskery.core.errors import BadRequest, LossAboveLimit, MissingExtra
@@ -48,6 +49,6 @@ def test_without_pictures_or_the_package_onnx(tmp_path: Path, monkeypatch: pytes
     squares.model(tmp_path / "m")
     with pytest.raises(BadRequest, match="Add --calibrate DATA"):
         call(f"{tmp_path / 'm'}/")
-    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    monkeypatch.setattr(output, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"maskery\[quantise\]"):
         call("everyday")

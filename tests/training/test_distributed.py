@@ -70,7 +70,7 @@ def build_fresh(seed: int, run: TrainingRun) -> dict[str, torch.Tensor]:
 
 GRADIENTS = """
 import sys, torch
-from maskery.training import distributed as processes
+from maskery.training import distributed
 from maskery.training.losses import total_loss
 from maskery.training.networks.build import build_network
 from maskery.training.recipe import LossSpec, NetworkSpec
@@ -80,17 +80,17 @@ def gradients():
     net = build_network(NetworkSpec(name="light_decoder", width=16, dropout=0.0), 5).double().train()
     images, targets = torch.randn(4, 3, 64, 64).double(), torch.randint(0, 5, (4, 32, 32))
     targets[0, :20] = 255  # the processes judge unlike numbers of pixels
-    processes.share_norms(net)
-    mine = processes.shares(4, 4)[0]
-    in_step = processes.in_step(net)
+    distributed.share_norms(net)
+    mine = distributed.shares(4, 4)[0]
+    in_step = distributed.in_step(net)
     loss = total_loss(in_step(images[mine]), targets[mine], LossSpec(dice=0.3, ohem=0.7, smoothing=0.1))
     loss.backward()
     return loss.item(), torch.cat([p.grad.flatten() for p in net.parameters()])
 
 if __name__ == "__main__":
-    with processes.joined(torch.device("cpu")):
+    with distributed.joined(torch.device("cpu")):
         result = gradients()
-        if processes.rank() == 0:
+        if distributed.rank() == 0:
             torch.save(result, sys.argv[1])
 """
 
