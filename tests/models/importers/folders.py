@@ -40,11 +40,13 @@ def enliven(net: nn.Module) -> None:
             nn.init.kaiming_normal_(parameter)
 
 
+_traced: dict[tuple[object, ...], bytes] = {}
+
+
 @contextmanager
 def traced_once() -> Iterator[None]:
     """Within it, nets of one class and the same weights are traced once, which takes half a minute; nothing else is
     left out: each export still compares its own copy of the graph with its net, stores and checks it."""
-    kept: dict[tuple[object, ...], bytes] = {}
     trace = onnx_file.traced
 
     def traced(net: nn.Module, example: tuple[int, int, int, int], names: tuple[str, str], sides: Any) -> Any:
@@ -52,9 +54,9 @@ def traced_once() -> Iterator[None]:
         for name, tensor in net.state_dict().items():
             digest.update(name.encode() + tensor.numpy().tobytes())
         key = (type(net), digest.digest(), example, names, str(sides))
-        if key not in kept:
-            kept[key] = trace(net, example, names, sides).SerializeToString()
-        return onnx.ModelProto.FromString(kept[key])
+        if key not in _traced:
+            _traced[key] = trace(net, example, names, sides).SerializeToString()
+        return onnx.ModelProto.FromString(_traced[key])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(onnx_file, "traced", traced)

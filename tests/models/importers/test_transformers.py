@@ -1,5 +1,6 @@
 """Every kind of model: what is served is what transformers' own pipeline gives at the same working size."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,12 @@ from tests.models.importers import folders
 # Square, so that cut-outs and paddings of the processors take nothing away and add nothing.
 SIDE = 160
 FREE = ("segformer", "mobilenet_v2")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def traced_once() -> Iterator[None]:
+    with folders.traced_once():
+        yield
 
 
 @pytest.mark.slow
