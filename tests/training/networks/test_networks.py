@@ -29,8 +29,7 @@ NETWORKS = [
     NetworkSpec(name="classifier", imagenet=False, last_stage=7),
     NetworkSpec(name="classifier", imagenet=False, last_stage=8, mirror=True),
 ]
-# An export takes tens of seconds: every network once, backbones of both families, both kinds of residual blocks, and
-# cut short. (resnet101 is resnet50 with more of the same blocks.)
+# An export takes tens of seconds: every network once, backbones of both families, shallow, deep and cut short.
 EXPORTED = [
     NetworkSpec(name="light_decoder", width=16, imagenet=False),
     NetworkSpec(name="deeplabv3plus", width=16, imagenet=False, last_stage=5),
@@ -38,7 +37,7 @@ EXPORTED = [
     NetworkSpec(name="fcn", backbone="resnet18", width=16, imagenet=False),
     NetworkSpec(name="classifier", backbone="resnet18", imagenet=False),
     NetworkSpec(name="classifier", imagenet=False, last_stage=8, mirror=True),
-    NetworkSpec(name="lraspp", backbone="resnet50", width=16, imagenet=False),
+    NetworkSpec(name="lraspp", backbone="resnet101", width=16, imagenet=False),
 ]
 
 
