@@ -88,7 +88,11 @@ def main() -> int:
     facts.append(("duration", f"{(time.perf_counter() - began) / 60:.0f} min"))
     command = "make bench" + (" ARGS=--quick" if asked.quick else "")
     if set(asked.only) != set(PARTS) and asked.output.is_file():
-        remark = f"Measured alone, {dict(facts)['date']}{', in a quick run of few rounds' if asked.quick else ''}."
+        of_run = dict(facts)
+        remark = (
+            f"Measured alone, {of_run['date']}{', in a quick run of few rounds' if asked.quick else ''}: "
+            f"{of_run['processor']}; load average at the start {of_run['load average at the start']}."
+        )
         text = updated(asked.output.read_text(encoding="utf-8"), sections, remark)
     else:
         text = render(facts, sections, command, warnings)

@@ -149,9 +149,11 @@ class Application(Starlette):
         service.load_all()
         if service.budget:
             self.state.body_quota.limit = service.budget.waiting
-        unloading = asyncio.ensure_future(service.pool.unload_idle())
+        pool = service.pool
+        tending = [asyncio.ensure_future(task) for task in (pool.unload_idle(), pool.measure_batches())]
         yield
-        unloading.cancel()
+        for task in tending:
+            task.cancel()
         service.close()
         if self._tracing:
             self._tracing.close()

@@ -9,12 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from maskery.core.card import ModelCard
 from maskery.core.errors import Busy, ConfigError, MaskeryError, ModelError, UnknownModel
 from maskery.core.settings import Settings
 from maskery.inference.pipeline import Model
 from maskery.models.catalog import builtin
 from maskery.models.loading import ModelLoader
 from maskery.models.store import Located, Store
+from maskery.serving.runtime import model_pool
 from maskery.serving.runtime.model_pool import Change, ModelPool, PooledModel
 
 
@@ -154,6 +156,62 @@ def test_idle_models_go_and_the_default_stays(cache: str) -> None:
             await asyncio.sleep(0.02)
         assert states(pool) == {"everyday": "ready", "a": "unloaded"}
         assert "idle" in pool.views()[1].reason
+        tending.cancel()
+
+    run(body)
+
+
+def test_batches_are_measured_when_nothing_is_asked_for(cache: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def measured(session: object, card: ModelCard, most: int) -> tuple[int, dict[int, float]]:
+        seen.append(card.name)
+        return most, {1: 2.0, 2: 1.0}
+
+    monkeypatch.setattr(model_pool, "measure_batch", measured)
+    pool = pool_of(Settings(cache=cache, max_batch=4))
+    pool.load_all()
+
+    async def body() -> None:
+        assert (pool.views()[0].batch, pool.views()[0].batch_ms, seen) == (1, None, [])
+        async with pool.lease(None):
+            tending = asyncio.ensure_future(pool.measure_batches(quiet=0.02))
+            await asyncio.sleep(0.2)
+            assert seen == []
+        while pool.views()[0].batch_ms is None:
+            await asyncio.sleep(0.02)
+        assert pool.views()[0].batch == 4
+        await asyncio.sleep(0.1)
+        assert (await pool.load("a")).batch_ms == {1: 2.0, 2: 1.0}
+        assert seen == ["everyday", "a"]
+        tending.cancel()
+
+    run(body)
+
+
+def test_a_measurement_that_a_request_disturbs_is_made_again(cache: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[int] = []
+    going, go = threading.Event(), threading.Event()
+
+    def measured(session: object, card: ModelCard, most: int) -> tuple[int, dict[int, float]]:
+        runs.append(most)
+        going.set()
+        go.wait(20)
+        return len(runs), {}
+
+    monkeypatch.setattr(model_pool, "measure_batch", measured)
+    pool = pool_of(Settings(cache=cache))
+    pool.load_all()
+
+    async def body() -> None:
+        tending = asyncio.ensure_future(pool.measure_batches(quiet=0.02))
+        while not going.is_set():
+            await asyncio.sleep(0.01)
+        async with pool.lease(None):
+            go.set()
+        while pool.views()[0].batch_ms is None:
+            await asyncio.sleep(0.01)
+        assert (pool.views()[0].batch, len(runs)) == (2, 2)
         tending.cancel()
 
     run(body)

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import anyio.to_thread
 
@@ -73,8 +73,8 @@ class PooledModel:
         running: requests that use it now.
         last_used: when the last request ended, of ``time.monotonic``; 0 = never.
         bytes: what loading it added to the process.
-        batch: pictures that go together.
-        batch_ms: measured milliseconds per picture by batch size.
+        batch: pictures that go together: 1 until it was measured.
+        batch_ms: measured milliseconds per picture by batch size; None = not measured yet.
         changes: the last ten loads and unloads, the newest last.
         loading: held while it is loaded or unloaded.
     """
@@ -87,7 +87,7 @@ class PooledModel:
     last_used: float = 0.0
     bytes: int = 0
     batch: int = 1
-    batch_ms: dict[int, float] = field(default_factory=dict)
+    batch_ms: dict[int, float] | None = None
     changes: list[Change] = field(default_factory=list)
     loading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -99,6 +99,13 @@ class PooledModel:
     def key(self) -> str:
         """NAME@VERSION, of which a server has one."""
         return f"{self.card.name}@{self.card.version}"
+
+
+class _Use(NamedTuple):
+    """Requests that use a model now, and when the last one ended."""
+
+    running: int
+    last: float
 
 
 class Loader(Protocol):
@@ -215,6 +222,8 @@ class ModelPool:
         pooled = await anyio.to_thread.run_sync(self._find, name)
         with self._in_use(pooled):
             await self._load(pooled, "asked for by hand")
+            if pooled.batch_ms is None and pooled.model is not None:
+                pooled.batch, pooled.batch_ms = await self._measure_batch(pooled)
         return pooled
 
     async def unload(self, name: str, reason: str = "asked for by hand", timeout: float = 30.0) -> PooledModel:
@@ -238,6 +247,33 @@ class ModelPool:
             for pooled in self._idle():
                 if time.monotonic() - pooled.last_used > limit:
                     await self.unload(pooled.key, f"idle for {limit:g} seconds")
+
+    async def measure_batches(self, quiet: float = 1.0) -> None:
+        """Until cancelled: measure whether pictures gain from going together, of each loaded model that lacks it.
+
+        That delays no start and no request: it waits until nothing was asked for ``quiet`` seconds, and what a request
+        has disturbed is measured again.
+        """
+        while True:
+            await asyncio.sleep(quiet)
+            for pooled in [one for one in self._all if one.batch_ms is None and one.model is not None]:
+                before = self._used()
+                if before.running or time.monotonic() - before.last < quiet:
+                    break
+                measured = await self._measure_batch(pooled)
+                if self._used() == before:
+                    pooled.batch, pooled.batch_ms = measured
+
+    async def _measure_batch(self, pooled: PooledModel) -> tuple[int, dict[int, float]]:
+        assert pooled.model is not None
+        most = 1 if pooled.card.detector else self._settings.max_batch
+        try:
+            return await anyio.to_thread.run_sync(measure_batch, pooled.model.session, pooled.card, most)
+        finally:
+            give_back()
+
+    def _used(self) -> _Use:
+        return _Use(sum(one.running for one in self._all), max(one.last_used for one in self._all))
 
     @contextmanager
     def _in_use(self, pooled: PooledModel) -> Iterator[None]:
@@ -278,15 +314,12 @@ class ModelPool:
 
     def _load_now(self, pooled: PooledModel, reason: str) -> None:
         """Open, check and measure; in a thread, or before serving."""
-        settings, card = self._settings, pooled.card
         before, started = resident_bytes(), time.perf_counter()
         pooled.state = "loading"
         try:
             model = self._loader.open(pooled.located)
-            checked = check(model)
-            most = 1 if card.detector else settings.max_batch
-            pooled.batch, pooled.batch_ms = measure_batch(model.session, card, most)
             model = model.measured()
+            checked = check(model)
         except MaskeryError as error:
             pooled.state, pooled.reason = "failed", str(error)
             raise
@@ -298,7 +331,7 @@ class ModelPool:
         seconds = time.perf_counter() - started
         self._record(pooled, Change(what="loaded", reason=reason, rss_before=before, rss_after=after, seconds=seconds))
         device, runtime = model.session.device, model.session.runtime
-        log.info("loaded %s on %s (asked for: %s; %s)", pooled.key, device, settings.device, runtime)
+        log.info("loaded %s on %s (asked for: %s; %s)", pooled.key, device, self._settings.device, runtime)
 
     def _unload_now(self, pooled: PooledModel, reason: str) -> None:
         before, started = resident_bytes(), time.perf_counter()

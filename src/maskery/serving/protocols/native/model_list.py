@@ -209,6 +209,6 @@ def change_of(pooled: PooledModel) -> ModelChange:
         version=pooled.card.version,
         state=pooled.state,
         reason=pooled.reason,
-        batch=BatchLimit(pooled.batch, pooled.batch_ms),
+        batch=BatchLimit(pooled.batch, pooled.batch_ms or {}),
         last_change=changes[0] if changes else UNSET,
     )
