@@ -126,3 +126,46 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "annotations" / "instances_val.json").write_text("[" * 100_000)
     with pytest.raises(DataError, match="is not COCO's JSON"):
         open_dataset(tmp_path, "val")
+
+
+def with_categories(root: Path, *categories: tuple[int, str]) -> Path:
+    write(root, *({"category_id": id, "segmentation": [SQUARE]} for id, _ in categories))
+    path = root / "annotations" / "instances_val.json"
+    index = json.loads(path.read_text()) | {"categories": [{"id": id, "name": name} for id, name in categories]}
+    path.write_text(json.dumps(index))
+    return root
+
+
+@pytest.mark.parametrize(
+    ("categories", "labels"),
+    [
+        ([(0, "background"), (1, "box")], ("background", "box")),
+        ([(0, "_background_"), (1, "box")], ("background", "box")),
+        ([(1, "box"), (2, "Background")], ("background", "box")),
+        ([(1, "box"), (2, "box")], ("background", "box")),
+    ],
+)
+def test_categories_of_one_name_are_one_class(
+    tmp_path: Path, categories: list[tuple[int, str]], labels: tuple[str, ...]
+) -> None:
+    data = open_dataset(with_categories(tmp_path, *categories), "val")
+    assert data.labels == labels
+    assert set(np.unique(data.mask(0)).tolist()) <= {0, 1}
+
+
+def test_blank_names_and_one_id_of_two_categories_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="name of class 1 is blank"):
+        open_dataset(with_categories(tmp_path, (1, " ")), "val")
+    with pytest.raises(DataError, match="two categories have the id 1"):
+        open_dataset(with_categories(tmp_path, (1, "a"), (1, "b")), "val")
+
+
+def test_splits_may_list_their_categories_in_another_order(tmp_path: Path) -> None:
+    with_categories(tmp_path, (1, "box"), (2, "disc"))
+    (tmp_path / "images" / "test").symlink_to(tmp_path / "images" / "val")
+    index = json.loads((tmp_path / "annotations" / "instances_val.json").read_text())
+    index["categories"].reverse()
+    index["annotations"] = index["annotations"][:1]
+    (tmp_path / "annotations" / "instances_test.json").write_text(json.dumps(index))
+    assert [open_dataset(tmp_path, split).labels[1] for split in ("test", "val")] == ["disc", "disc"]
+    assert np.unique(open_dataset(tmp_path, "test").mask(0)).tolist() == [0, 2]  # box is the second of the first split

@@ -41,6 +41,6 @@ def test_coco_panoptic_maps_names_crowds_and_gaps(tmp_path: Path) -> None:
     (tmp_path / "panoptic" / "val" / "7.png").unlink()
     with pytest.raises(DataError, match=r"7.png, named in panoptic_val.json, is missing"):
         open_dataset(tmp_path, "val", VOC)
-    (tmp_path / "panoptic_val.json").write_text('{"images": [], "categories": []}')
+    (tmp_path / "panoptic_val.json").write_text('{"images": [], "categories": [{"id": 1, "name": "person"}]}')
     with pytest.raises(DataError, match=r"is not COCO's JSON: .*`annotations`"):
         open_dataset(tmp_path, "val", VOC)

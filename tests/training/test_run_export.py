@@ -145,3 +145,40 @@ def test_a_folder_that_cannot_be_made(run: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(MaskeryError, match=r"file/m could not be written: Not a directory"):
         export(run, "-o", tmp_path / "file" / "m")
+
+
+def test_parity_is_measured_in_units_of_the_largest_logit(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = OneLayer()
+    for parameter in net.parameters():
+        parameter.data *= 3000  # logits of thousands, whose last bits are worth more than a thousandth
+    proof = export_onnx(net, tmp_path / "net.onnx", half=False)
+    assert proof.changed == 0.0
+    with pytest.raises(TrainingError, match=r"in logits of up to .*, by more than -1 of them; 0\.00% of the positions"):
+        export_onnx(net, tmp_path / "net.onnx", half=False, tolerance=-1.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('name = "squares"', 'name = "My Squares"', "The recipe makes no model: name 'My Squares' must be of a-z"),
+        ("side = 64", "side = 64\n[publish.check]\nunicorn = 0.5", "check names 'unicorn', which is no label"),
+    ],
+)
+def test_a_card_that_could_not_be_written_is_refused_before_the_first_step(
+    recipe: Path, tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    changed = tmp_path / "r.toml"
+    changed.write_text(recipe.read_text().replace(old, new))
+    done = CliRunner().invoke(cli, ["train", str(changed), "-o", str(tmp_path / "run")], standalone_mode=False)
+    assert isinstance(done.exception, ConfigError)
+    assert says in str(done.exception)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_lies_in_the_models_place_is_refused_before_the_first_step(recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "run" / "model").mkdir(parents=True)
+    (tmp_path / "run" / "model" / "notes.txt").write_text("mine")
+    done = CliRunner().invoke(cli, ["train", str(recipe), "-o", str(tmp_path / "run")], standalone_mode=False)
+    assert "something else than a model" in str(done.exception)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["model"]

@@ -43,9 +43,9 @@ def train(
     from maskery.training.dry_run import estimate_cost
     from maskery.training.loop import TrainingRun
     from maskery.training.precision import choose_device
-    from maskery.training.publish import publish
+    from maskery.training.publish import check_publishable
     from maskery.training.recipe import load_recipe
-    from maskery.training.run_export import model_folder
+    from maskery.training.run_export import refuse_taken
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if threads:
@@ -56,6 +56,8 @@ def train(
         first, display = processes.rank() == 0, ProgressDisplay()
         say, update = (display.say, display.update) if first else (_silent, _silent)
         run = TrainingRun(settings, data or Path(settings.data.root), folder, say, device, update)
+        check_publishable(run)
+        refuse_taken(folder / "model", force=True)
         say(_facts(run))
         if dry_run:
             say(f"about {estimate_cost(run)}")
@@ -68,9 +70,7 @@ def train(
         if no_export:
             click.echo(folder)
             return
-        with model_folder(folder / "model", force=True) as partial:
-            card = publish(run, recipe, partial)
-        say(f"{folder / 'model'}: {_score(card)}")
+        say(f"{folder / 'model'}: {_score(_published(run, recipe))}")
         click.echo(folder / "model")
 
 
@@ -91,6 +91,21 @@ def _train(run: "TrainingRun") -> None:
     except KeyboardInterrupt:
         kept = f"epoch {run.epoch} of {total} is kept" if run.epoch else "no epoch was finished"
         run.say(f"stopped in epoch {run.epoch + 1}: {kept}; the same command goes on from there")
+        raise
+
+
+def _published(run: "TrainingRun", recipe: Path) -> "ModelCard":
+    """The card of the model that the run became. What has been trained is kept whatever happens, and this is said."""
+    from maskery.training.publish import publish
+    from maskery.training.run_export import model_folder
+
+    try:
+        with model_folder(run.out / "model", force=True) as partial:
+            return publish(run, recipe, partial)
+    except BaseException:
+        run.say(
+            f"the trained weights are kept in {run.checkpoint_path}; maskery export {run.out} makes the model of them"
+        )
         raise
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from maskery.core.labels import voc_palette
+from maskery.core.labels import fault_of_names, voc_palette
 
 CARD_NAME = "model.toml"
 MOST_LABELS = 65_536
@@ -380,8 +380,9 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                     raise ValueError(f"check names {label!r}, which is no label")
 
     def _check_labels(self) -> None:
-        if not self.labels or len(set(self.labels)) != len(self.labels):
-            raise ValueError("labels must be distinct and at least one")
+        fault = fault_of_names(self.labels)
+        if fault:
+            raise ValueError(f"labels must be distinct and not blank. {fault}")
         if len(self.labels) > MOST_LABELS:
             raise ValueError(f"there are {len(self.labels)} labels, more than {MOST_LABELS}")
         if self.palette != "voc" and len(self.palette) != len(self.labels):

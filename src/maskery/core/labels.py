@@ -56,6 +56,17 @@ def same_name(name: str) -> str:
     return SYNONYMS.get(plain, plain)
 
 
+def fault_of_names(names: Sequence[str]) -> str:
+    """What is wrong with the names of classes, as a sentence: one is blank or comes twice. Empty where nothing is."""
+    if not names:
+        return "There is no class."
+    blank = next((i for i, name in enumerate(names) if not name.strip()), None)
+    if blank is not None:
+        return f"The name of class {blank} is blank."
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    return "" if twice is None else f"Two classes are called {twice!r}."
+
+
 @cache
 def voc_palette(size: int = 256) -> list[Colour]:
     """The Pascal VOC colour map: bit 3k of the id feeds the k-th highest bit of red, 3k+1 green, 3k+2 blue.

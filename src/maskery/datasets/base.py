@@ -1,6 +1,6 @@
 """What every segmentation data set offers, and the opening of one by its format's name."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -161,6 +161,15 @@ class Concatenated:
     def mask(self, index: int) -> NDArray[np.uint8]:
         part, i = self.locate(index)
         return self.parts[part].mask(i)
+
+
+def refuse_empty(data: Sized, root: Path, split: str) -> None:
+    """Raises ``DataError`` where a split has no pictures, so that nothing could be learnt or measured."""
+    if not len(data):
+        raise DataError(
+            f"The split {split!r} of {root} has no pictures.",
+            "Add some, or name another split; without split folders every fifth picture is val, and all are all.",
+        )
 
 
 def read_rgb(path: Path) -> Image.Image:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from maskery.core import toml as strict
 from maskery.core.errors import ConfigError, DataError
-from maskery.core.labels import IGNORE, Colour
+from maskery.core.labels import IGNORE, Colour, fault_of_names
 
 UNKNOWN = 254  # in tables: a value of no class
 CLASSES_AT_MOST = UNKNOWN
@@ -19,7 +19,7 @@ CLASSES_AT_MOST = UNKNOWN
 
 @dataclass(frozen=True, kw_only=True)
 class Classes:
-    """The classes of a data set and how masks store them.
+    """The classes of a data set and how masks store them. Raises ``DataError`` for names that are blank or twice.
 
     Attributes:
         names: By class id.
@@ -34,6 +34,11 @@ class Classes:
     colours: tuple[Colour, ...] | None = None
     ignored: tuple[int, ...] = (IGNORE,)
     ignored_colours: tuple[Colour, ...] = ()
+
+    def __post_init__(self) -> None:
+        fault = fault_of_names(self.names)
+        if fault:
+            raise DataError(fault, "Give each class of the data set a name of its own.")
 
     def table(self) -> NDArray[np.uint8]:
         """(256,) uint8: mask value -> class id, ``IGNORE`` or ``UNKNOWN``."""

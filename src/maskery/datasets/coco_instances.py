@@ -21,6 +21,8 @@ from maskery.datasets.coco_json import (
     CocoPicture,
     CocoRle,
     Instances,
+    class_ids,
+    class_names,
     missing,
     picture_path,
     read_json,
@@ -37,7 +39,7 @@ class CocoInstances(ImageFiles):
     def __init__(self, root: Path, split: str, classes: Classes) -> None:
         self._index_path = _index_path(root, split)
         index = read_json(self._index_path, Instances, splits(root))
-        self._class_of = {category.id: i for i, category in enumerate(index.categories, start=1)}
+        self._class_of = class_ids(index.categories, classes.names, self._index_path)
         folder = next((f for f in (root / "images" / split, root / split) if f.is_dir()), root / "images")
         self._pictures, images, gaps = list[CocoPicture](), list[Path](), list[Gap]()
         for picture in index.images:
@@ -103,7 +105,7 @@ def classes(root: Path) -> Classes | None:
     if not found:
         return None
     index = read_json(_index_path(root, found[0]), Categories, found)
-    return numbered(["background", *(category.name for category in index.categories)])
+    return numbered(class_names(index.categories, True))
 
 
 def _index_path(root: Path, split: str) -> Path:

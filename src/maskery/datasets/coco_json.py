@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from maskery.core.errors import DataError
+from maskery.core.errors import DataError, nearest
 from maskery.datasets.base import Gap
 
 T = TypeVar("T")
@@ -82,6 +82,35 @@ class Panoptic(msgspec.Struct, frozen=True):
     images: list[PanopticPicture]
     annotations: list[Panorama]
     categories: list[Category]
+
+
+BACKGROUNDS = ("background", "_background_")  # names that exporters give to what is in no object
+
+
+def class_names(categories: Sequence[Category], background: bool) -> list[str]:
+    """Names of the classes by id: those of the categories, each once; ``background``: with this class as the first."""
+    names = ["background"] if background else []
+    return list(dict.fromkeys([*names, *(_class_name(category, background) for category in categories)]))
+
+
+def class_ids(categories: Sequence[Category], names: Sequence[str], index_path: Path) -> dict[int, int]:
+    """Id of a category -> id of its class, whose names the first split gives; the others may have another order.
+
+    Raises ``DataError`` where two categories have one id, and for one that the first split lacks.
+    """
+    ids, background = dict[int, int](), names[0] == "background"
+    for category in categories:
+        name = _class_name(category, background)
+        if name not in names:
+            raise DataError(f"{index_path} has the category {name!r}, another split has not.", nearest(name, names))
+        if ids.setdefault(category.id, names.index(name)) != names.index(name):
+            raise DataError(f"{index_path}: two categories have the id {category.id}.", "Give each an id of its own.")
+    return ids
+
+
+def _class_name(category: Category, background: bool) -> str:
+    name = category.name.strip()
+    return "background" if background and name.lower() in BACKGROUNDS else name
 
 
 def read_json(path: Path, kind: type[T], others: Sequence[str]) -> T:

@@ -12,7 +12,16 @@ from maskery.core.errors import DataError
 from maskery.core.labels import IGNORE
 from maskery.datasets.base import Gap, ImageFiles
 from maskery.datasets.classes import Classes, numbered
-from maskery.datasets.coco_json import Categories, Panoptic, Panorama, missing, picture_path, read_json
+from maskery.datasets.coco_json import (
+    Categories,
+    Panoptic,
+    Panorama,
+    class_ids,
+    class_names,
+    missing,
+    picture_path,
+    read_json,
+)
 from maskery.datasets.pictures import read_mask
 
 FORM = "images/SPLIT/*.jpg, panoptic/SPLIT/*.png and panoptic_SPLIT.json"
@@ -24,7 +33,7 @@ class CocoPanoptic(ImageFiles):
     def __init__(self, root: Path, split: str, classes: Classes) -> None:
         index_path = root / f"panoptic_{split}.json"
         index = read_json(index_path, Panoptic, splits(root))
-        self._class_of = {category.id: i for i, category in enumerate(index.categories)}
+        self._class_of = class_ids(index.categories, classes.names, index_path)
         names = {picture.id: picture.file_name for picture in index.images}
         self._found, images, gaps = list[tuple[Path, Panorama]](), list[Path](), list[Gap]()
         for annotation in index.annotations:
@@ -67,4 +76,5 @@ def classes(root: Path) -> Classes | None:
     found = splits(root)
     if not found:
         return None
-    return numbered([c.name for c in read_json(root / f"panoptic_{found[0]}.json", Categories, found).categories])
+    index = read_json(root / f"panoptic_{found[0]}.json", Categories, found)
+    return numbered(class_names(index.categories, False))

@@ -7,7 +7,7 @@ from pathlib import Path
 from maskery.core.errors import BadRequest, DataError, nearest
 from maskery.core.labels import Colour
 from maskery.datasets import camvid, cityscapes, class_folder, coco_instances, coco_panoptic, mask_folder, voc
-from maskery.datasets.base import Gap, ImageFiles, Relabelled, SegmentationData
+from maskery.datasets.base import Gap, ImageFiles, Relabelled, SegmentationData, refuse_empty
 from maskery.datasets.classes import Classes, numbered
 
 CLASS_FOLDER = "class-folder"
@@ -78,6 +78,7 @@ def open_dataset(
         )
     data = kind.open(root, split, own or numbered(labels or ()))
     _complain(data.gaps, root)
+    refuse_empty(data, root, split)
     if own and ((labels and tuple(labels) != own.names) or ignored):
         return Relabelled(data, labels or own.names, root, ignored)
     if ignored:

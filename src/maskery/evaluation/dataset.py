@@ -5,7 +5,7 @@ from pathlib import Path
 
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, DataError
-from maskery.datasets.base import SegmentationData
+from maskery.datasets.base import SegmentationData, refuse_empty
 from maskery.datasets.class_folder import ClassFolder
 from maskery.datasets.formats import CLASS_FOLDER, DataDescription, describe, open_dataset
 from maskery.evaluation.matching import ClassMatching, pair, pair_folders, same_classes
@@ -55,6 +55,7 @@ def open_folders(card: ModelCard, root: Path, split: str, options: EvaluationOpt
             "Measure it on class folders: SPLIT/CLASS/NAME.jpg.",
         )
     data = ClassFolder(root, split)
+    refuse_empty(data, root, split)
     return FolderDataset(data, pair_folders(data.labels, card.labels, options.overrides))
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from maskery.core.card import CARD_NAME, Check, Input, Licence, ModelCard, Network, Output
+from maskery.core.errors import ConfigError
 from maskery.core.labels import PALETTES, Colour
 from maskery.core.settings import load_settings
 from maskery.evaluation.measure import measure
@@ -38,7 +39,9 @@ def publish(run: TrainingRun, recipe_path: Path, folder: Path) -> ModelCard:
     net = run.averaged().cpu()
     proof = export_onnx(net, weights, recipe.publish.half)
     shutil.copyfile(recipe_path, folder / "recipe.toml")
-    card = _card(recipe, net, run.labels, weights, _facts(run, proof))
+    data = weights.read_bytes()
+    network = Network(file=weights.name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+    card = _card(recipe, net, run.labels, network, _facts(run, proof))
     source = recipe.data.validate
     where = run.root / source.path
     (folder / CARD_NAME).write_text(card_text(card), encoding="utf-8")
@@ -49,16 +52,27 @@ def publish(run: TrainingRun, recipe_path: Path, folder: Path) -> ModelCard:
     return card
 
 
+def check_publishable(run: TrainingRun) -> None:
+    """Make the card before there are weights. Raises ``ConfigError`` where the recipe's card could not be written."""
+    nothing = Network(file=f"{run.recipe.name}.onnx", sha256="0" * 64, bytes=0)
+    try:
+        _card(run.recipe, run.net, run.labels, nothing, {})
+    except ValueError as error:
+        raise ConfigError(
+            f"The recipe makes no model: {error}.", "Correct the recipe or the data set's classes."
+        ) from error
+
+
 def _card(
-    recipe: Recipe, net: Net, labels: Sequence[str], weights: Path, training: dict[str, str | int | float]
+    recipe: Recipe, net: Net, labels: Sequence[str], network: Network, training: dict[str, str | int | float]
 ) -> ModelCard:
-    data, settings = weights.read_bytes(), recipe.publish
+    settings = recipe.publish
     return ModelCard(
         name=recipe.name,
         version=recipe.version,
         task="classification" if recipe.classifies else "semantic",
         description=settings.description,
-        networks=[Network(file=weights.name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))],
+        networks=[network],
         licence=Licence(name=settings.licence, commercial_use=settings.commercial_use, note=settings.licence_note),
         labels=list(labels),
         palette=_palette(recipe),

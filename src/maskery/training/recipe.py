@@ -1,5 +1,6 @@
 """recipes/NAME.toml -> Recipe. One file says everything that makes a model; an unknown key is an error."""
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,6 +9,7 @@ import msgspec
 from maskery.core import toml
 from maskery.core.card import Detector
 from maskery.core.errors import ConfigError, TrainingError
+from maskery.core.labels import fault_of_names
 
 UNLABELLED = "unlabelled"
 
@@ -258,8 +260,9 @@ def load_recipe(path: Path) -> Recipe:
     """Parse and check the recipe at ``path``. Raises ``ConfigError``."""
     recipe = toml.read_toml(path, Recipe)
     data, optimiser = recipe.data, recipe.optimiser
+    _check_ranges(path, recipe)
     for side in (data.crop, data.crop_start):
-        if side < 0 or side % 32 or side % data.mask_stride:
+        if side % 32 or side % data.mask_stride:
             raise ConfigError(f"{path}: a crop is {side} pixels.", "Make it a multiple of 32 and of mask_stride.")
     if not 0 < data.scale[0] <= data.scale[1]:
         raise ConfigError(f"{path}: data.scale is {data.scale}.", "Give [low, high] with 0 < low <= high.")
@@ -280,6 +283,52 @@ def load_recipe(path: Path) -> Recipe:
         raise ConfigError(f"{path}: data.erase, data.cut_mix and network.mirror are for classifiers.", "Take them out.")
     _check_teaching(path, recipe)
     return recipe
+
+
+_RANGES = {  # key of a recipe -> (low, high, whether low itself is too small, whether high itself is too large)
+    "data.crop": (0, 1 << 16, True, False),
+    "data.crop_start": (0, 1 << 16, False, False),
+    "data.mask_stride": (1, 1 << 16, False, False),
+    "data.rotate": (0, 180, False, False),
+    "data.colour_jitter": (0, 1, False, True),
+    "data.erase": (0, 1, False, False),
+    "data.cut_mix": (0, 1, False, False),
+    "data.repeat_threshold": (0, 1, False, False),
+    "network.width": (1, 1 << 16, False, False),
+    "network.dropout": (0, 1, False, True),
+    "optimiser.rate": (0, math.inf, True, True),
+    "optimiser.backbone_factor": (0, math.inf, False, True),
+    "optimiser.weight_decay": (0, math.inf, False, True),
+    "optimiser.momentum": (0, 1, False, True),
+    "optimiser.warmup": (0, 1, False, False),
+    "optimiser.hold_epochs": (0, math.inf, False, True),
+    "optimiser.hold_rate": (0, math.inf, False, True),
+    "optimiser.ema": (0, 1, False, True),
+    "optimiser.clip": (0, math.inf, True, False),
+    "loss.cross_entropy": (0, math.inf, False, True),
+    "loss.dice": (0, math.inf, False, True),
+    "loss.ohem": (0, 1, False, False),
+    "loss.auxiliary": (0, math.inf, False, True),
+    "loss.smoothing": (0, 1, False, True),
+    "publish.side": (1, 1 << 16, False, False),
+    "publish.max_side": (1, 1 << 16, False, False),
+}
+
+
+def _check_ranges(path: Path, recipe: Recipe) -> None:
+    """Raises ``ConfigError`` for a number that no training can use, and for names of classes that are no names."""
+    for key, (low, high, above, below) in _RANGES.items():
+        table, _, name = key.partition(".")
+        value = getattr(getattr(recipe, table), name)
+        if not low <= value <= high or (above and value == low) or (below and value == high):
+            limits = f"{low} {'<' if above else '<='} {name}" + (
+                "" if high == math.inf else f" {'<' if below else '<='} {high}"
+            )
+            raise ConfigError(f"{path}: {key} is {value}.", f"Give a number in {limits}.")
+    labels = recipe.data.labels
+    fault = "" if isinstance(labels, str) else fault_of_names(labels)
+    if fault:
+        raise ConfigError(f"{path}: data.labels: {fault}", "Give each class a name of its own.")
 
 
 def _check_teaching(path: Path, recipe: Recipe) -> None:

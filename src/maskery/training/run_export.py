@@ -12,7 +12,7 @@ from maskery.core.files import whole_folder, writing
 from maskery.training import log
 from maskery.training.checkpoint import CHECKPOINT_NAME, RECIPE_NAME
 from maskery.training.loop import TrainingRun
-from maskery.training.publish import publish
+from maskery.training.publish import check_publishable, publish
 from maskery.training.recipe import load_recipe
 
 
@@ -28,6 +28,7 @@ def export_run(
     """
     with model_folder(out, force) as partial:
         run = _open(run_folder, data, half, say)
+        check_publishable(run)
         return publish(run, run_folder / RECIPE_NAME, partial)
 
 
@@ -60,12 +61,13 @@ def model_folder(folder: Path, force: bool) -> Iterator[Path]:
     ``OutputError`` when it cannot be written.
     """
     folder = folder.resolve()
-    _refuse_taken(folder, force)
+    refuse_taken(folder, force)
     with writing(folder, "Free some disk space, or choose another -o."), whole_folder(folder) as partial:
         yield partial
 
 
-def _refuse_taken(folder: Path, force: bool) -> None:
+def refuse_taken(folder: Path, force: bool) -> None:
+    """Raises ``ConfigError`` where ``folder`` holds something that may not be replaced."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not (folder / CARD_NAME).is_file():

@@ -1,5 +1,6 @@
 """The steps of every epoch, the recipe's optimiser with its learning rates, and the average of the weights."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -30,14 +31,18 @@ class Epoch:
 
 
 def plan(recipe: Recipe, stream: Stream) -> Sequence[Epoch]:
-    """All epochs. Raises ``ConfigError`` when not one step is to be made."""
-    settings, epochs = recipe.optimiser, []
+    """All epochs. Raises ``ConfigError`` where an epoch would not make one step."""
+    settings, epochs, least = recipe.optimiser, list[Epoch](), sys.maxsize
     for epoch in range(settings.total_epochs):
         stream.start_epoch(epoch)
+        least = min(least, len(stream))
         steps = len(stream) // settings.batch
         epochs.append(Epoch(steps, steps * settings.batch, crop_of(epoch, settings.epochs, recipe.data)))
-    if not any(epoch.steps for epoch in epochs[: settings.epochs]):
-        raise ConfigError("The data set is smaller than one batch.", "Lower optimiser.batch, or raise data.passes.")
+    if not all(epoch.steps for epoch in epochs):
+        raise ConfigError(
+            f"The data set is smaller than one batch: an epoch has {least} crops, a batch {settings.batch}.",
+            "Lower optimiser.batch, or raise data.passes.",
+        )
     return epochs
 
 
@@ -85,16 +90,21 @@ def set_training_mode(net: Net, recipe: Recipe) -> None:
 def build_schedule(
     optimiser: torch.optim.Optimizer, settings: OptimiserSpec, steps: int
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    """The rate over ``steps`` steps, those of ``settings.epochs``."""
+    """The rate over ``steps`` steps, those of ``settings.epochs``; of one or two steps it is the peak."""
+    if steps <= 2:
+        return torch.optim.lr_scheduler.LambdaLR(optimiser, lambda _: 1.0)
     if settings.schedule == "one-cycle":
         rates = [group["lr"] for group in optimiser.param_groups]
-        return torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, max_lr=rates, total_steps=steps, pct_start=settings.warmup
-        )
-    rising = max(1, round(settings.warmup * steps))
+        share, total, rising = settings.warmup, steps, settings.warmup * steps
+        if rising == 1:  # torch divides by the lengths of its phases: rising - 1 steps and those that are left
+            share *= 1 - 1e-9
+        elif rising > steps - 1e-6:
+            share, total = steps / (steps + 1), steps + 1
+        return torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rates, total_steps=total, pct_start=share)
+    first = max(1, round(settings.warmup * steps))
 
     def factor(step: int) -> float:
-        return (step + 1) / rising if step < rising else (1 - (step - rising) / max(1, steps - rising)) ** 0.9
+        return (step + 1) / first if step < first else (1 - (step - first) / max(1, steps - first)) ** 0.9
 
     return torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
 

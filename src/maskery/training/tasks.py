@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Subset
 
 from maskery.core.errors import ConfigError, nearest
 from maskery.core.labels import LABEL_SETS, palette_of
-from maskery.datasets.base import Concatenated, SegmentationData, read_rgb
+from maskery.datasets.base import Concatenated, SegmentationData, read_rgb, refuse_empty
 from maskery.datasets.class_folder import ClassFolder
 from maskery.datasets.formats import open_dataset
 from maskery.datasets.unlabelled import Unlabelled
@@ -122,6 +122,8 @@ class ClassificationTask:
         check = recipe.data.validate
         self.labels = data.labels
         self.validation = ClassFolder(root / check.path, check.split, self.labels)
+        refuse_empty(data, root / source.path, source.split)
+        refuse_empty(self.validation, root / check.path, check.split)
         self.pictures, self.side = len(data), recipe.data.crop
         self.stream: Stream = LabelledPictures(data, recipe)
 
