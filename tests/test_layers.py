@@ -55,6 +55,7 @@ WITHIN = {
         "tasks",
         "pipeline.py",
         "faces",
+        "prompts",
     ),
 }
 HEAVY = {
