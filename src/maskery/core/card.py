@@ -16,31 +16,39 @@ from maskery.core.labels import fault_of_names, voc_palette
 CARD_NAME = "model.toml"
 MOST_LABELS = 65_536
 
-TaskName = Literal["semantic", "foreground", "classification", "detector"]
+TaskName = Literal["semantic", "foreground", "classification", "detector", "prompt"]
 Resize = Literal["stretch", "letterbox", "longest-side", "shortest-side", "square", "multiple"]
-InputRole = Literal["picture", "points", "point-labels", "boxes", "mask", "has-mask", "picture-size"]
+InputRole = Literal["picture", "prompt-maps", "points", "point-labels", "boxes", "mask", "has-mask", "picture-size"]
 OutputRole = Literal["scores", "class-map", "alpha", "boxes", "box-logits", "masks", "mask-scores", "features"]
 OutputLayout = Literal["CHW", "HWC", "HW", "C", "NC"]
 Colour = tuple[int, int, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TaskRules:
-    """What a card of a task may hold. ``answers``: the roles of which it has exactly one output, which its result is
-    read from. ``labels``: where their number is fixed, their usual names. ``crops``: whether the model may be shown
-    parts of a picture that a detector finds.
+    """What a card of a task may hold.
+
+    Attributes:
+        answers: The roles of which it has exactly one output, which its result is read from.
+        labels: Where their number is fixed, their usual names.
+        crops: Whether the model may be shown parts of a picture that a detector finds.
+        takes: The roles of which it has one input beside the picture.
+        beside: Those of which it has one output beside its answer.
     """
 
     answers: tuple[OutputRole, ...]
     labels: tuple[str, ...] = ()
     crops: bool = False
+    takes: tuple[InputRole, ...] = ()
+    beside: tuple[OutputRole, ...] = ()
 
 
 TASK_RULES: dict[TaskName, TaskRules] = {
-    "semantic": TaskRules(("scores", "class-map"), crops=True),
-    "foreground": TaskRules(("alpha",), labels=("background", "foreground")),
-    "classification": TaskRules(("scores",)),
-    "detector": TaskRules(("boxes",)),
+    "semantic": TaskRules(answers=("scores", "class-map"), crops=True),
+    "foreground": TaskRules(answers=("alpha",), labels=("background", "foreground")),
+    "classification": TaskRules(answers=("scores",)),
+    "detector": TaskRules(answers=("boxes",)),
+    "prompt": TaskRules(answers=("masks",), takes=("prompt-maps",), beside=("mask-scores",)),
 }
 
 
@@ -68,7 +76,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Attributes:
         tensor: Name of the tensor in the network's file.
-        role: What it is given: the picture, or a part of a prompt.
+        role: What it is given: the picture, or a part of a prompt. ``prompt-maps`` is all of one, drawn as four maps
+            at a quarter of the picture's tensor (``inference/prompts/prompt_maps.py``).
         layout: Axes of a picture's tensor.
         resize: Policy of a picture.
         channels: Order of a picture's channels.
@@ -399,9 +408,18 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         if sum(role in allowed for role in roles) != 1:
             wanted = " or ".join(map(repr, allowed))
             raise ValueError(f"a {self.task} model has one output of role {wanted}, not {', '.join(roles) or 'none'}")
+        self._check_beside(roles)
         for kind, names in (("inputs", [i.tensor for i in self.inputs]), ("outputs", [o.tensor for o in self.outputs])):
             if len(set(names)) != len(names):
                 raise ValueError(f"two {kind} have the same tensor")
+
+    def _check_beside(self, outputs: list[OutputRole]) -> None:
+        """Of the roles that its task's models have beside picture and answer there is one each."""
+        rules, inputs = TASK_RULES[self.task], [one.role for one in self.inputs]
+        for kind, needed, roles in (("input", rules.takes, inputs), ("output", rules.beside, outputs)):
+            for role in needed:
+                if list(roles).count(role) != 1:
+                    raise ValueError(f"a {self.task} model has one {kind} of role {role!r}")
 
     def _check_networks(self) -> None:
         """Each network is fed by the card's inputs and the networks before it, and together they give the outputs."""

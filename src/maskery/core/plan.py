@@ -1,9 +1,11 @@
 """How one picture is worked on, decided before it is decoded. Plain data; ``inference.planning`` decides it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal
+
+from maskery.core.prompt import Prompt
 
 Decode = Literal["whole", "reduced", "bands"]
 MIB = 1 << 20
@@ -73,6 +75,8 @@ class RunOptions:
         answer_wh: Size of the answer's grid instead of the upright picture's own pixels; classes are decided there from
             the same scores. For protocols whose contract has another size, and for summaries.
         tile: Side of the tiles that the picture is cut into, in its pixels; 0 = none, None = only where it is huge.
+        prompt: What is pointed at, for models that cut that out.
+        candidates: How many masks such a model may give, best first.
     """
 
     classes: tuple[str, ...] = ()
@@ -80,6 +84,8 @@ class RunOptions:
     maps: tuple[str, ...] = ()
     answer_wh: tuple[int, int] | None = None
     tile: int | None = None
+    prompt: Prompt | None = field(default=None, repr=False)  # repr is in the ETags of answers without prompts
+    candidates: int = field(default=1, repr=False)
 
 
 PLAIN = RunOptions()
@@ -140,7 +146,7 @@ class Plan:
     @property
     def alone(self) -> bool:
         """Whether the picture is worked on in several runs, and so not together with others."""
-        return self.tiles is not None or self.max_faces > 0
+        return self.tiles is not None or self.max_faces > 0 or self.options.prompt is not None
 
     def document(self) -> dict[str, Any]:
         """As JSON answers say it; sizes in pixels, memory in MiB."""

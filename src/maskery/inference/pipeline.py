@@ -201,6 +201,11 @@ def load_model(card: ModelCard, files: Path | Sequence[Path], device: str = "cpu
 def check(run_options: RunOptions, card: ModelCard) -> None:
     """Raises ``BadRequest`` for options that a model with this card does not have. Needs no loaded model."""
     task = task_of(card)
+    if task.prompted and run_options.prompt is None:
+        cure = "Say what is meant: points or a box (docs/prompts.md)."
+        raise BadRequest(f"{card.name} is {task.noun}, and there is none.", cure)
+    if run_options.prompt is not None and not task.prompted:
+        raise BadRequest(f"{card.name} is {task.noun}: it takes no points and no box.", "Ask the model prompt, say.")
     for name in run_options.maps:
         if name not in MAPS:
             raise BadRequest(f"There is no map {name!r}.", nearest(name, MAPS))

@@ -4,19 +4,27 @@ from maskery.core.card import Detector, ModelCard
 from maskery.core.errors import BadRequest, ConfigError
 from maskery.core.settings import Settings
 from maskery.inference.pipeline import Model, load_model
+from maskery.inference.prompts.embedded_picture import EmbeddingCache
 from maskery.inference.runtimes.registry import open_session
 from maskery.inference.tasks.registry import task_of
 from maskery.models.store import Located, Store
 
 
-def open_model(located: Located, device: str = "cpu", threads: int = 0) -> Model:
-    """Load a model of the store, with all that it needs.
+def open_model(
+    located: Located, device: str = "cpu", threads: int = 0, pictures: EmbeddingCache | None = None
+) -> Model:
+    """Load a model of the store, with all that it needs. ``pictures``: where one that is asked by clicks and boxes
+    keeps what it made of pictures; None = a place of its own.
 
     Raises as ``open_session`` does; ``BadRequest`` for a detector, which gives no mask; ``ConfigError`` for a card
     whose detector finds nothing of its kind.
     """
     card = located.card
     expect_answers(card)
+    if task_of(card).prompted:
+        from maskery.inference.prompts.prompt_model import open_prompt_model  # of no use to the other models
+
+        return open_prompt_model(card, located.files, device, threads, pictures)
     if card.detector is None or located.detector is None:
         return load_model(card, located.files, device, threads)
     beside = located.detector

@@ -105,6 +105,7 @@ class Task:
         choices: The labels that ``classes`` may name.
         maps: Those of ``MAPS`` that a model with this card can add.
         answer_bytes: What a result holds, in bytes a pixel of the answer, with a number of maps.
+        prompted: Whether its models cut out what a prompt points at, and need one.
     """
 
     name: TaskName
@@ -116,6 +117,7 @@ class Task:
     choices: Callable[[ModelCard], Sequence[str]] = all_labels
     maps: Callable[[ModelCard], tuple[str, ...]] = no_maps
     answer_bytes: Callable[[ModelCard, int], int] = map_bytes
+    prompted: bool = False
 
     def gives(self, capability: type) -> bool:
         """Whether its results have a capability, a protocol of ``core.result.capabilities``."""

@@ -3,6 +3,7 @@
 from maskery.core.card import ModelCard
 from maskery.core.errors import ModelError
 from maskery.core.result.capabilities import Result
+from maskery.core.result.instances import InstanceResult
 from maskery.inference.tasks.base import ModelOutput, Task
 from maskery.inference.tasks.classification import CLASSIFICATION
 from maskery.inference.tasks.foreground import FOREGROUND
@@ -15,7 +16,21 @@ def _read_nothing(output: ModelOutput) -> Result:
 
 DETECTOR = Task(name="detector", title="Detector", noun="a detector", results=None, read=_read_nothing)
 
-TASKS = {task.name: task for task in (SEMANTIC, FOREGROUND, CLASSIFICATION, DETECTOR)}
+
+def _read_prompted(output: ModelOutput) -> Result:
+    raise ModelError(f"{output.card.name} is no single network.", "Open it by loading.open_model.")
+
+
+PROMPT = Task(
+    name="prompt",
+    title="By clicks and boxes",
+    noun="a model that is asked by clicks or a box",
+    results=InstanceResult,
+    read=_read_prompted,
+    prompted=True,
+)
+
+TASKS = {task.name: task for task in (SEMANTIC, FOREGROUND, CLASSIFICATION, DETECTOR, PROMPT)}
 
 
 def task_of(card: ModelCard) -> Task:
