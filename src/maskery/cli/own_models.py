@@ -34,8 +34,10 @@ def stored(file: Path, card: ModelCard, replace: bool = False) -> Located:
 
 def _try(model: "Model") -> None:
     from maskery.core.picture.decode import open_picture
+    from maskery.inference.tasks.registry import task_of
 
-    model.run(open_picture(CHECK_PICTURE, max_bytes=1 << 24, max_pixels=1 << 24))
+    picture = open_picture(CHECK_PICTURE, max_bytes=1 << 24, max_pixels=1 << 24)
+    model.run(picture, task_of(model.card).check_options)
 
 
 def _is_added(store: Store, name: str) -> bool:

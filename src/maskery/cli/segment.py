@@ -15,6 +15,7 @@ from maskery.core.errors import BadRequest, MaskeryError
 from maskery.core.files import writing
 
 if TYPE_CHECKING:
+    from maskery.core.prompt import Prompt
     from maskery.encode.options import Options
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
@@ -41,6 +42,8 @@ class AskedRun:
         classes: Keep only these.
         max_side: Longest side, in pixels, of what the model sees.
         tile: Side of the tiles in pixels of the picture; 0 = none.
+        prompt: What is pointed at, for a model that is asked so.
+        candidates: Masks of it at most.
     """
 
     model: str | None
@@ -48,6 +51,8 @@ class AskedRun:
     classes: tuple[str, ...]
     max_side: int | None
     tile: int | None
+    prompt: "Prompt | None"
+    candidates: int
 
 
 Answer = Callable[[Path, "Options", Callable[[str], None]], bytes]
@@ -63,6 +68,9 @@ Answer = Callable[[Path, "Options", Callable[[str], None]], bytes]
 @click.option("--classes", default="", metavar="A,B", help="Keep only these classes.")
 @click.option("--max-side", type=int, metavar="N", help="Longest side, in pixels, of what the model sees.")
 @click.option("--tile", type=int, metavar="N", help="Cut into tiles of N pixels of the picture; 0 = never.")
+@click.option("--point", "points", multiple=True, metavar="X,Y[,-]", help="On the object (- = not); may be repeated.")
+@click.option("--box", metavar="X1,Y1,X2,Y2", help="Around the object, in pixels of the upright picture.")
+@click.option("--candidates", type=int, metavar="N", help="With --point or --box: up to 3 masks, best first.")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), help="Where to run.  [default: cpu]")
 @click.option("--precision", type=click.Choice(["float", "int8"]), help="int8: the model's twin.  [default: float]")
 @click.option("--server", metavar="URL", help="Let this server do the work: http://host:port.")
@@ -76,6 +84,9 @@ def segment(
     classes: str,
     max_side: int | None,
     tile: int | None,
+    points: tuple[str, ...],
+    box: str | None,
+    candidates: int | None,
     device: str | None,
     precision: str | None,
     server: str | None,
@@ -85,7 +96,8 @@ def segment(
 
     One picture without -o goes to stdout (at a terminal: to NAME-mask.png here). Several need -o FOLDER, or --format
     json, which prints one line a picture. A picture that fails does not stop the others; all failures are listed last.
-    With --server the answers are the same; the model is one of the server's, its first by default.
+    With --point and --box the model prompt cuts out what they point at (docs/prompts.md). With --server the answers are
+    the same; the model is one of the server's, its first by default.
     docs/formats.md has all formats with their options.
     """
     jobs = expand(inputs)
@@ -97,10 +109,22 @@ def segment(
     from maskery.core.picture import decode
     from maskery.encode.options import Options
     from maskery.encode.registry import named
+    from maskery.inference.prompts.prompt_input import check_candidates
 
     decode.trust_own_pixel_limit()
     wanted = tuple(name.strip() for name in classes.split(",") if name.strip())
-    asked = AskedRun(model=model, format=chosen, classes=wanted, max_side=max_side, tile=tile)
+    prompt = _prompt(points, box)
+    if candidates is not None and prompt is None:
+        raise BadRequest("--candidates is for masks of what is pointed at.", "Add --point X,Y or --box X1,Y1,X2,Y2.")
+    asked = AskedRun(
+        model=model or ("prompt" if prompt else None),
+        format=chosen,
+        classes=wanted,
+        max_side=max_side,
+        tile=tile,
+        prompt=prompt,
+        candidates=1 if candidates is None else check_candidates(candidates),
+    )
     if server:
         _refuse_local({"device": device, "precision": precision})
         answer = _remote(asked, server, key)
@@ -139,6 +163,8 @@ def _local(asked: AskedRun, device: str | None, precision: str | None) -> Answer
             classes=asked.classes,
             max_side=asked.max_side,
             tile=asked.tile,
+            prompt=asked.prompt,
+            candidates=asked.candidates,
             options=options,
             tell=tell,
         )
@@ -146,10 +172,23 @@ def _local(asked: AskedRun, device: str | None, precision: str | None) -> Answer
     return answer
 
 
+def _prompt(points: tuple[str, ...], box: str | None) -> "Prompt | None":
+    """What the command line points at; None where it does not. Raises ``BadRequest``."""
+    if not points and box is None:
+        return None
+    from maskery.core.prompt import Prompt
+    from maskery.inference.prompts.prompt_input import expect_few, text_box, text_click
+
+    expect_few(len(points))
+    return Prompt(tuple(text_click(text) for text in points), None if box is None else text_box(box))
+
+
 def _remote(asked: AskedRun, server: str, key: str | None) -> Answer:
     """Answers of a server. Raises ``MissingExtra``, ``BadRequest``."""
     from maskery.integrations.client import Client, SegmentQuery
 
+    if asked.prompt:
+        raise BadRequest("--point and --box are asked of a model in this process.", "Leave --server out.")
     client = Client(server, key)
 
     def answer(path: Path, options: "Options", tell: Callable[[str], None]) -> bytes:

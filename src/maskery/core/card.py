@@ -48,7 +48,9 @@ TASK_RULES: dict[TaskName, TaskRules] = {
     "foreground": TaskRules(answers=("alpha",), labels=("background", "foreground")),
     "classification": TaskRules(answers=("scores",)),
     "detector": TaskRules(answers=("boxes",)),
-    "prompt": TaskRules(answers=("masks",), takes=("prompt-maps",), beside=("mask-scores",)),
+    "prompt": TaskRules(
+        answers=("masks",), labels=("background", "object"), takes=("prompt-maps",), beside=("mask-scores",)
+    ),
 }
 
 
@@ -398,7 +400,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError(f"palette has {len(self.palette)} colours for {len(self.labels)} labels")
         fixed = TASK_RULES[self.task].labels
         if fixed and len(self.labels) != len(fixed):
-            raise ValueError("a foreground model has two labels: background and the foreground's name")
+            raise ValueError(f"a {self.task} model has two labels: background and the {fixed[1]}'s name")
 
     def _check_tensors(self) -> None:
         if sum(one.role == "picture" for one in self.inputs) != 1:

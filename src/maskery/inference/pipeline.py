@@ -214,7 +214,7 @@ def check(run_options: RunOptions, card: ModelCard) -> None:
                 f"{card.name} has no {name} map: it gives no scores of several classes for a pixel.",
                 "Ask a semantic model that gives scores, or without maps.",
             )
-    if run_options.classes and not task.gives(HasClasses):
+    if run_options.classes and (task.prompted or not task.gives(HasClasses)):
         raise BadRequest(f"{card.name} is {task.noun}: it has no mask to restrict.", "Leave classes out.")
     if run_options.tile and task.per_pixel is None:
         raise BadRequest(f"{card.name} is {task.noun}: it looks at a picture as a whole.", "Leave tile out.")

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from maskery.core.card import ModelCard
 from maskery.core.picture import decode
 from maskery.core.picture.decode import Source
 from maskery.core.plan import RunOptions
+from maskery.core.prompt import Prompt
 from maskery.core.settings import Settings, load_settings
 from maskery.encode.options import PLAIN_OPTIONS, Options
 from maskery.encode.registry import encode, find, named, wanted_maps
@@ -16,6 +18,9 @@ from maskery.inference.tasks.registry import task_of
 from maskery.models.loading import open_model
 from maskery.models.segmented_picture import Segmentation
 from maskery.models.store import Store
+
+if TYPE_CHECKING:
+    from maskery.models.prompt_session import PromptSession
 
 
 @dataclass(frozen=True)
@@ -38,17 +43,37 @@ class Segmenter:
         max_side: int | None = None,
         maps: tuple[str, ...] = (),
         tile: int | None = None,
+        prompt: Prompt | None = None,
+        candidates: int = 1,
     ) -> Segmentation:
         """Segment a path, bytes, PIL image or numpy array (H, W[, 1|3|4]).
 
         ``classes`` keeps only these; ``max_side`` is the longest side of what the model sees, in pixels; ``maps``
         adds some of "confidence", "entropy" and "margin" to the result; ``tile`` is the side, in pixels of the picture,
-        of the tiles that it is cut into: 0 = none, None = only where it is huge. Raises ``PictureError``, ``TooLarge``,
-        ``BadRequest``.
+        of the tiles that it is cut into: 0 = none, None = only where it is huge; ``prompt`` is what a model is asked by
+        that takes clicks and boxes, which then gives at most ``candidates`` masks. Raises ``PictureError``,
+        ``TooLarge``, ``BadRequest``.
         """
         picture = decode.open_picture(source, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
-        options = RunOptions(classes=tuple(classes), max_side=max_side, maps=tuple(maps), tile=tile)
+        options = RunOptions(
+            classes=tuple(classes),
+            max_side=max_side,
+            maps=tuple(maps),
+            tile=tile,
+            prompt=prompt,
+            candidates=candidates,
+        )
         return Segmentation(self.model.run(picture, options), picture)
+
+    def session(self, source: Source, *, candidates: int = 1) -> "PromptSession":
+        """A picture that is asked about click by click, with at most ``candidates`` masks an answer.
+
+        Raises ``PictureError``, ``TooLarge``; ``BadRequest`` for a model that takes no clicks.
+        """
+        from maskery.models.prompt_session import PromptSession  # of no use to the other models
+
+        picture = decode.open_picture(source, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
+        return PromptSession(self.model, picture, candidates)
 
     def answer(
         self,
@@ -58,6 +83,8 @@ class Segmenter:
         classes: tuple[str, ...] = (),
         max_side: int | None = None,
         tile: int | None = None,
+        prompt: Prompt | None = None,
+        candidates: int = 1,
         options: Options = PLAIN_OPTIONS,
         tell: Callable[[str], None] = lambda note: None,
     ) -> bytes:
@@ -68,7 +95,12 @@ class Segmenter:
         find(format, task_of(self.card))
         picture = decode.open_picture(source, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
         run_options = RunOptions(
-            classes=tuple(classes), max_side=max_side, maps=wanted_maps(format, options), tile=tile
+            classes=tuple(classes),
+            max_side=max_side,
+            maps=wanted_maps(format, options),
+            tile=tile,
+            prompt=prompt,
+            candidates=candidates,
         )
         plan = self.model.plan(picture, run_options, named(format).demand)
         found = self.model.follow(plan, picture)

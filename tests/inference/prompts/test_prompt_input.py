@@ -12,10 +12,13 @@ from maskery.core.prompt import Click, Prompt
 from maskery.inference.prompts.prompt_input import (
     COARSE_SIDE,
     MOST_CLICKS,
+    check_candidates,
     coarse_mask,
     fitted,
     prompt_of,
     shares_of_cells,
+    text_box,
+    text_click,
 )
 
 SIZE_WH = (640, 480)
@@ -88,3 +91,23 @@ def test_a_prompt_pickles_compares_and_is_a_key() -> None:
     assert same == prompt
     assert {prompt: 1}[same] == 1
     assert "prompt" not in repr(RunOptions(prompt=prompt)), "ETags of answers without prompts are of this text"
+
+
+def test_points_and_boxes_as_text() -> None:
+    assert text_click(" 12.5, 3") == Click(12.5, 3)
+    assert text_click("12,3,-") == Click(12, 3, positive=False)
+    assert text_click("12,3,+") == Click(12, 3)
+    assert text_box("10, 20,5,2") == (5, 2, 10, 20)
+    assert text_box(" ") is None
+    for text in ("12", "a,b", "1,2,x", "1,2,3,4", ""):
+        with pytest.raises(BadRequest):
+            text_click(text)
+    with pytest.raises(BadRequest):
+        text_box("1,2,3")
+
+
+def test_an_answer_has_one_to_three_candidates() -> None:
+    assert check_candidates(3) == 3
+    for count in (0, 4):
+        with pytest.raises(BadRequest, match="1 to 3"):
+            check_candidates(count)

@@ -12,7 +12,8 @@ from maskery.core.errors import BadRequest
 from maskery.core.picture.decode import open_picture
 from maskery.core.plan import RunOptions
 from maskery.core.prompt import Click, Prompt
-from maskery.core.result.instances import CropMask, InstanceResult
+from maskery.core.result.instances import CropMask
+from maskery.core.result.prompted import PromptResult
 from maskery.core.timing import Stopwatch
 from maskery.inference.pipeline import Model
 from maskery.inference.prompts.prompt_input import coarse_mask, prompt_of
@@ -48,10 +49,10 @@ def counted(model: PromptModel) -> tuple[PromptModel, Counted, Counted]:
     return replace(model, session=encoder, decoder=decoder), encoder, decoder
 
 
-def run(model: Model, prompt: Prompt | None, candidates: int = 1, size_wh: tuple[int, int] = SIZE_WH) -> InstanceResult:
+def run(model: Model, prompt: Prompt | None, candidates: int = 1, size_wh: tuple[int, int] = SIZE_WH) -> PromptResult:
     picture = open_picture(scene(size_wh, THING), max_bytes=1 << 30, max_pixels=1 << 30)
     result = model.run(picture, RunOptions(prompt=prompt, candidates=candidates))
-    assert isinstance(result, InstanceResult)
+    assert isinstance(result, PromptResult)
     return result
 
 

@@ -49,9 +49,9 @@ def fitted(prompt: Prompt, size_wh: tuple[int, int]) -> Prompt:
 
 
 def prompt_of(
-    points: Sequence[Sequence[float]] = (),
+    points: Sequence[Sequence[float | str]] = (),
     labels: Sequence[bool] | None = None,
-    box: Sequence[float] | None = None,
+    box: Sequence[float | str] | None = None,
     previous: CoarseMask | None = None,
 ) -> Prompt:
     """``points``: (n, 2), x and y; ``labels``: (n,), whether each is on the object, None = all are; ``box``: any two
@@ -59,8 +59,7 @@ def prompt_of(
 
     Raises ``BadRequest`` for what is no finite number, other lengths, and more than ``MOST_CLICKS`` points.
     """
-    if len(points) > MOST_CLICKS:
-        raise BadRequest(f"There are {len(points):,} points.", f"Give at most {MOST_CLICKS} of one object.")
+    expect_few(len(points))
     positive = [True] * len(points) if labels is None else list(labels)
     if len(positive) != len(points):
         raise BadRequest(f"There are {len(points)} points and {len(positive)} labels.", "Give a label a point.")
@@ -70,6 +69,12 @@ def prompt_of(
         return Prompt(clicks, None, previous)
     ax, ay, bx, by = _finite(box, 4, "The box")
     return Prompt(clicks, (min(ax, bx), min(ay, by), max(ax, bx), max(ay, by)), previous)
+
+
+def expect_few(points: int) -> None:
+    """Raises ``BadRequest`` for more points than one object needs."""
+    if points > MOST_CLICKS:
+        raise BadRequest(f"There are {points:,} points.", f"Give at most {MOST_CLICKS} of one object.")
 
 
 def _finite(values: Sequence[Any], count: int, what: str) -> list[float]:
@@ -109,3 +114,29 @@ def shares_of_cells(mask: CoarseMask) -> Floats:
     values: Floats = np.frombuffer(mask.cells, np.uint8).reshape(mask.size_wh[::-1]).astype(np.float32)
     values /= 255
     return values
+
+
+def check_candidates(count: int) -> int:
+    """The same. Raises ``BadRequest`` for a number of candidates that no answer has."""
+    if not 1 <= count <= MOST_CANDIDATES:
+        raise BadRequest(f"candidates is {count}.", f"Give 1 to {MOST_CANDIDATES}.")
+    return count
+
+
+def text_click(text: str) -> Click:
+    """``x,y`` or ``x,y,-``, a click that is not on the object, as the command line and addresses write it.
+
+    Raises ``BadRequest``.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    sign = parts.pop() if len(parts) == 3 else "+"
+    if len(parts) != 2 or sign not in ("+", "-"):
+        cure = "Write x,y in pixels of the picture, or x,y,- for what is not meant."
+        raise BadRequest(f"The point is {text[:80]!r}.", cure)
+    (click,) = prompt_of([parts], [sign == "+"]).clicks
+    return click
+
+
+def text_box(text: str) -> tuple[float, float, float, float] | None:
+    """``x1,y1,x2,y2``, two opposite corners; None of nothing. Raises ``BadRequest``."""
+    return prompt_of(box=[part.strip() for part in text.split(",")]).box_xyxy if text.strip() else None

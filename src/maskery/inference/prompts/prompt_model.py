@@ -18,7 +18,8 @@ from maskery.core.picture.decode import Picture
 from maskery.core.plan import PLAIN, PLAIN_DEMAND, Demand, Plan, RunOptions
 from maskery.core.prompt import Prompt
 from maskery.core.result.capabilities import Result
-from maskery.core.result.instances import CropMask, Instance, InstanceResult
+from maskery.core.result.instances import CropMask, Instance
+from maskery.core.result.prompted import PromptResult
 from maskery.core.timing import Stopwatch
 from maskery.inference.faces.region import whole
 from maskery.inference.faces.view import View, whole_view
@@ -52,6 +53,8 @@ AROUND = 1.4
 """Side of a window, in longer sides of the box or of the first answer that it is around."""
 WORTH = 0.6
 """A window is looked at by itself where its side is less than this share of the picture's longer side."""
+OBJECT = 1
+"""The class of what is pointed at."""
 SURE = 30.0
 """Logits beyond say no more, and overflow."""
 BOX_SIZE, BATCH = 192, 8
@@ -116,8 +119,13 @@ class PromptModel(Model):
         check_cancelled: Callable[[], None] = lambda: None,
     ) -> Result:
         """As ``Model.follow``: the candidates, best first; none where the prompt is empty or nothing is found."""
-        watch, prompt = watch or Stopwatch(), plan.options.prompt
-        assert prompt is not None, "a plan without a prompt is refused"
+        watch = watch or Stopwatch()
+        embedded = self.look(plan, picture, watch)
+        check_cancelled()
+        return self.answer(embedded, plan, picture, watch)
+
+    def look(self, plan: Plan, picture: Picture, watch: Stopwatch) -> EmbeddedPicture:
+        """The picture, embedded: decoded and encoded now where ``pictures`` has it not. Raises ``PictureError``."""
 
         def opened() -> EmbeddedPicture:
             with watch.more("decode"):
@@ -130,15 +138,19 @@ class PromptModel(Model):
 
         with watch.more("decode"):
             key = (self.key, digest_of(picture))
-        embedded = self.pictures.get(key, opened)
-        check_cancelled()
+        return self.pictures.get(key, opened)
+
+    def answer(self, embedded: EmbeddedPicture, plan: Plan, picture: Picture, watch: Stopwatch) -> PromptResult:
+        """What the plan's prompt points at in a picture that ``look`` gave. Raises ``ModelError``."""
+        prompt = plan.options.prompt
+        assert prompt is not None, "a plan without a prompt is refused"
         with watch.more("run"):
             decoded = [] if prompt.empty else self._decoded(embedded, prompt)
         self.pictures.settle()
         with watch.stage("postprocess"):
             candidates = _candidates(decoded, picture.size_wh, plan.options.candidates)
             meta = self._model_output({}, plan, picture.orientation, watch).meta
-            return InstanceResult(meta, tuple(self._instances(candidates)))
+            return PromptResult(meta, tuple(_instances(candidates)))
 
     def embed(self, pixels: Pixels) -> EmbeddedPicture:
         """(H, W, 3) uint8 RGB, upright -> what any number of prompts are answered from. Raises ``ModelError``."""
@@ -250,18 +262,6 @@ class PromptModel(Model):
         assert scored is not None
         return outputs[masks.tensor].astype(np.float32, copy=False), outputs[scored.tensor].astype(np.float32)
 
-    def _instances(self, candidates: Sequence[MaskCandidate]) -> Iterator[Instance]:
-        class_id = next((i for i in range(len(self.card.labels)) if i != self.card.background), 0)
-        for number, one in enumerate(candidates, 1):
-            (left, top), (width, height) = one.mask.left_top, one.mask.size_wh
-            yield Instance(
-                id=number,
-                class_id=class_id,
-                score=one.score,
-                box_xyxy=(left, top, left + width, top + height),
-                mask=one.mask,
-            )
-
 
 @dataclass(frozen=True)
 class _Unasked:
@@ -344,3 +344,15 @@ def _candidates(decoded: Sequence[_Decoded], picture_wh: tuple[int, int], count:
         for one, place in ranked[:count]
     )
     return [candidate for candidate in found if candidate.mask.area]
+
+
+def _instances(candidates: Sequence[MaskCandidate]) -> Iterator[Instance]:
+    for number, one in enumerate(candidates, 1):
+        (left, top), (width, height) = one.mask.left_top, one.mask.size_wh
+        yield Instance(
+            id=number,
+            class_id=OBJECT,
+            score=one.score,
+            box_xyxy=(left, top, left + width, top + height),
+            mask=one.mask,
+        )

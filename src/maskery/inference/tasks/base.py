@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from maskery.core.arrays import Array, ClassMap, Scores
 from maskery.core.card import TASK_RULES, ModelCard, OutputRole, TaskName
 from maskery.core.errors import ModelError
-from maskery.core.plan import Placement, Plan
+from maskery.core.plan import PLAIN, Placement, Plan, RunOptions
 from maskery.core.result.banded import BandedMap
 from maskery.core.result.capabilities import Result, has
 from maskery.core.result.meta import Frame, Meta, ModelInfo
@@ -106,6 +106,7 @@ class Task:
         maps: Those of ``MAPS`` that a model with this card can add.
         answer_bytes: What a result holds, in bytes a pixel of the answer, with a number of maps.
         prompted: Whether its models cut out what a prompt points at, and need one.
+        check_options: With which a model is tried on the stored picture of 256 x 256 pixels.
     """
 
     name: TaskName
@@ -118,6 +119,7 @@ class Task:
     maps: Callable[[ModelCard], tuple[str, ...]] = no_maps
     answer_bytes: Callable[[ModelCard, int], int] = map_bytes
     prompted: bool = False
+    check_options: RunOptions = PLAIN
 
     def gives(self, capability: type) -> bool:
         """Whether its results have a capability, a protocol of ``core.result.capabilities``."""

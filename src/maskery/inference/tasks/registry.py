@@ -2,8 +2,10 @@
 
 from maskery.core.card import ModelCard
 from maskery.core.errors import ModelError
+from maskery.core.plan import RunOptions
+from maskery.core.prompt import Click, Prompt
 from maskery.core.result.capabilities import Result
-from maskery.core.result.instances import InstanceResult
+from maskery.core.result.prompted import PromptResult
 from maskery.inference.tasks.base import ModelOutput, Task
 from maskery.inference.tasks.classification import CLASSIFICATION
 from maskery.inference.tasks.foreground import FOREGROUND
@@ -25,9 +27,10 @@ PROMPT = Task(
     name="prompt",
     title="By clicks and boxes",
     noun="a model that is asked by clicks or a box",
-    results=InstanceResult,
+    results=PromptResult,
     read=_read_prompted,
     prompted=True,
+    check_options=RunOptions(prompt=Prompt((Click(128.0, 128.0),))),
 )
 
 TASKS = {task.name: task for task in (SEMANTIC, FOREGROUND, CLASSIFICATION, DETECTOR, PROMPT)}

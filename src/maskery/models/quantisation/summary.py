@@ -13,6 +13,7 @@ from maskery.core.picture import decode
 from maskery.core.result.capabilities import HasClasses, HasScores, capable, expect
 from maskery.inference.pipeline import Model
 from maskery.inference.runtimes.registry import usable_cores
+from maskery.inference.tasks.registry import task_of
 from maskery.models.download import sha256_of
 from maskery.models.quantisation.calibration import CalibrationPictures
 from maskery.models.quantisation.quality import ScoreLoss, Timing
@@ -59,7 +60,8 @@ def _own_check(model: Model, check: Check | None) -> Check | None:
     """The stored answer is that of a file: the same classes, with this one's numbers."""
     if check is None:
         return None
-    result = model.run(decode.open_picture(CHECK_PICTURE, max_bytes=1 << 24, max_pixels=1 << 24))
+    picture = decode.open_picture(CHECK_PICTURE, max_bytes=1 << 24, max_pixels=1 << 24)
+    result = model.run(picture, task_of(model.card).check_options)
     if scored := capable(result, HasScores):
         (name, score) = scored.top(1)[0]
         return msgspec.structs.replace(check, shares={name: round(float(score), 3)})

@@ -35,7 +35,8 @@ log = logging.getLogger("maskery")
 def check(model: Model, picture: Path = CHECK_PICTURE) -> str:
     """Run the stored picture and compare with the card's stored answer: "ok", or what is wrong."""
     try:
-        result = model.run(decode.open_picture(picture, max_bytes=1 << 24, max_pixels=1 << 24))
+        opened = decode.open_picture(picture, max_bytes=1 << 24, max_pixels=1 << 24)
+        result = model.run(opened, task_of(model.card).check_options)
         expected = model.card.check
         wrong = _differences(result, expected.shares, expected.tolerance) if expected else []
     except MaskeryError as error:
@@ -266,7 +267,8 @@ class ModelPool:
 
     async def _measure_batch(self, pooled: PooledModel) -> tuple[int, dict[int, float]]:
         assert pooled.model is not None
-        most = 1 if pooled.card.detector else self._settings.max_batch
+        alone = pooled.card.detector is not None or task_of(pooled.card).prompted
+        most = 1 if alone else self._settings.max_batch
         try:
             return await anyio.to_thread.run_sync(measure_batch, pooled.model.session, pooled.card, most)
         finally:
