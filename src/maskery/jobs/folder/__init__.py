@@ -1,0 +1,1 @@
+"""``maskery folder``: every picture of a place to another place, with one line of JSON each."""
