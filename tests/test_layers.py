@@ -100,6 +100,7 @@ TESTED_BY = {
     "datasets/classes.py": "tests/datasets/test_mask_folder.py: classes.toml and classes.txt of mask folders",
     "datasets/coco_json.py": "tests/datasets/test_coco_instances.py: the files that it parses",
     "datasets/decoding.py": "tests/datasets/test_mask_folder.py: masks by value and by colour",
+    "datasets/drawn.py": "tests/datasets/test_labelme_folder.py: what formats of drawn objects have in common",
     "datasets/formats.py": "tests/datasets/test_datasets.py: each format recognised and opened",
     "datasets/report.py": "tests/datasets/test_check.py: reports of checked data sets",
     "datasets/shapes.py": "tests/datasets/test_coco_instances.py: polygons and runs of annotations",

@@ -65,3 +65,19 @@ def test_wrong_use(data: Path, options: tuple[str, ...], code: int, says: str) -
     assert isinstance(done.exception, MaskeryError)
     assert says in str(done.exception)
     assert exit_code(done.exception) == code
+
+
+@pytest.mark.parametrize(("value", "only"), [(255, "background"), (0, "background")])
+def test_masks_that_judge_one_class_get_no_score(tmp_path: Path, value: int, only: str) -> None:
+    ids = np.zeros((40, 48), int)
+    ids[:20] = value
+    add(tmp_path, "a", np.zeros((40, 48), int), ids)
+    (tmp_path / "classes.txt").write_text("background\nperson\n")
+    done = run("everyday", tmp_path, "--boundary", "0")
+    assert done.exit_code == 0, done.output
+    assert f"no score the masks have only {only}" in done.stdout
+    assert "no mask has person" in done.stdout
+    assert ("50.00% of all pixels are ignored by the masks: they are not judged" in done.stdout) == (value == 255)
+    assert "mean IoU" not in done.stdout
+    printed = json.loads(run("everyday", tmp_path, "--json").stdout)
+    assert printed["ignored_share"] == (0.5 if value else 0)

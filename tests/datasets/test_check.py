@@ -233,3 +233,19 @@ def test_the_real_coco() -> None:
     report = check(shared("data/coco2017-part"), labels=("background", "person", "car"))
     assert (report.format, report.splits, report.fine) == ("coco-panoptic", {"train2017": 100, "val2017": 100}, True)
     assert {c.name: c.pictures for c in report.classes}["person"] > 50
+
+
+def test_masks_of_0_and_255_and_classes_that_no_mask_has_are_warned_of(good: Path) -> None:
+    for path in (good / "masks").glob("*/*"):
+        Image.fromarray(np.asarray(Image.open(path)) * np.uint8(255)).save(path)
+    (good / "classes.txt").write_text("background\nperson\n")
+    report = check(good)
+    (warning,) = report.warnings
+    assert (warning.kind, warning.message) == ("absent", "No mask has a pixel of the class 'person'.")
+    assert "value = 255" in warning.cure
+    (good / "classes.txt").unlink()
+    black, white = '[[classes]]\nname="b"\nvalue=0\n', '[[classes]]\nname="p"\nvalue=255\n'
+    (good / "classes.toml").write_text(black + white)
+    assert check(good).warnings == []
+    (good / "classes.toml").write_text(black + '[[classes]]\nname="q"\n' + white)
+    assert [warning.message for warning in check(good).warnings] == ["No mask has a pixel of the class 'q'."]

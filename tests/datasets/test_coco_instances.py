@@ -93,7 +93,7 @@ def test_a_polygon_that_leaves_the_picture_is_cut_off() -> None:
     [
         ({"category_id": 4, "segmentation": [SQUARE]}, "annotation 0: its category 4 is not listed"),
         ({"category_id": 3}, "annotation 0: it has no segmentation. Export masks"),
-        ({"category_id": 3, "segmentation": [[1, 2]]}, "annotation 0: a polygon has 2 numbers"),
+        ({"category_id": 3, "segmentation": [[1, 2, 3]]}, "annotation 0: a polygon has 3 numbers"),
         ({"category_id": 3, "segmentation": "x"}, "annotation 0: Expected"),
         (
             {"category_id": 3, "segmentation": {"size": [6, 9], "counts": [54]}},
@@ -118,7 +118,7 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"mask of .*5.jpg is 9 x 6 pixels, its picture 8 x 6"):
         open_dataset(write(tmp_path, width=9), "val").mask(0)
     with pytest.raises(DataError, match="outside its folder"):
-        open_dataset(write(tmp_path, file_name="../../5.jpg"), "val")
+        open_dataset(write(tmp_path, file_name="../../7.jpg"), "val")
     with pytest.raises(DataError, match=r"6.jpg, named in instances_val.json, is missing"):
         open_dataset(write(tmp_path, file_name="6.jpg"), "val")
     with pytest.raises(DataError, match=r"instances_tran.json cannot be read: .* Splits here: val"):
@@ -169,3 +169,37 @@ def test_splits_may_list_their_categories_in_another_order(tmp_path: Path) -> No
     (tmp_path / "annotations" / "instances_test.json").write_text(json.dumps(index))
     assert [open_dataset(tmp_path, split).labels[1] for split in ("test", "val")] == ["disc", "disc"]
     assert np.unique(open_dataset(tmp_path, "test").mask(0)).tolist() == [0, 2]  # box is the second of the first split
+
+
+@pytest.mark.parametrize(
+    ("index", "picture", "file_name"),
+    [
+        ("train/_annotations.coco.json", "train/5.jpg", "5.jpg"),  # Roboflow
+        ("result.json", "images/5.jpg", "images/5.jpg"),  # Label Studio
+        ("result.json", "images/5.jpg", "images\\5.jpg"),
+        ("result.json", "images/5.jpg", "/data/upload/1/5.jpg"),
+        ("annotations.json", "JPEGImages/5.jpg", "JPEGImages/5.jpg"),  # labelme2coco
+        ("labels.json", "data/5.jpg", "5.jpg"),  # FiftyOne
+        ("train/labels.json", "train/data/5.jpg", "5.jpg"),
+        ("annotations/instances_default.json", "images/5.jpg", "5.jpg"),  # CVAT
+    ],
+)
+def test_exports_of_labelling_tools_as_they_come(tmp_path: Path, index: str, picture: str, file_name: str) -> None:
+    write(tmp_path / "whole", {"category_id": 3, "segmentation": [SQUARE]}, file_name=file_name)
+    root = tmp_path / "export"
+    for path in (root / index, root / picture):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    text = (tmp_path / "whole" / "annotations" / "instances_val.json").read_text()
+    (root / index).write_text(text, encoding="utf-8-sig")
+    Image.new("RGB", (8, 6)).save(root / picture)
+    found = describe(root)
+    assert found.format == "coco-instances"
+    split = "train" if index.startswith("train") else "default" if "default" in index else "all"
+    assert found.splits == (("train", "val") if split == "all" else (split,))
+    data = open_dataset(root, split)
+    assert (len(data), int((data.mask(0) == 1).sum())) == (1, 16)
+
+
+def test_a_point_or_line_among_polygons_has_no_area(tmp_path: Path) -> None:
+    data = open_dataset(write(tmp_path, {"category_id": 3, "segmentation": [[1, 1, 2, 2], SQUARE]}), "val")
+    assert (data.mask(0) == 1).sum() == 16

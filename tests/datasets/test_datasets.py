@@ -37,7 +37,7 @@ def test_mask_folder_errors_name_file_and_cure(masks: Path) -> None:
         open_dataset(masks, "tran", VOC)
     with pytest.raises(DataError, match="class id 2, but there are only 2 classes"):
         open_dataset(masks, "train", ("a", "b")).mask(0)
-    Image.new("RGB", (6, 4)).save(masks / "masks" / "train" / "a.png")
+    Image.new("RGB", (6, 4), "red").save(masks / "masks" / "train" / "a.png")
     with pytest.raises(DataError, match="mode RGB"):
         open_dataset(masks, "train", VOC).mask(0)
     (masks / "masks" / "train" / "a.png").write_bytes(b"\x89PNG nonsense")

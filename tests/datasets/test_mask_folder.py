@@ -138,3 +138,128 @@ def test_names_of_several_words_and_comments(tmp_path: Path) -> None:
     (tmp_path / "classes.toml").write_text(BINARY)
     with pytest.raises(DataError, match=r"both classes.toml and classes.txt\. Remove one"):
         describe(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        ("imgs", "masks"),
+        ("images", "labels"),
+        ("data", "labels"),
+        ("JPEGImages", "SegmentationClassPNG"),
+        ("train/imgs", "train/masks"),
+        ("imgs/train", "masks/train"),
+    ],
+)
+def test_folders_by_the_names_that_tools_give_them(tmp_path: Path, images: str, masks: str) -> None:
+    (tmp_path / "classes.txt").write_text("x\ny\n")
+    put(tmp_path, images, masks)
+    split = "train" if "train" in images else "all"
+    assert describe(tmp_path).format == "mask-folder"
+    assert open_dataset(tmp_path, split).mask(0).tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("folder", ["", "train"])
+def test_masks_as_segment_writes_them_beside_their_pictures(tmp_path: Path, folder: str) -> None:
+    for i in range(5):
+        put(tmp_path, folder, "kept", f"{i}")
+        (tmp_path / "kept" / f"{i}.png").rename(tmp_path / folder / f"{i}-mask.png")
+    (tmp_path / "kept").rmdir()
+    assert describe(tmp_path).format == "mask-folder"
+    data = open_dataset(tmp_path, folder or "all", ("x", "y"))
+    assert [data.name(i) for i in range(len(data))] == ["0", "1", "2", "3", "4"]
+    assert data.mask(4).tolist() == [[0, 1]]
+
+
+def test_masks_as_segment_writes_them_in_a_folder_of_their_own(tmp_path: Path) -> None:
+    put(tmp_path, "images", "masks", "a")
+    (tmp_path / "masks" / "a.png").rename(tmp_path / "masks" / "a-mask.png")
+    put(tmp_path, "images", "masks", "b-mask")  # a picture of that name has a mask of its own
+    assert [p.name for p in open_dataset(tmp_path, "all", ("x", "y")).masks] == ["a-mask.png", "b-mask.png"]  # type: ignore[attr-defined]
+
+
+SYSTEM = (".ipynb_checkpoints", "@eaDir", "__MACOSX", ".thumbnails", "Thumbs.db", ".DS_Store", "._a.jpg", "._a.png")
+
+
+@pytest.mark.parametrize("name", SYSTEM)
+def test_what_systems_leave_behind_counts_nowhere(tmp_path: Path, name: str) -> None:
+    put(tmp_path, "images", "masks")
+    for folder in ("", "images", "masks"):
+        here = tmp_path / folder / name
+        if "." in name[1:]:
+            here.write_bytes(b"\0\5\26\7")
+        elif not here.exists():
+            here.mkdir()
+            Image.new("RGB", (2, 1)).save(here / "a.jpg")
+            Image.new("L", (2, 1)).save(here / "b.png")
+    assert describe(tmp_path).splits == ("train", "val")
+    assert len(open_dataset(tmp_path, "all", ("x", "y"))) == 1
+
+
+def test_accents_may_be_composed_or_apart(tmp_path: Path) -> None:
+    put(tmp_path, "images", "masks", "caf\u00e9")
+    (tmp_path / "images" / "caf\u00e9.jpg").rename(tmp_path / "images" / "cafe\u0301.jpg")
+    assert len(open_dataset(tmp_path, "all", ("x", "y"))) == 1
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+def test_a_grey_mask_that_was_saved_with_more_channels(tmp_path: Path, mode: str) -> None:
+    put(tmp_path, "images", "masks")
+    Image.fromarray(np.array([[0, 1]], np.uint8)).convert(mode).save(tmp_path / "masks" / "a.png")
+    assert open_dataset(tmp_path, "all", ("x", "y")).mask(0).tolist() == [[0, 1]]
+    if mode != "RGB":
+        Image.new(mode, (2, 1), (1, 3) if mode == "LA" else (1, 1, 1, 3)).save(tmp_path / "masks" / "a.png")
+        with pytest.raises(DataError, match=f"has mode {mode} .*transparency"):
+            open_dataset(tmp_path, "all", ("x", "y")).mask(0)
+
+
+def with_palette(path: Path, values: object, palette: list[int]) -> None:
+    mask = Image.fromarray(np.array(values, np.uint8)).convert("P")
+    mask.putdata([value for row in np.array(values).tolist() for value in row])
+    mask.putpalette(palette)
+    mask.save(path)
+
+
+def test_a_palette_in_another_order_is_read_by_its_colours(tmp_path: Path) -> None:
+    put(tmp_path, "images", "masks")
+    (tmp_path / "classes.txt").write_text("background 0 0 0\nbox 255 0 0\nignore 9 9 9\n")
+    for values, palette, expected in (
+        ([[1, 0]], [255, 0, 0, 0, 0, 0], [[0, 1]]),
+        ([[0, 1]], [0, 0, 0, 255, 0, 0], [[0, 1]]),
+        ([[0, 1]], [0, 0, 0, 7, 7, 7], [[0, 1]]),  # a palette of other colours: values
+        ([[0, 1]], [5, 5, 5, 7, 7, 7], [[0, 1]]),
+        ([[2, 0]], [255, 0, 0, 0, 0, 0, 9, 9, 9], [[IGNORE, 1]]),
+    ):
+        with_palette(tmp_path / "masks" / "a.png", values, palette)
+        assert open_dataset(tmp_path, "all").mask(0).tolist() == expected, palette
+    with_palette(tmp_path / "masks" / "a.png", [[0, 1]], [255, 0, 0, 7, 7, 7])
+    with pytest.raises(DataError, match="a palette whose colours say other classes"):
+        open_dataset(tmp_path, "all").mask(0)
+
+
+def test_black_and_white_classes_are_read_by_their_colours(tmp_path: Path) -> None:
+    put(tmp_path, "images", "masks", mask=((0, 255),))
+    (tmp_path / "classes.txt").write_text("background 0 0 0\nperson 255 255 255\n")
+    assert open_dataset(tmp_path, "all").mask(0).tolist() == [[0, 1]]
+    put(tmp_path, "images", "masks", mask=((0, 1),))
+    assert open_dataset(tmp_path, "all").mask(0).tolist() == [[0, 1]]
+
+
+def test_the_names_that_labelme_writes(tmp_path: Path) -> None:
+    put(tmp_path, "JPEGImages", "SegmentationClassPNG")
+    (tmp_path / "class_names.txt").write_text("_background_\ncell\n")
+    assert open_dataset(tmp_path, "all").labels == ("_background_", "cell")
+
+
+def test_a_folder_that_fits_two_formats_says_both(tmp_path: Path) -> None:
+    put(tmp_path, "images", "masks")
+    (tmp_path / "annotations.xml").write_text("<annotations><version>1.1</version></annotations>")
+    with pytest.raises(DataError, match=r"several data sets: cvat-images, mask-folder\. Say which it is"):
+        describe(tmp_path)
+    assert describe(tmp_path, "mask-folder").format == "mask-folder"
+
+
+def test_a_split_without_pictures_is_refused(tmp_path: Path) -> None:
+    put(tmp_path, "images", "masks")
+    with pytest.raises(DataError, match=r"split .val. of .* has no pictures"):
+        open_dataset(tmp_path, "val", ("x", "y"))

@@ -110,7 +110,7 @@ def test_data_that_is_wrong_says_so(streets: Path, tmp_path_factory: pytest.Temp
     with pytest.raises(BadRequest, match="not a folder"):
         measure(reds(LABELS), streets / "nowhere", "val")
     mask = streets / "masks" / "val" / "a.png"
-    Image.new("RGB", (24, 20)).save(mask)
+    Image.new("RGB", (24, 20), "red").save(mask)
     with pytest.raises(DataError, match="mode RGB"):
         measure(reds(LABELS), streets, "val")
     Image.new("L", (24, 21)).save(mask)

@@ -1,5 +1,6 @@
 """Training as a user does it: a recipe in, a served model out; killed and resumed; wrong recipes refused."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,12 @@ import torch
 from PIL import Image
 
 import maskery
-from maskery.core.errors import ConfigError
+from maskery.core.errors import ConfigError, DataError
 from maskery.models.card_toml import load_card
 from maskery.models.catalog import builtin
 from maskery.training.losses import cross_entropy, dice_loss, total_loss
 from maskery.training.recipe import LossSpec, load_recipe
+from maskery.training.tasks import open_job
 
 
 def test_a_recipe_becomes_a_served_model(trained: Path, recipe: Path) -> None:
@@ -127,3 +129,17 @@ def test_a_picture_beside_the_mask_of_another_size(recipe: Path, trained: Path, 
         Image.new("RGB" if kind == "images" else "L", size).save(tmp_path / kind / "val" / "a.png")
     with pytest.raises(DataError, match=r"mask of .*a\.png is 41 x 30 pixels, its picture 40 x 30"):
         measure(maskery.load(str(trained / "model")).model, tmp_path, "val")
+
+
+@pytest.mark.parametrize(("value", "says"), [(255, "give the class value = 255"), (0, "See how the masks store")])
+def test_masks_of_one_class_are_refused_before_the_first_step(
+    recipe: Path, tmp_path: Path, value: int, says: str
+) -> None:
+    settings = load_recipe(recipe)
+    root = tmp_path / "squares"
+    shutil.copytree(Path(settings.data.root) / "squares", root)
+    for path in (root / "masks").rglob("*.png"):
+        Image.fromarray(np.asarray(Image.open(path)).astype(bool).astype(np.uint8) * np.uint8(value)).save(path)
+    with pytest.raises(DataError, match="masks to train on have only background") as caught:
+        open_job(settings, tmp_path)
+    assert says in caught.value.cure

@@ -72,6 +72,11 @@ def _text(measured: "Measurement") -> str:
     if isinstance(scores, SegmentationScores):
         from maskery.evaluation.confusion import ENOUGH, mean_iou
 
+        if scores.ignored_share:
+            lines.append(f"{scores.ignored_share:.2%} of all pixels are ignored by the masks: they are not judged")
+        absent = [name for name, pictures in scores.images.items() if not pictures]
+        if scores.only is not None:
+            lines.append(f"no mask has {', '.join(absent)}; maskery data check says more of the masks")
         common = mean_iou(scores)
         if common is not None:
             lines.append(f"mean IoU of the classes with at least {ENOUGH} pictures, background left out: {common:.4f}")

@@ -10,6 +10,26 @@ from typing import BinaryIO
 from maskery.core.errors import OutputError
 
 
+def without_mark(data: bytes) -> bytes:
+    """A UTF-8 text without the byte order mark that editors on Windows put before it."""
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
+_SYSTEM = frozenset(
+    ("@eadir", "__macosx", "#recycle", "$recycle.bin", "system volume information", "lost+found", "thumbs.db")
+)
+
+
+def is_system(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or was put there by a system or a program for itself."""
+    return name.startswith(".") or name.lower() in _SYSTEM
+
+
+def is_own(path: Path, root: Path) -> bool:
+    """Whether ``path`` is the user's: neither it nor a folder between it and ``root`` is the system's."""
+    return not any(map(is_system, path.relative_to(root).parts))
+
+
 @contextmanager
 def writing(path: Path, cure: str = "Free some disk space, or choose another place.") -> Iterator[None]:
     """Within it an ``OSError`` becomes ``OutputError``: a full disk, a folder without the right to write."""

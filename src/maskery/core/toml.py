@@ -21,7 +21,7 @@ def read_toml(path: Path, kind: type[T]) -> T:
 def read_raw(path: Path) -> dict[str, Any]:
     """The keys and values of the TOML file at ``path``, unchecked. Raises ``ConfigError`` where it is no TOML."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
     except UnicodeDecodeError as error:

@@ -11,6 +11,7 @@ from maskery.core.errors import DataError, nearest
 from maskery.core.labels import CAMVID, IGNORE, PALETTES
 from maskery.datasets.classes import Classes
 from maskery.datasets.decoding import MaskFiles, paired
+from maskery.datasets.pictures import IMAGE_SUFFIXES, files_in, folders_in
 
 FORM = "SPLIT/*.png with SPLITannot/*.png, or images/SPLIT with masks/SPLIT and CamVid's file names"
 VOID = 11
@@ -32,12 +33,12 @@ class CamVid(MaskFiles):
 def recognised(root: Path) -> bool:
     if _annotated(root):
         return True
-    first = next((path for path in (root / "images").glob("*/*") if path.is_file()), None)
+    first = next((p for folder in folders_in(root / "images") for p in files_in(folder, IMAGE_SUFFIXES)), None)
     return (root / "masks").is_dir() and first is not None and bool(NAME.fullmatch(first.stem))
 
 
 def splits(root: Path) -> list[str]:
-    return _annotated(root) or sorted(path.name for path in (root / "images").glob("*") if path.is_dir())
+    return _annotated(root) or [path.name for path in folders_in(root / "images")]
 
 
 def classes(root: Path) -> Classes:
@@ -51,4 +52,4 @@ def classes(root: Path) -> Classes:
 
 
 def _annotated(root: Path) -> list[str]:
-    return sorted(path.name for path in root.glob("*") if path.is_dir() and (root / f"{path.name}annot").is_dir())
+    return [path.name for path in folders_in(root) if (root / f"{path.name}annot").is_dir()]

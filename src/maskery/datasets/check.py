@@ -4,7 +4,7 @@ Pictures are decoded one after another, so memory does not grow with the set but
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -62,6 +62,7 @@ class _Findings:
         self.problems, self.warnings = list[Finding](), list[Finding]()
         self.sizes, self.twins = Counter[tuple[int, int]](), Duplicates()
         self.pixels, self.pictures = np.zeros(256, np.int64), np.zeros(256, np.int64)
+        self.black_and_white = True
 
     def problem(self, kind: str, place: PicturePlace, error: DataError) -> None:
         self.problems.append(
@@ -97,9 +98,24 @@ class _Findings:
         counts = np.bincount(mask.ravel(), minlength=256)
         self.pixels += counts
         self.pictures += counts > 0
+        self.black_and_white = self.black_and_white and not counts[1:IGNORE].any()
         if counts[IGNORE] == mask.size:
             self.warning("empty", place, f"The mask of {place.file} is ignored as a whole.", "Remove the picture.")
         return mask
+
+    def absent(self, names: Sequence[str], own_value: bool) -> None:
+        """Classes that no mask has, which nobody can learn or measure. ``own_value``: masks hold class ids, so that 255
+        is ignored.
+        """
+        if not self.pictures.any():
+            return
+        lacking = [name for i, name in enumerate(names) if not self.pictures[i]]
+        white = own_value and len(names) == 2 and self.black_and_white and self.pictures[IGNORE]
+        for name in lacking:
+            cure = "Is it a class of this data set? See how the masks store it."
+            if white:
+                cure = f"The masks hold only 0 and 255, which is ignored: give {name!r} value = 255 in classes.toml."
+            self.warning("absent", PicturePlace("", ""), f"No mask has a pixel of the class {name!r}.", cure)
 
     def compare(self) -> None:
         """Pictures that are there twice: a problem between splits, a warning within one."""
@@ -155,6 +171,9 @@ def check(
             done += 1
             progress(done, total)
     found.compare()
+    _report_empty({split: len(data) for split, data in opened.items()}, found)
+    if own or labels:
+        found.absent(classes.names, own_value=IGNORE in classes.ignored)
     notes = _notes(own, labels, name, kind.splits(root), root)
     return Report(
         path=str(root),
@@ -194,6 +213,7 @@ def _check_class_folder(root: Path, labels: Sequence[str] | None, viewer: Viewer
             done += 1
             progress(done, total)
     found.compare()
+    _report_empty({split: len(data) for split, data in opened.items()}, found)
     return Report(
         path=str(root),
         format=CLASS_FOLDER,
@@ -219,6 +239,13 @@ def _report_gaps(opened: dict[str, ImageFiles], found: _Findings) -> None:
     for split, data in opened.items():
         for gap in data.gaps:
             found.problem("missing", PicturePlace(split, str(gap.path)), DataError(gap.message, gap.cure))
+
+
+def _report_empty(pictures: Mapping[str, int], found: _Findings) -> None:
+    for split, count in pictures.items():
+        if not count:
+            message, cure = f"The split {split!r} has no pictures.", "Nothing can be trained or measured on it."
+            found.warning("empty", PicturePlace(split, ""), message, cure)
 
 
 def _counts(names: Sequence[str], found: _Findings, named: bool) -> list[ClassCount]:

@@ -14,6 +14,7 @@ from maskery.core.labels import CITYSCAPES, IGNORE, PALETTES
 from maskery.datasets.base import Gap, ImageFiles
 from maskery.datasets.classes import Classes, numbered
 from maskery.datasets.decoding import Decoder
+from maskery.datasets.pictures import files_in, folders_in
 
 FORM = "leftImg8bit/SPLIT/CITY/*_leftImg8bit.png with gtFine/SPLIT/CITY/*_gtFine_labelIds.png"
 LABEL_IDS = 34
@@ -27,7 +28,7 @@ class Cityscapes(ImageFiles):
         if split not in splits(root):
             raise DataError(f"{root / 'leftImg8bit'} has no split {split!r}.", nearest(split, splits(root)))
         images, gaps, self.masks = list[Path](), list[Gap](), list[Path]()
-        for image in sorted((root / "leftImg8bit" / split).glob("*/*_leftImg8bit.png")):
+        for image in _pictures(root / "leftImg8bit" / split):
             mask = _mask(root, split, image)
             if mask.is_file():
                 images.append(image)
@@ -51,11 +52,16 @@ def recognised(root: Path) -> bool:
 
 
 def splits(root: Path) -> list[str]:
-    return sorted(path.name for path in (root / "leftImg8bit").glob("*") if path.is_dir())
+    return [path.name for path in folders_in(root / "leftImg8bit")]
 
 
 def classes(root: Path) -> Classes:
     return numbered(CITYSCAPES, PALETTES["cityscapes"])
+
+
+def _pictures(folder: Path) -> list[Path]:
+    found = (path for city in folders_in(folder) for path in files_in(city, (".png",)))
+    return [path for path in found if path.stem.endswith("_leftImg8bit")]
 
 
 def _mask(root: Path, split: str, image: Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from maskery.core.errors import DataError, nearest
+from maskery.core.files import is_own, is_system
 from maskery.core.labels import same_name
 from maskery.datasets import pictures
 from maskery.datasets.base import every_fifth
@@ -146,7 +147,7 @@ def _by_split(items: Sequence[Item]) -> dict[str, list[Item]]:
 
 
 def _zips(root: Path) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(root.glob("*.zip"))}
+    return {path.stem: path for path in pictures.files_in(root, (".zip",))}
 
 
 def _items(source: Path) -> list[Item]:
@@ -156,6 +157,7 @@ def _items(source: Path) -> list[Item]:
             (Path(folder) / file).relative_to(source).as_posix()
             for folder, _, files in os.walk(source)
             for file in files
+            if is_own(Path(folder) / file, source)
         ]
     else:
         try:
@@ -163,7 +165,7 @@ def _items(source: Path) -> list[Item]:
                 names = archive.namelist()
         except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             raise DataError(f"{source} is no zip file that can be read: {error}.", "Make the archive again.") from error
-    paths = [PurePosixPath(name) for name in sorted(names) if not name.startswith("__MACOSX/")]
+    paths = [path for name in sorted(names) if not any(map(is_system, (path := PurePosixPath(name)).parts))]
     return [
         Item(str(path), path.parts[-2])
         for path in paths

@@ -55,6 +55,15 @@ def numbered(labels: Sequence[str], colours: Sequence[Colour] | None = None) -> 
     return Classes(names=tuple(labels), values=tuple(range(len(labels))), colours=tuple(colours) if colours else None)
 
 
+BACKGROUNDS = ("background", "_background_")
+"""Names that labelling tools give to what is in no object."""
+
+
+def plain_class(name: str) -> str:
+    """``name`` as a class is called: the background under one name, whoever wrote it."""
+    return "background" if name.strip().lower() in BACKGROUNDS else name.strip()
+
+
 class ClassEntry(msgspec.Struct, frozen=True, kw_only=True):
     """``value``: of the mask's pixels, by default the place in the list."""
 
@@ -73,6 +82,8 @@ class ClassesFile(msgspec.Struct, frozen=True, kw_only=True):
 def read_classes(root: Path) -> Classes | None:
     """The classes that the files in ``root`` name, None where there are none. Raises ``DataError`` naming the file."""
     toml, text = root / "classes.toml", root / "classes.txt"
+    if not text.is_file() and (root / "class_names.txt").is_file():  # as labelme2voc calls it
+        text = root / "class_names.txt"
     if toml.is_file() and text.is_file():
         raise DataError(f"{root} has both classes.toml and classes.txt.", "Remove one of them.")
     if toml.is_file():

@@ -1,7 +1,9 @@
 """Format ``coco-instances`` (cocodataset.org): instances_SPLIT.json with polygons and run lengths, and the pictures.
 
-The JSON file lies in annotations/ or in the root, the pictures in SPLIT/ or images/SPLIT/. Where instances overlap, the
-smallest is on top; crowds are ``IGNORE``; what is in no instance is ``background``, class 0.
+The JSON file lies in annotations/ or in the root, the pictures in SPLIT/ or images/SPLIT/. Labelling tools' exports are
+read as they come: SPLIT/_annotations.coco.json among its pictures (Roboflow), result.json and images/ (Label Studio),
+labels.json and data/ (FiftyOne), annotations.json and JPEGImages/ (labelme2coco), of a split or of the whole set. Where
+instances overlap, the smallest is on top; crowds are ``IGNORE``; what is in no instance is ``background``, class 0.
 """
 
 from pathlib import Path
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from maskery.core.arrays import Mask
 from maskery.core.errors import DataError
 from maskery.core.labels import IGNORE
-from maskery.datasets.base import Gap, ImageFiles
+from maskery.datasets.base import Gap, ImageFiles, every_fifth
 from maskery.datasets.classes import Classes, numbered
 from maskery.datasets.coco_json import (
     Categories,
@@ -23,13 +25,16 @@ from maskery.datasets.coco_json import (
     Instances,
     class_ids,
     class_names,
+    is_coco,
     missing,
     picture_path,
     read_json,
 )
-from maskery.datasets.pictures import MAX_PIXELS
+from maskery.datasets.pictures import MAX_PIXELS, files_in, folders_in
 from maskery.datasets.shapes import decompressed, polygons_mask, runs_mask
 
+PREFIX = "instances_"
+EXPORTS = ("_annotations.coco.json", "result.json", "labels.json", "annotations.json", "coco.json", "dataset.json")
 FORM = "annotations/instances_SPLIT.json (or beside) with SPLIT/*.jpg or images/SPLIT/*.jpg"
 
 
@@ -37,13 +42,17 @@ class CocoInstances(ImageFiles):
     """Raises ``DataError`` for a damaged JSON file; missing pictures are among ``gaps``."""
 
     def __init__(self, root: Path, split: str, classes: Classes) -> None:
-        self._index_path = _index_path(root, split)
+        indexes = _indexes(root)
+        self._index_path = indexes.get("") or indexes.get(split) or root / f"instances_{split}.json"
         index = read_json(self._index_path, Instances, splits(root))
         self._class_of = class_ids(index.categories, classes.names, self._index_path)
-        folder = next((f for f in (root / "images" / split, root / split) if f.is_dir()), root / "images")
+        folders = _picture_folders(root, split, self._index_path)
+        entries = index.images
+        if "" in indexes:
+            entries = every_fifth(sorted(entries, key=lambda entry: entry.file_name), split, root)
         self._pictures, images, gaps = list[CocoPicture](), list[Path](), list[Gap]()
-        for picture in index.images:
-            path = picture_path(folder, picture.file_name, self._index_path)
+        for picture in entries:
+            path = picture_path(folders, picture.file_name, self._index_path)
             if path.is_file():
                 images.append(path)
                 self._pictures.append(picture)
@@ -96,18 +105,37 @@ def recognised(root: Path) -> bool:
 
 
 def splits(root: Path) -> list[str]:
-    found = [*root.glob("instances_*.json"), *(root / "annotations").glob("instances_*.json")]
-    return sorted({path.stem.removeprefix("instances_") for path in found})
+    """Those that have a file; ``train`` and ``val`` where one file has all: every fifth picture by name is val."""
+    found = _indexes(root)
+    return ["train", "val"] if "" in found else sorted(found)
 
 
 def classes(root: Path) -> Classes | None:
-    found = splits(root)
+    found = _indexes(root)
     if not found:
         return None
-    index = read_json(_index_path(root, found[0]), Categories, found)
+    index = read_json(found[min(found)], Categories, list(found))
     return numbered(class_names(index.categories, True))
 
 
-def _index_path(root: Path, split: str) -> Path:
-    inside = root / "annotations" / f"instances_{split}.json"
-    return inside if inside.is_file() else root / f"instances_{split}.json"
+def _indexes(root: Path) -> dict[str, Path]:
+    """Split -> its JSON file; the split "" where one file has all pictures."""
+    published = [*files_in(root, (".json",)), *files_in(root / "annotations", (".json",))]
+    named = {p.stem.removeprefix(PREFIX): p for p in published if p.stem.startswith(PREFIX)}
+    if named:
+        return named
+    below = {folder.name: path for folder in folders_in(root) if (path := _export(folder))}
+    if below and set(below) != {"annotations"}:
+        return below
+    whole = _export(root) or _export(root / "annotations")
+    return {"": whole} if whole else {}
+
+
+def _export(folder: Path) -> Path | None:
+    return next((folder / name for name in EXPORTS if is_coco(folder / name)), None)
+
+
+def _picture_folders(root: Path, split: str, index: Path) -> list[Path]:
+    if index.stem.startswith(PREFIX):
+        return [next((f for f in (root / "images" / split, root / split) if f.is_dir()), root / "images")]
+    return [folder / name for folder in (index.parent, root) for name in ("", "images", "data", "JPEGImages")]

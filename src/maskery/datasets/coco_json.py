@@ -7,7 +7,10 @@ from typing import TypeVar
 import msgspec
 
 from maskery.core.errors import DataError, nearest
+from maskery.core.files import without_mark
 from maskery.datasets.base import Gap
+from maskery.datasets.classes import plain_class
+from maskery.datasets.pictures import picture_of
 
 T = TypeVar("T")
 
@@ -84,9 +87,6 @@ class Panoptic(msgspec.Struct, frozen=True):
     categories: list[Category]
 
 
-BACKGROUNDS = ("background", "_background_")  # names that exporters give to what is in no object
-
-
 def class_names(categories: Sequence[Category], background: bool) -> list[str]:
     """Names of the classes by id: those of the categories, each once; ``background``: with this class as the first."""
     names = ["background"] if background else []
@@ -109,26 +109,46 @@ def class_ids(categories: Sequence[Category], names: Sequence[str], index_path: 
 
 
 def _class_name(category: Category, background: bool) -> str:
-    name = category.name.strip()
-    return "background" if background and name.lower() in BACKGROUNDS else name
+    return plain_class(category.name) if background else category.name.strip()
 
 
 def read_json(path: Path, kind: type[T], others: Sequence[str]) -> T:
     """Parse ``path``. ``others``: the splits that there are. Raises ``DataError`` naming the file and the place."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(without_mark(path.read_bytes()), type=kind)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.", f"Splits here: {', '.join(others)}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{path} is not COCO's JSON: {error}.", "Fetch it or export it again.") from error
 
 
-def picture_path(folder: Path, name: str, index_path: Path) -> Path:
-    """Where ``name`` lies in ``folder``. Raises ``DataError`` for a name that leads out of it."""
-    if Path(name).is_absolute() or ".." in Path(name).parts:
+def picture_path(folders: Sequence[Path], name: str, index_path: Path) -> Path:
+    """Where ``name`` lies in the first of ``folders`` that has it; else where it would lie in the first one.
+
+    Raises ``DataError`` for a name that leads out of it and whose last part is in none of them.
+    """
+    found = picture_of(name, folders)
+    if found is None and (Path(name).is_absolute() or ".." in Path(name).parts):
         raise DataError(f"{index_path} names the file {name!r}, outside its folder.", "Correct the file name.")
-    return folder / name
+    return found or folders[0] / name
 
 
 def missing(path: Path, index_path: Path) -> Gap:
     return Gap(path, f"{path}, named in {index_path.name}, is missing.", "Fetch the pictures too.")
+
+
+class CocoParts(msgspec.Struct, frozen=True):
+    """What tells a COCO file from other JSON."""
+
+    images: msgspec.Raw
+    annotations: msgspec.Raw
+    categories: msgspec.Raw
+
+
+def is_coco(path: Path) -> bool:
+    """Whether ``path`` is there and has COCO's three lists."""
+    try:
+        msgspec.json.decode(without_mark(path.read_bytes()), type=CocoParts)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True

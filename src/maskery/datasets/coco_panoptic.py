@@ -22,7 +22,7 @@ from maskery.datasets.coco_json import (
     picture_path,
     read_json,
 )
-from maskery.datasets.pictures import read_mask
+from maskery.datasets.pictures import files_in, read_mask
 
 FORM = "images/SPLIT/*.jpg, panoptic/SPLIT/*.png and panoptic_SPLIT.json"
 
@@ -39,8 +39,8 @@ class CocoPanoptic(ImageFiles):
         for annotation in index.annotations:
             if annotation.image_id not in names:
                 raise DataError(f"{index_path} has no picture {annotation.image_id}.", "Fetch the file again.")
-            image = picture_path(root / "images" / split, names[annotation.image_id], index_path)
-            mask = picture_path(root / "panoptic" / split, annotation.file_name, index_path)
+            image = picture_path([root / "images" / split], names[annotation.image_id], index_path)
+            mask = picture_path([root / "panoptic" / split], annotation.file_name, index_path)
             lacking = [missing(path, index_path) for path in (image, mask) if not path.is_file()]
             if not lacking:
                 images.append(image)
@@ -69,7 +69,8 @@ def recognised(root: Path) -> bool:
 
 
 def splits(root: Path) -> list[str]:
-    return sorted(path.stem.removeprefix("panoptic_") for path in root.glob("panoptic_*.json"))
+    found = files_in(root, (".json",))
+    return [path.stem.removeprefix("panoptic_") for path in found if path.stem.startswith("panoptic_")]
 
 
 def classes(root: Path) -> Classes | None:

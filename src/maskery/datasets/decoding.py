@@ -11,7 +11,9 @@ from maskery.core.errors import DataError
 from maskery.core.labels import IGNORE
 from maskery.datasets.base import Gap, ImageFiles, Pair
 from maskery.datasets.classes import UNKNOWN, Classes
-from maskery.datasets.pictures import IMAGE_SUFFIXES, MASK_SUFFIXES, files_in, read_mask, values
+from maskery.datasets.pictures import IMAGE_SUFFIXES, MASK_SUFFIXES, files_in, plain, read_mask, same_text, values
+
+MASK_ENDINGS = ("-mask", "_mask")
 
 
 class Decoder:
@@ -27,16 +29,24 @@ class Decoder:
         codes = np.array([_code(np.array(colour, np.int32)) for colour in coloured], np.int32)
         order = np.argsort(codes)
         self._codes, self._coded = codes[order], np.array(ids, np.uint8)[order]
+        self._grey = bool(classes.colours) and all(len(set(colour)) == 1 for colour in classes.colours or ())
 
     def read(self, path: Path) -> NDArray[np.uint8]:
         """The mask in file ``path`` as (H, W) uint8 class ids, or ``IGNORE``.
 
-        Raises ``DataError`` for a damaged file, another mode, and a value or colour of no class.
+        Raises ``DataError`` for a damaged file, another mode, a value or colour of no class, and a palette that
+        contradicts the colours of the classes.
         """
         stored = read_mask(path)
-        if stored.mode == "RGB" and self._classes.colours:
-            return self._by_colour(stored, path)
-        mask = values(stored, path)
+        if self._classes.colours:
+            if stored.mode == "RGBA":
+                stored = plain(stored)
+            if stored.mode == "RGB":
+                return self._by_colour(stored, path)
+            coloured = self._by_palette(stored, path)
+            if coloured is not None:
+                return coloured
+        mask = values(plain(stored), path)
         if self._plain is not None:
             beyond = (mask >= self._plain) & (mask != IGNORE)
             ids = mask
@@ -59,6 +69,35 @@ class Decoder:
             f"Known are {', '.join(str(value) for value in self._classes.values[:20])}"
             f"{' ...' if count > 20 else ''}; ignored {', '.join(map(str, self._classes.ignored)) or 'none'}.",
         )
+
+    def _by_palette(self, stored: Image.Image, path: Path) -> NDArray[np.uint8] | None:
+        """The mask by the colours that it shows where all of them are classes'; None where its values are the ids.
+
+        Editors put palettes into another order, so that colours are right where indices are not. A grey mask shows
+        colours where those of all classes are grey. Raises ``DataError`` where some colours say other classes than
+        their values and others say nothing.
+        """
+        palette = stored.getpalette() if stored.mode == "P" else None
+        if palette is None and not (self._grey and stored.mode in ("L", "1")):
+            return None
+        mask = np.array(stored.convert("L") if stored.mode == "1" else stored, np.uint8)
+        used = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
+        shown = np.repeat(np.arange(256), 3) if palette is None else np.resize(np.array(palette, np.int32), 768)
+        if palette is not None:
+            shown[len(palette) :] = 0
+        codes = _code(shown.reshape(256, 3))[used]
+        at = np.minimum(np.searchsorted(self._codes, codes), len(self._codes) - 1)
+        known = self._codes[at] == codes
+        if known.all():
+            table = np.zeros(256, np.uint8)
+            table[used] = self._coded[at]
+            return np.take(table, mask)
+        if stored.mode == "P" and (self._coded[at] != self._table[used])[known].any():
+            raise DataError(
+                f"{path} has a palette whose colours say other classes than its values.",
+                "Save it with the palette of the classes, as RGB, or leave the colours out of the classes' file.",
+            )
+        return None
 
     def _by_colour(self, stored: Image.Image, path: Path) -> NDArray[np.uint8]:
         codes = _code(np.asarray(stored))
@@ -87,19 +126,38 @@ class MaskFiles(ImageFiles):
 
 
 def paired(images: Path, masks: Path) -> tuple[list[Pair], list[Gap]]:
-    """Pictures and masks of two folders by their names, and what has no partner. Raises ``DataError`` if empty."""
-    pictures = files_in(images, IMAGE_SUFFIXES)
-    found = {path.stem: path for path in reversed(files_in(masks, MASK_SUFFIXES))}
-    if not pictures:
+    """Pictures and masks of two folders by their names, and what has no partner. Raises ``DataError`` if empty.
+
+    The mask of NAME.jpg is NAME.png or, as ``maskery segment`` and others write it, NAME-mask.png or NAME_mask.png;
+    both may lie in one folder then.
+    """
+    together = images == masks
+    files = [path for path in files_in(images, IMAGE_SUFFIXES) if not (together and is_mask(path))]
+    if not files:
         raise DataError(f"{images} has no pictures.", f"Put files with one of {', '.join(IMAGE_SUFFIXES)} in it.")
-    stems = {path.stem for path in pictures}
-    gaps = [Gap(path, f"{path} has no mask.", _cure(masks / path.stem)) for path in pictures if path.stem not in found]
+    found = {
+        same_text(path.stem): path for path in reversed(files_in(masks, MASK_SUFFIXES)) if is_mask(path) or not together
+    }
+    pairs, gaps, taken = list[Pair](), list[Gap](), set[str]()
+    for path in files:
+        stem = same_text(path.stem)
+        name = next((name for name in (stem, *(f"{stem}{ending}" for ending in MASK_ENDINGS)) if name in found), None)
+        if name is None:
+            gaps.append(Gap(path, f"{path} has no mask.", _cure(masks / path.stem)))
+        else:
+            taken.add(name)
+            pairs.append(Pair(path, found[name]))
     gaps += [
         Gap(path, f"{path} has no picture.", f"Add it to {images} or remove the mask.", fatal=False)
-        for stem, path in sorted(found.items())
-        if stem not in stems
+        for name, path in sorted(found.items())
+        if name not in taken
     ]
-    return [Pair(path, found[path.stem]) for path in pictures if path.stem in found], gaps
+    return pairs, gaps
+
+
+def is_mask(path: Path) -> bool:
+    """Whether its name says that it is the mask of the picture beside it."""
+    return path.stem.lower().endswith(MASK_ENDINGS) and path.suffix.lower() in MASK_SUFFIXES
 
 
 def _cure(mask: Path) -> str:

@@ -6,7 +6,19 @@ from pathlib import Path
 
 from maskery.core.errors import BadRequest, DataError, nearest
 from maskery.core.labels import Colour
-from maskery.datasets import camvid, cityscapes, class_folder, coco_instances, coco_panoptic, mask_folder, voc
+from maskery.datasets import (
+    camvid,
+    cityscapes,
+    class_folder,
+    coco_instances,
+    coco_panoptic,
+    cvat_images,
+    label_studio_export,
+    labelme_folder,
+    mask_folder,
+    supervisely,
+    voc,
+)
 from maskery.datasets.base import Gap, ImageFiles, Relabelled, SegmentationData, refuse_empty
 from maskery.datasets.classes import Classes, numbered
 
@@ -37,15 +49,20 @@ def _format(module: object, open: Callable[[Path, str, Classes], ImageFiles]) ->
     return Format(form=form, recognised=recognised, splits=splits, classes=classes, open=open)
 
 
-# The first that recognises a folder reads it.
 FORMATS: dict[str, Format] = {
     "coco-panoptic": _format(coco_panoptic, coco_panoptic.CocoPanoptic),
     "coco-instances": _format(coco_instances, coco_instances.CocoInstances),
     "voc": _format(voc, voc.PascalVoc),
     "cityscapes": _format(cityscapes, cityscapes.Cityscapes),
     "camvid": _format(camvid, camvid.CamVid),
+    "cvat-images": _format(cvat_images, cvat_images.CvatImages),
+    "label-studio": _format(label_studio_export, label_studio_export.LabelStudioExport),
+    "labelme": _format(labelme_folder, labelme_folder.LabelmeFolder),
+    "supervisely": _format(supervisely, supervisely.Supervisely),
     "mask-folder": _format(mask_folder, mask_folder.MaskFolder),
 }
+REFINED = {"mask-folder": ("camvid", "voc")}
+"""A folder of these formats has the form of the first one too, which says less of it."""
 FORMAT_NAMES = (*FORMATS, CLASS_FOLDER)
 
 
@@ -106,11 +123,16 @@ def format_name(root: Path, format: str = "auto") -> str:
 
 
 def recognise(root: Path) -> str:
-    """The format's name for what lies in ``root``. Raises ``DataError``."""
-    if root.is_dir():
-        for name, kind in FORMATS.items():
-            if kind.recognised(root):
-                return name
+    """The format's name for what lies in ``root``. Raises ``DataError`` for none and where several fit."""
+    found = [name for name, kind in FORMATS.items() if kind.recognised(root)] if root.is_dir() else []
+    found = [name for name in found if not set(REFINED.get(name, ())) & set(found)]
+    if len(found) > 1:
+        raise DataError(
+            f"{root} has the form of several data sets: {', '.join(found)}.",
+            f"Say which it is: format {found[0]}, say.",
+        )
+    if found:
+        return found[0]
     if class_folder.recognised(root):
         return CLASS_FOLDER
     forms = [kind.form for kind in FORMATS.values()]

@@ -1,13 +1,16 @@
 """Pictures and masks of data sets, read with the same care as those that are sent to the server."""
 
+import unicodedata
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from maskery.core.errors import DataError, InputError
+from maskery.core.files import is_system
 from maskery.core.picture import decode, headers
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -17,9 +20,46 @@ MAX_BYTES = 1 << 30
 
 
 def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    """Regular files of ``folder`` itself, by name: a pipe would be waited for without end."""
-    found = (path for path in folder.glob("*") if path.suffix.lower() in suffixes and not path.name.startswith("."))
+    """Regular files of ``folder`` itself, by name: a pipe would be waited for without end. Not those of the system."""
+    found = (path for path in folder.glob("*") if path.suffix.lower() in suffixes and not is_system(path.name))
     return sorted(path for path in found if path.is_file())
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The folders in ``folder`` itself, by name, without those of the system."""
+    return sorted(path for path in folder.glob("*") if not is_system(path.name) and path.is_dir())
+
+
+def same_text(name: str) -> str:
+    """``name`` with its accents composed: macOS may write them apart (NFD), others together (NFC)."""
+    return unicodedata.normalize("NFC", name)
+
+
+def present(path: Path) -> Path:
+    """``path`` or, where it is not there, its neighbour whose name differs only in how accents are composed."""
+    try:
+        if path.exists() or path.name.isascii():
+            return path
+        wanted = same_text(path.name)
+        return next((other for other in path.parent.glob("*") if same_text(other.name) == wanted), path)
+    except (OSError, ValueError):  # too long a name, or one with a zero byte
+        return path
+
+
+def picture_of(name: str, folders: Sequence[Path]) -> Path | None:
+    """Where the picture lies that a tool calls ``name``: below one of ``folders`` or, by its last part, in one.
+
+    None where it is in none. A name that leads out of the folders counts by its last part only.
+    """
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    ways = [] if ".." in parts or name.startswith(("/", "\\")) else [Path(*parts)] if parts else []
+    ways += [Path(last) for last in dict.fromkeys((parts[-1], unquote(parts[-1])))] if parts else []
+    for way in ways:
+        for folder in folders:
+            found = present(folder / way)
+            if found.is_file():
+                return found
+    return None
 
 
 def open_picture(source: Path | bytes, name: str) -> decode.Picture:
@@ -55,6 +95,17 @@ def read_mask(path: Path) -> Image.Image:
     return stored
 
 
+def plain(mask: Image.Image) -> Image.Image:
+    """``mask`` without what says nothing: an alpha that is opaque everywhere, colour channels that all agree."""
+    if mask.mode in ("RGBA", "LA") and mask.getchannel("A").getextrema()[0] == 255:
+        mask = mask.convert("RGB" if mask.mode == "RGBA" else "L")
+    if mask.mode == "RGB":
+        pixels = np.asarray(mask)
+        if (pixels == pixels[..., :1]).all():
+            return Image.fromarray(np.ascontiguousarray(pixels[..., 0]))
+    return mask
+
+
 def values(mask: Image.Image, path: Path) -> NDArray[np.uint8]:
     """(H, W) uint8, the grey values or palette indices of ``mask``. Raises ``DataError`` for another mode."""
     if mask.mode in ("P", "L", "1"):
@@ -69,6 +120,7 @@ _CURE = (
     "colours of the classes in classes.toml."
 )
 _MODES = {
+    "RGB": " (colours)",
     "RGBA": " (colours with transparency)",
     "LA": " (grey with transparency)",
     "I;16": " (16 bits)",

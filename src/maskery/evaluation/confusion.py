@@ -34,12 +34,20 @@ class Confusion:
     def __init__(self, classes: int) -> None:
         self.matrix = np.zeros((classes, classes + 1), dtype=np.int64)
         self.images = np.zeros(classes, dtype=np.int64)
+        self.ignored = self.pixels = 0
+
+    @property
+    def ignored_share(self) -> float:
+        """The share of all pixels whose truth is ``IGNORE``."""
+        return self.ignored / max(1, self.pixels)
 
     def add(self, truth: NDArray[np.integer], predicted: NDArray[np.integer]) -> Integers:
         """Count one picture and return its own counts; see ``count``."""
         counts = count(truth, predicted, len(self.images))
         self.matrix += counts
         self.images += counts.any(axis=1)
+        self.pixels += truth.size
+        self.ignored += truth.size - int(counts.sum())
         return counts
 
 
@@ -59,6 +67,7 @@ class SegmentationScores:
         dice: By class.
         boundary_f: Mean of ``boundary``; None where it was not measured.
         boundary: F of the outlines by class; empty where it was not measured.
+        ignored_share: Share of all pixels that the truth ignores, so that they are in no other number.
     """
 
     miou: float
@@ -72,6 +81,13 @@ class SegmentationScores:
     dice: Scores
     boundary_f: float | None
     boundary: Scores
+    ignored_share: float = 0.0
+
+    @property
+    def only(self) -> str | None:
+        """The one class of several that the truth has, "" where it has none, else None: then no score says anything."""
+        there = [name for name, pictures in self.images.items() if pictures]
+        return None if len(there) > 1 or len(self.images) < 2 else "".join(there)
 
 
 def quality(confusion: Confusion, labels: Sequence[str], boundary: Sequence[float | None] = ()) -> SegmentationScores:
@@ -98,6 +114,7 @@ def quality(confusion: Confusion, labels: Sequence[str], boundary: Sequence[floa
         dice=dict(zip(labels, dice, strict=True)),
         boundary_f=mean(boundary),
         boundary=dict(zip(labels, boundary, strict=True)) if boundary else {},
+        ignored_share=confusion.ignored_share,
     )
 
 

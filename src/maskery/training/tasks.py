@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
-from maskery.core.errors import ConfigError, nearest
-from maskery.core.labels import LABEL_SETS, palette_of
+from maskery.core.errors import ConfigError, DataError, nearest
+from maskery.core.labels import IGNORE, LABEL_SETS, palette_of
 from maskery.datasets.base import Concatenated, SegmentationData, read_rgb, refuse_empty
 from maskery.datasets.class_folder import ClassFolder
 from maskery.datasets.formats import open_dataset
@@ -72,6 +72,7 @@ class SegmentationTask:
         ]
         self.validation = _open(root, recipe.data.validate, self.labels)
         self.pictures = len(train)
+        _refuse_one_class(train)
         self.stream: Stream = Crops(train, recipe, soft)
 
     @property
@@ -86,6 +87,8 @@ class SegmentationTask:
         result = quality(confusion, self.labels)
         common = mean_iou(result)
         of_common = {} if common is None else {"miou20": common}
+        if result.ignored_share:
+            of_common["ignored"] = result.ignored_share
         return {"miou": result.miou, "pixel_accuracy": result.pixel_accuracy} | of_common
 
     def _predict(self, index: int, net: nn.Module, prepare: Prepare) -> NDArray[np.int64]:
@@ -167,6 +170,26 @@ class _Whole(torch.utils.data.Dataset[tuple[Tensor, int]]):
 def open_job(recipe: Recipe, root: Path) -> TrainingTask:
     """The recipe's job. Raises ``DataError`` or ``ConfigError`` where its data cannot be used."""
     return ClassificationTask(recipe, root) if recipe.classifies else SegmentationTask(recipe, root)
+
+
+LOOKED_AT = 200  # masks of a small data set that are looked at before the first step
+
+
+def _refuse_one_class(train: Concatenated) -> None:
+    """Raises ``DataError`` where the masks of a small data set have one class at most: nothing could be learnt."""
+    masks: list[SegmentationData] = [part for part in train.parts if not isinstance(part, Unlabelled)]
+    if not masks or len(masks) < len(train.parts) or len(train) > LOOKED_AT:
+        return
+    seen = set[int]()
+    for index in range(len(train)):
+        seen.update(np.unique(train.mask(index)).tolist())
+        if len(seen - {IGNORE}) > 1:
+            return
+    only = ", ".join(train.labels[i] for i in seen - {IGNORE}) or "no class at all"
+    cure = "See how the masks store their classes."
+    if IGNORE in seen:
+        cure = "They hold only 0 and 255, which is ignored: give the class value = 255 in classes.toml."
+    raise DataError(f"The masks to train on have only {only}.", cure)
 
 
 def label_names(recipe: Recipe) -> Sequence[str] | None:

@@ -43,9 +43,13 @@ MATRIX_HINT = "Rows are the truth, columns what was predicted; per cent of the r
 
 
 def headline(scores: SegmentationScores | ClassificationScores) -> list[tuple[str, str]]:
-    """The numbers of the whole, the most important one first."""
+    """The numbers of the whole, the most important one first; none where the masks have one class of several only."""
     if isinstance(scores, ClassificationScores):
         named = {"Top-1": scores.top1, "Top-5": scores.top5, "mean accuracy of the classes": scores.mean_accuracy}
+    elif scores.only is not None:
+        return [
+            ("no score", f"the masks have only {scores.only}" if scores.only else "the masks are ignored as a whole")
+        ]
     else:
         named = {
             "mean IoU": scores.miou,
