@@ -28,11 +28,11 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/.serve: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[tflite,huge,client]'
+	$(BIN)/python -m pip install --quiet -e '.[tflite,huge,client,video]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[tflite,huge,client,train,hf,otel]' --group dev
+	$(BIN)/python -m pip install --quiet -e '.[tflite,huge,client,video,train,hf,otel]' --group dev
 	@touch $@
 
 serve: $(VENV)/.serve

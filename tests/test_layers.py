@@ -57,6 +57,7 @@ WITHIN = {
         "pipeline.py",
         "faces",
         "prompts",
+        "video",
     ),
 }
 HEAVY = {
@@ -73,6 +74,7 @@ HEAVY = {
     "pyvips": ("core/picture/stream.py",),
     "fsspec": ("jobs/folder/places.py",),
     "pyarrow": ("jobs/folder/collect.py",),
+    "av": ("inference/video", "jobs"),
 }
 LONGEST_CHAIN = 14
 SMALL_LINES, SMALL_SHARE = 60, 0.15
@@ -119,6 +121,7 @@ TESTED_BY = {
     "evaluation/report/thumbnails.py": "tests/evaluation/test_measure.py: the page of a measurement",
     "evaluation/segmentation.py": "tests/evaluation/test_measure.py: the part of it that is for masks",
     "inference/faces/crop_plan.py": "tests/inference/faces/test_model.py: faces large, small and several",
+    "inference/video/following.py": "tests/jobs/test_video.py: objects and classes followed through whole runs",
     "inference/pipeline.py": "tests/inference/test_source.py: every kind of source through the pipeline",
     "inference/runtimes/base.py": "tests/inference/runtimes/test_registry.py: what every runtime offers",
     "inference/runtimes/litert.py": "tests/models/test_catalog.py: the LiteRT models of the catalogue",
@@ -126,6 +129,11 @@ TESTED_BY = {
     "inference/tasks/classification.py": "tests/inference/tasks/test_tasks.py: every task by the same tests",
     "inference/tasks/foreground.py": "tests/inference/tasks/test_tasks.py: every task by the same tests",
     "inference/tasks/semantic.py": "tests/inference/tasks/test_tasks.py: every task by the same tests",
+    "jobs/parts.py": "tests/jobs/test_video.py: interrupted, killed and resumed runs",
+    "jobs/records.py": "tests/jobs/test_video.py: the tables of whole runs",
+    "jobs/video_options.py": "tests/cli/test_video.py: what is refused, and where files go",
+    "jobs/video_report.py": "tests/jobs/test_video.py: the page of a run",
+    "jobs/video_writer.py": "tests/jobs/test_video.py: containers, codecs and sound of whole runs",
     "models/importers/dense.py": "tests/models/importers/test_torchvision.py: scores on the coarse grid",
     "models/importers/torch_onnx.py": "tests/models/importers/test_onnx_file.py: what is traced there",
     "models/inspect.py": "tests/models/test_propose_card.py: cards are proposed by what it reads",

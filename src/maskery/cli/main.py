@@ -22,6 +22,7 @@ from maskery.core.version import __version__
 VERBS = {
     "segment": ("maskery.cli.segment", "Segment pictures, folders or globs."),
     "folder": ("maskery.cli.folder", "Segment every picture of a folder, archive or bucket; resumable."),
+    "video": ("maskery.cli.video", "Run a model over a video: masks, tracks, counts, reports."),
     "serve": ("maskery.cli.serve", "Start the server with its page and API."),
     "models": ("maskery.cli.models", "List, pull, verify, add, import and remove models."),
     "quantise": ("maskery.cli.quantise", "Make a model smaller and faster, within a measured loss."),

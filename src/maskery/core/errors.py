@@ -4,6 +4,7 @@
     +-- InputError              what the caller sent
     |   +-- PictureError            bytes that are no picture, or a damaged one
     |   |   +-- UnsupportedPicture      a kind of file that is not read
+    |   |   +-- VideoError              bytes that are no video, or a damaged one
     |   +-- TooLarge                too many bytes or pixels
     |   +-- BadRequest              an unknown format, class, parameter ...
     |   |   +-- BadUrl                  a picture's URL that is not fetched: its form, its host, its address
@@ -64,6 +65,10 @@ class PictureError(InputError):
 
 class UnsupportedPicture(PictureError):
     code = "unsupported-picture"
+
+
+class VideoError(PictureError):
+    code = "damaged-video"
 
 
 class TooLarge(InputError):

@@ -143,6 +143,14 @@ class Segmentation:
         return image
 
 
+@dataclass(frozen=True)
+class SegmentedFrame(Segmentation):
+    """One frame of a video. ``index``: from 0. ``time_s``: seconds from the video's start."""
+
+    index: int
+    time_s: float
+
+
 def _class_rows(result: HasClassMap) -> dict[str, Any]:
     background = result.meta.background
     classes = [one for one in result.classes if one.id != background]

@@ -1,6 +1,7 @@
 """The call in Python: ``maskery.load(name).segment(source)``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,11 @@ from maskery.inference.pipeline import Model
 from maskery.inference.source import photo_of
 from maskery.inference.tasks.registry import task_of
 from maskery.models.loading import open_model
-from maskery.models.segmented_picture import Segmentation
+from maskery.models.segmented_picture import Segmentation, SegmentedFrame
 from maskery.models.store import Store
 
 if TYPE_CHECKING:
+    from maskery.inference.video.sources import VideoInput
     from maskery.models.prompt_session import PromptSession
 
 
@@ -74,6 +76,43 @@ class Segmenter:
 
         picture = decode.open_picture(source, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
         return PromptSession(self.model, picture, candidates)
+
+    def video(
+        self,
+        source: "VideoInput",
+        *,
+        classes: tuple[str, ...] = (),
+        max_side: int | None = None,
+        start: float = 0.0,
+        end: float | None = None,
+        every: int = 1,
+        track: bool = True,
+        smooth: bool = True,
+        lost: float = 2.0,
+    ) -> Iterator[SegmentedFrame]:
+        """Segment a video frame by frame: a file, a folder of pictures, a camera, ``rtsp://...``, an open binary file,
+        bytes, or frames (H, W, 3) uint8 RGB. Nothing is kept of the frames before.
+
+        ``start`` and ``end``: seconds; ``every``: only each N-th frame. Objects get the numbers of their tracks
+        (``track``), which they keep when they are hidden for ``lost`` seconds; classes do not flicker (``smooth``).
+        Needs the extra ``video`` unless frames are given. Raises ``VideoError``, ``TooLarge``, ``BadRequest``,
+        ``MissingExtra``.
+        """
+        from maskery.inference.video.following import Follower, FollowOptions, looking
+        from maskery.inference.video.frames import ReadOptions, ahead
+        from maskery.inference.video.sources import open_source
+        from maskery.inference.video.tracking import TrackerOptions
+
+        read = ReadOptions(start_s=start, end_s=end, every=every, max_pixels=self.max_pixels)
+        look = looking(self.model, RunOptions(classes=tuple(classes), max_side=max_side), self.max_pixels)
+        with closing(open_source(source, read)) as opened:
+            tracker = TrackerOptions(lost_frames=max(1, round(lost * opened.facts.rate / every)))
+            follower = Follower(look, FollowOptions(track=track, smooth=smooth, tracker=tracker))
+            with closing(ahead(opened.frames())) as frames:
+                for frame in frames:
+                    picture = decode.open_picture(frame.pixels, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
+                    result = follower.look(frame.pixels).result
+                    yield SegmentedFrame(result, picture, frame.index, frame.time_s)
 
     def answer(
         self,

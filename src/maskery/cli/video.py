@@ -1,0 +1,212 @@
+"""``maskery video``: a video in, a video with what was found in it out, and tables, counts and a report."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from maskery.cli.output import json_text
+from maskery.cli.progress import ProgressDisplay
+
+if TYPE_CHECKING:
+    from maskery.core.settings import Settings
+    from maskery.inference.video.sources import VideoInput
+    from maskery.jobs.video import VideoJob, VideoProgress, VideoRun, VideoSummary
+
+STDIN, INTERRUPTED = "-", 130
+
+
+@click.command()
+@click.argument("video", metavar="FILE|FOLDER|rtsp://...|/dev/video0|-")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="OUT", help="File; of several formats the stem."
+)
+@click.option("--model", help="Model name, or folder with a model.toml.  [default: everyday]")
+@click.option(
+    "--format", "formats", metavar="A,B", help="webm, mp4, gif, png, jsonl, csv, mot, coco.  [default: by OUT]"
+)
+@click.option("--codec", type=click.Choice(["vp9", "av1", "h264"]), help="Of webm (vp9, av1) and mp4 (h264, av1).")
+@click.option("--style", default="masks", metavar="NAME", help="masks, outlines, boxes, blur, cutout or replace.")
+@click.option("--color", default="#000000", metavar="#RRGGBB", help="Behind a cutout, or what replaces.")
+@click.option(
+    "--strength", type=int, default=0, metavar="N", help="Pixels of a block of blur; 0 = by the frame's size."
+)
+@click.option("--classes", default="", metavar="A,B", help="Keep only these classes.")
+@click.option("--max-side", type=int, metavar="N", help="Longest side, in pixels, of what the model sees.")
+@click.option("--start", type=float, default=0.0, metavar="S", help="Begin at this second.")
+@click.option("--end", type=float, metavar="S", help="End at this second.")
+@click.option("--every", type=int, default=1, metavar="N", help="Only each N-th frame.")
+@click.option("--rate", type=float, default=25.0, metavar="N", help="Frames a second of a folder of pictures.")
+@click.option("--track/--no-track", default=True, help="Give objects numbers that they keep.")
+@click.option("--sure", type=float, metavar="P", help="Least score of boxes that begin a track, 0 to 1.")
+@click.option(
+    "--lost", type=float, default=2.0, metavar="S", help="Seconds for which a hidden object keeps its number."
+)
+@click.option("--smooth/--no-smooth", default=True, help="Keep classes from flickering.")
+@click.option("--line", "lines", multiple=True, metavar="NAME=x1,y1,x2,y2", help="Count who crosses it; repeatable.")
+@click.option("--zone", "zones", multiple=True, metavar="NAME=x1,y1,...", help="Count who is inside; repeatable.")
+@click.option("--scale", type=float, metavar="N", help="Pixels a metre, for speeds in metres.")
+@click.option("--audio/--no-audio", default=True, help="Keep the sound.")
+@click.option("--report", is_flag=True, help="Write a page about the video, OUT-report.html.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
+@click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), help="Where to run.  [default: cpu]")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+def video(
+    video: str,
+    output: Path | None,
+    model: str | None,
+    formats: str | None,
+    codec: str | None,
+    style: str,
+    color: str,
+    strength: int,
+    classes: str,
+    max_side: int | None,
+    start: float,
+    end: float | None,
+    every: int,
+    rate: float,
+    track: bool,
+    sure: float | None,
+    lost: float,
+    smooth: bool,
+    lines: tuple[str, ...],
+    zones: tuple[str, ...],
+    scale: float | None,
+    audio: bool,
+    report: bool,
+    resume: bool,
+    device: str | None,
+    as_json: bool,
+) -> None:
+    """Run a model over a video, frame by frame, in memory that does not grow with its length.
+
+    Without -o the result is NAME-maskery.webm here. Ctrl-C ends it early: what was done plays, and --resume goes on.
+    docs/video.md has styles, formats, counts and what of a video is kept.
+    """
+    from maskery.core.plan import RunOptions
+    from maskery.core.settings import load_settings
+    from maskery.encode.options import from_text
+    from maskery.inference.video.following import FollowOptions
+    from maskery.inference.video.frames import ReadOptions
+    from maskery.inference.video.tracking import TrackerOptions
+    from maskery.jobs.counting import CountOptions, parse_line, parse_zone
+    from maskery.jobs.drawing import DrawOptions, style_of
+    from maskery.jobs.video import VideoJob
+    from maskery.jobs.video_options import OutputPaths, VideoOptions, formats_of
+
+    settings = load_settings({"device": device})
+    target = output or Path(f"{_stem(video)}-maskery{'' if formats else '.webm'}")
+    wanted = formats_of(formats, target)
+    tracker = TrackerOptions() if sure is None else TrackerOptions(sure=sure, begins=sure)
+    options = VideoOptions(
+        formats=wanted,
+        codec=codec,
+        read=ReadOptions(start_s=start, end_s=end, every=every, rate=rate, max_pixels=settings.max_pixels),
+        run=RunOptions(classes=_names(classes), max_side=max_side),
+        follow=FollowOptions(track=track, smooth=smooth, tracker=tracker),
+        lost_s=lost,
+        count=CountOptions(tuple(map(parse_line, lines)), tuple(map(parse_zone, zones)), scale),
+        draw=DrawOptions(style=style_of(style), color=from_text({"color": color}).color, strength=strength),
+        audio=audio,
+        report=report,
+    )
+    with _opened(video) as source:
+        job = VideoJob(video=source, model="", paths=OutputPaths(target, wanted), options=options, resume=resume)
+        summary = _run(job, model or settings.model[0], settings)
+    _tell(summary, as_json)
+    if not summary.finished:
+        sys.exit(INTERRUPTED)
+
+
+def _stem(video: str) -> str:
+    name = Path(video.rstrip("/").split("?")[0]).stem
+    return name if name not in ("", STDIN) else "video"
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+@contextmanager
+def _opened(video: str) -> Iterator["VideoInput"]:
+    """What the run is given: the path itself, standard input, or the file that a URL was fetched to."""
+    if video == STDIN:
+        yield sys.stdin.buffer
+    else:
+        yield video
+
+
+def _run(job: "VideoJob", name: str, settings: "Settings") -> "VideoSummary":
+    """Raises as ``VideoRun.run`` and ``open_segmenter`` do."""
+    from maskery.inference.video.following import looking
+    from maskery.jobs.video import VideoRun
+    from maskery.models.segmenter import open_segmenter
+
+    segmenter = open_segmenter(name, settings)
+    card = segmenter.card
+    look = looking(segmenter.model, job.options.run, settings.max_pixels)
+    identified = replace(job, model=f"{card.name}@{card.version} {card.sha256}")
+    with ProgressDisplay() as display:
+        run = VideoRun(identified, look, lambda at: display.update(progress_text(at)))
+        with _stopping(run):
+            return run.run()
+
+
+def progress_text(at: "VideoProgress") -> str:
+    """``120 of 377 frames  14.2 a second  18 s left``."""
+    of = "" if at.total is None else f" of {max(at.total, at.done)}"
+    left = "" if at.left_s is None else f"  {_duration(at.left_s)} left"
+    return f"{at.done}{of} frames  {at.rate:.1f} a second{left}"
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+@contextmanager
+def _stopping(run: "VideoRun") -> Iterator[None]:
+    """The first Ctrl-C ends the run in good order, the second one at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        run.stop()
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell(summary: "VideoSummary", as_json: bool) -> None:
+    """Files and notes to stderr; the summary, where it is asked for, to stdout."""
+    for note in summary.notes:
+        click.echo(note, err=True)
+    for name, ways in summary.counts.get("lines", {}).items():
+        click.echo(f"{name}: in {sum(ways['in'].values())}, out {sum(ways['out'].values())}", err=True)
+    for name, zone in summary.counts.get("zones", {}).items():
+        click.echo(f"{name}: {zone['entered']} entered, {zone['left']} left, {zone['now']} inside", err=True)
+    for path in summary.files:
+        click.echo(f"wrote {path}", err=True)
+    click.echo(f"{summary.frames} frames, {summary.rate:.1f} a second", err=True)
+    if not summary.finished:
+        click.echo("Stopped before the end; go on with --resume.", err=True)
+    if as_json:
+        files = [str(path) for path in summary.files]
+        counts = dict(summary.counts)
+        found = {"frames": summary.frames, "seconds": round(summary.seconds, 2), "rate": round(summary.rate, 2)}
+        click.echo(json_text(found | {"finished": summary.finished, "files": files, "counts": counts}))

@@ -1,0 +1,1 @@
+"""Videos: their frames, in memory that does not grow with their length, and what is followed from frame to frame."""
