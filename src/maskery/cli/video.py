@@ -4,7 +4,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -15,9 +14,8 @@ from maskery.cli.output import json_text
 from maskery.cli.progress import ProgressDisplay
 
 if TYPE_CHECKING:
-    from maskery.core.settings import Settings
     from maskery.inference.video.sources import VideoInput
-    from maskery.jobs.video import VideoJob, VideoProgress, VideoRun, VideoSummary
+    from maskery.jobs.video import VideoProgress, VideoRun, VideoSummary
 
 STDIN, INTERRUPTED = "-", 130
 
@@ -90,36 +88,39 @@ def video(
     Without -o the result is NAME-maskery.webm here. Ctrl-C ends it early: what was done plays, and --resume goes on.
     docs/video.md has styles, formats, counts and what of a video is kept.
     """
-    from maskery.core.plan import RunOptions
     from maskery.core.settings import load_settings
-    from maskery.encode.options import from_text
-    from maskery.inference.video.following import FollowOptions
-    from maskery.inference.video.frames import ReadOptions
-    from maskery.inference.video.tracking import TrackerOptions
-    from maskery.jobs.counting import CountOptions, parse_line, parse_zone
-    from maskery.jobs.drawing import DrawOptions, style_of
-    from maskery.jobs.video import VideoJob
-    from maskery.jobs.video_options import OutputPaths, VideoOptions, formats_of
+    from maskery.jobs.video_options import formats_of
+    from maskery.jobs.video_request import VideoRequest, open_run
 
     settings = load_settings({"device": device})
     target = output or Path(f"{_stem(video)}-maskery{'' if formats else '.webm'}")
-    wanted = formats_of(formats, target)
-    tracker = TrackerOptions() if sure is None else TrackerOptions(sure=sure, begins=sure)
-    options = VideoOptions(
-        formats=wanted,
+    request = VideoRequest(
+        model=model,
+        formats=formats_of(formats, target),
         codec=codec,
-        read=ReadOptions(start_s=start, end_s=end, every=every, rate=rate, max_pixels=settings.max_pixels),
-        run=RunOptions(classes=_names(classes), max_side=max_side),
-        follow=FollowOptions(track=track, smooth=smooth, tracker=tracker),
-        lost_s=lost,
-        count=CountOptions(tuple(map(parse_line, lines)), tuple(map(parse_zone, zones)), scale),
-        draw=DrawOptions(style=style_of(style), color=from_text({"color": color}).color, strength=strength),
+        style=style,
+        color=color,
+        strength=strength,
+        classes=_names(classes),
+        max_side=max_side,
+        start=start,
+        end=end,
+        every=every,
+        rate=rate,
+        track=track,
+        sure=sure,
+        lost=lost,
+        smooth=smooth,
+        lines=lines,
+        zones=zones,
+        scale=scale,
         audio=audio,
         report=report,
     )
-    with _opened(video) as source:
-        job = VideoJob(video=source, model="", paths=OutputPaths(target, wanted), options=options, resume=resume)
-        summary = _run(job, model or settings.model[0], settings)
+    with _opened(video) as source, ProgressDisplay() as display:
+        run = open_run(source, target, request, settings, lambda at: display.update(progress_text(at)), resume)
+        with _stopping(run):
+            summary = run.run()
     _tell(summary, as_json)
     if not summary.finished:
         sys.exit(INTERRUPTED)
@@ -141,22 +142,6 @@ def _opened(video: str) -> Iterator["VideoInput"]:
         yield sys.stdin.buffer
     else:
         yield video
-
-
-def _run(job: "VideoJob", name: str, settings: "Settings") -> "VideoSummary":
-    """Raises as ``VideoRun.run`` and ``open_segmenter`` do."""
-    from maskery.inference.video.following import looking
-    from maskery.jobs.video import VideoRun
-    from maskery.models.segmenter import open_segmenter
-
-    segmenter = open_segmenter(name, settings)
-    card = segmenter.card
-    look = looking(segmenter.model, job.options.run, settings.max_pixels)
-    identified = replace(job, model=f"{card.name}@{card.version} {card.sha256}")
-    with ProgressDisplay() as display:
-        run = VideoRun(identified, look, lambda at: display.update(progress_text(at)))
-        with _stopping(run):
-            return run.run()
 
 
 def progress_text(at: "VideoProgress") -> str:

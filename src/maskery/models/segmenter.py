@@ -5,11 +5,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from maskery.core.arrays import Pixels
 from maskery.core.card import ModelCard
 from maskery.core.picture import decode
 from maskery.core.picture.decode import Source
-from maskery.core.plan import RunOptions
+from maskery.core.plan import Plan, RunOptions
 from maskery.core.prompt import Prompt
+from maskery.core.result.capabilities import Result
 from maskery.core.settings import Settings, load_settings
 from maskery.encode.options import PLAIN_OPTIONS, Options
 from maskery.encode.registry import encode, find, named, wanted_maps
@@ -98,13 +100,13 @@ class Segmenter:
         Needs the extra ``video`` unless frames are given. Raises ``VideoError``, ``TooLarge``, ``BadRequest``,
         ``MissingExtra``.
         """
-        from maskery.inference.video.following import Follower, FollowOptions, looking
+        from maskery.inference.video.following import Follower, FollowOptions
         from maskery.inference.video.frames import ReadOptions, ahead
         from maskery.inference.video.sources import open_source
         from maskery.inference.video.tracking import TrackerOptions
 
         read = ReadOptions(start_s=start, end_s=end, every=every, max_pixels=self.max_pixels)
-        look = looking(self.model, RunOptions(classes=tuple(classes), max_side=max_side), self.max_pixels)
+        look = self.looking(RunOptions(classes=tuple(classes), max_side=max_side))
         with closing(open_source(source, read)) as opened:
             tracker = TrackerOptions(lost_frames=max(1, round(lost * opened.facts.rate / every)))
             follower = Follower(look, FollowOptions(track=track, smooth=smooth, tracker=tracker))
@@ -113,6 +115,21 @@ class Segmenter:
                     picture = decode.open_picture(frame.pixels, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
                     result = follower.look(frame.pixels).result
                     yield SegmentedFrame(result, picture, frame.index, frame.time_s)
+
+    def looking(self, options: RunOptions) -> Callable[[Pixels], Result]:
+        """The model as a function of the frames of a video, (H, W, 3) uint8 RGB; all of one size have one plan.
+
+        The function raises ``BadRequest`` at its first call for options that the model does not have.
+        """
+        plans: dict[tuple[int, ...], Plan] = {}
+
+        def look(pixels: Pixels) -> Result:
+            picture = decode.open_picture(pixels, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
+            if pixels.shape not in plans:
+                plans[pixels.shape] = self.model.plan(picture, options)
+            return self.model.follow(plans[pixels.shape], picture)
+
+        return look
 
     def answer(
         self,

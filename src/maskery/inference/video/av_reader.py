@@ -152,10 +152,10 @@ class AvSource:
 
     def _seconds(self) -> float | None:
         if self._container.duration:
-            return self._container.duration / 1e6
+            return float(self._container.duration) / 1e6
         if self._stream.duration and self._stream.time_base:
             return float(self._stream.duration * self._stream.time_base)
-        return self._stream.frames / self._rate if self._stream.frames else None
+        return float(self._stream.frames) / self._rate if self._stream.frames else None
 
     def close(self) -> None:
         self._container.close()

@@ -4,12 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from maskery.core.arrays import Array, Pixels
-from maskery.core.picture.decode import open_picture
-from maskery.core.plan import Plan, RunOptions
 from maskery.core.result.capabilities import HasInstances, Result, capable
 from maskery.core.result.instances import Instance, InstanceResult
 from maskery.core.result.types import SemanticResult
-from maskery.inference.pipeline import Model
 from maskery.inference.video.smoothing import Smoother
 from maskery.inference.video.tracking import Tracker, TrackerOptions
 
@@ -73,16 +70,3 @@ class Follower:
 
     def remember(self, memory: Mapping[str, Array]) -> None:
         self._smoother.remember(memory)
-
-
-def looking(model: Model, options: RunOptions, max_pixels: int) -> Look:
-    """The model as what looks at frames; all of a size have one plan. The first call may raise ``BadRequest``."""
-    plans: dict[tuple[int, ...], Plan] = {}
-
-    def look(pixels: Pixels) -> Result:
-        picture = open_picture(pixels, max_bytes=pixels.nbytes, max_pixels=max_pixels)
-        if pixels.shape not in plans:
-            plans[pixels.shape] = model.plan(picture, options)
-        return model.follow(plans[pixels.shape], picture)
-
-    return look
