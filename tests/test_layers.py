@@ -151,12 +151,17 @@ TESTED_BY = {
     "training/networks/bisenet.py": "tests/training/networks/test_networks.py: the same for all networks",
     "training/networks/build.py": "tests/training/networks/test_networks.py: the same for all networks",
     "training/networks/efficientnet_lite.py": "tests/training/networks/test_networks.py: the same for all networks",
+    "training/networks/frozen_encoder.py": "tests/training/test_prompt_task.py: cut, run and refused in runs",
     "training/networks/heads.py": "tests/training/networks/test_networks.py: the same for all networks",
     "training/networks/light_decoder.py": "tests/training/networks/test_networks.py: the same for all networks",
+    "training/networks/prompt_decoder.py": "tests/training/test_prompt_task.py: trained, exported and compared",
     "training/networks/resnet.py": "tests/training/networks/test_networks.py: the same for all networks",
     "training/onnx_export.py": "tests/training/networks/test_networks.py: every network exported and compared",
+    "training/prompt_export.py": "tests/training/test_prompt_task.py: exported with its proof",
+    "training/prompt_publish.py": "tests/training/test_prompt_task.py: a run becomes a model",
     "training/publish.py": "tests/training/test_run_export.py: published runs",
     "training/recipe.py": "tests/training/test_training.py: recipes that cannot be",
+    "training/training_task.py": "tests/training/test_prompt_task.py: prompts offer what the loop asks for",
     "training/tasks.py": "tests/training/test_schedule.py: the task of a recipe opened and planned",
 }
 

@@ -13,10 +13,10 @@ def test_every_key_of_a_recipe_is_documented() -> None:
     kinds = [kind for kind in vars(recipe).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
     structs = [kind for kind in kinds if kind.__module__ == recipe.__name__]  # a card's [detector] has its own page
     keys = {field.encode_name for kind in structs for field in msgspec.structs.fields(kind)}
-    keys -= {"data", "network", "optimiser", "loss", "publish"}  # they are the tables' names
+    keys -= {"data", "network", "optimiser", "loss", "publish", "prompts"}  # they are the tables' names
     assert len(keys) > 50
     assert [key for key in sorted(keys) if f"`{key}`" not in PAGE] == []
-    assert all(f"`[{table}]`" in PAGE for table in ("data", "network", "optimiser", "loss", "publish"))
+    assert all(f"`[{table}]`" in PAGE for table in ("data", "network", "optimiser", "loss", "publish", "prompts"))
 
 
 def test_every_option_is_documented() -> None:

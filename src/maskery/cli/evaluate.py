@@ -7,16 +7,21 @@ import click
 
 from maskery.cli.output import columns, data_options, json_text, names, overrides, say, score, write
 from maskery.cli.progress import counting
+from maskery.core.errors import BadRequest
 
 if TYPE_CHECKING:
     from maskery.evaluation.confusion import ClassificationScores, SegmentationScores
-    from maskery.evaluation.measurement import Measurement
+    from maskery.evaluation.measurement import EvaluationOptions, Measurement
+    from maskery.inference.pipeline import Model
 
 
 @click.command()
 @click.argument("model")
 @click.argument("data", type=click.Path(path_type=Path))
 @data_options
+@click.option(
+    "--least-area", type=click.IntRange(min=0), metavar="PX", help="Prompts: leave out objects of at most PX pixels."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FOLDER", help="Write report.html and report.json.")
 def evaluate(
@@ -29,14 +34,15 @@ def evaluate(
     max_side: int | None,
     boundary: int | None,
     limit: int | None,
+    least_area: int | None,
     as_json: bool,
     report: Path | None,
 ) -> None:
     """Measure MODEL on the pictures of DATA, at their own size.
 
     Segmentation: IoU, Dice, accuracy and boundary F by class. Classification (class folders): top-1, top-5, accuracy
-    by class. Classes are matched by name; what is not plainly the same is printed to stderr. Definitions are in
-    docs/evaluation.md.
+    by class. Prompts (sets of single objects): IoU from the true box and after simulated clicks. Classes are matched
+    by name; what is not plainly the same is printed to stderr. Definitions are in docs/evaluation.md.
     """
     from maskery.core.settings import load_settings
     from maskery.evaluation.measure import measure
@@ -53,6 +59,18 @@ def evaluate(
         limit=limit,
     )
     segmenter = open_segmenter(model, load_settings())
+    if segmenter.card.task == "prompt":
+        others = {
+            "--labels": labels,
+            "--map": pairs,
+            "--max-side": max_side,
+            "--boundary": boundary,
+            "--report": report,
+        }
+        _refuse([name for name, value in others.items() if value], "A model of prompts is measured without")
+        click.echo(_prompts(segmenter.model, data, split, options, least_area, as_json))
+        return
+    _refuse(["--least-area"] * (least_area is not None), "Only models of prompts are measured with")
     with counting(f"evaluating {model}") as progress:
         measured = measure(segmenter.model, data, split, options, progress)
     say(measured.notes)
@@ -60,6 +78,31 @@ def evaluate(
         write(report / "report.json", json_text(measured.plain()) + "\n")
         write(report / "report.html", page_of(measured, segmenter.model))
     click.echo(json_text(measured.plain()) if as_json else _text(measured))
+
+
+def _refuse(options: list[str], reason: str) -> None:
+    if options:
+        raise BadRequest(f"{reason} {', '.join(options)}.", f"Leave {'it' if len(options) == 1 else 'them'} out.")
+
+
+def _prompts(
+    model: "Model", data: Path, split: str, options: "EvaluationOptions", least_area: int | None, as_json: bool
+) -> str:
+    from maskery.evaluation.prompts import SMALL, PromptOptions, measure_prompts
+    from maskery.inference.prompts.prompt_model import PromptModel
+
+    assert isinstance(model, PromptModel)
+    least = SMALL if least_area is None else least_area
+    wanted = PromptOptions(format=options.format, least_area=least, limit=options.limit)
+    with counting(f"evaluating {model.card.name}") as progress:
+        measured = measure_prompts(model, data, split, wanted, progress)
+    if as_json:
+        return json_text(measured.plain())
+    means, ends = measured.means(), measured.scores.intervals()
+    rows = [("", "mean", "95 % of means")]
+    rows += [(name, f"{value:.4f}", f"{ends[name][0]:.4f} to {ends[name][1]:.4f}") for name, value in means.items()]
+    count = f"{len(measured.scores.box)} objects of {measured.pictures} pictures in {measured.seconds:.1f} s"
+    return f"{columns(rows)}\n\n{count}, without those of at most {least} pixels"
 
 
 def _text(measured: "Measurement") -> str:

@@ -111,6 +111,9 @@ def _published(run: "TrainingRun", recipe: Path) -> "ModelCard":
 
 def _score(card: "ModelCard") -> str:
     assert card.quality is not None
+    if card.quality.prompts is not None:
+        found = card.quality.prompts
+        return f"IoU {found.iou_box:.4f} from a box, {found.iou_clicks[0]:.4f} from a click"
     if card.quality.top1 is not None:
         return f"{card.quality.top1:.4f} of the pictures right"
     return f"mIoU {card.quality.miou:.4f}, {card.quality.note}"

@@ -236,6 +236,28 @@ class Detector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("detector needs a margin from 0 to 4 and up from -1 to 1")
 
 
+class PromptQuality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a model of prompts was measured to do, over single objects.
+
+    Attributes:
+        objects: How many.
+        least_area: Objects of at most so many pixels were left out.
+        iou_box: Mean IoU from the true box, 0..1.
+        iou_clicks: Mean IoU after 1, 2, ... simulated clicks.
+        noc_85: Mean number of clicks until the IoU is 0.85, at most 20.
+        noc_90: The same until it is 0.90.
+        intervals: 95 % of each number, by its name in the JSON of ``maskery evaluate``.
+    """
+
+    objects: int
+    least_area: int
+    iou_box: float
+    iou_clicks: list[float]
+    noc_85: float
+    noc_90: float
+    intervals: dict[str, tuple[float, float]] = {}
+
+
 class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was measured, on what and how: numbers of this project's own ``maskery evaluate``, named as in its JSON.
 
@@ -257,6 +279,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         accuracy: Of a classification, by label.
         images: Pictures that have the class in their truth, by label.
         overrides: Classes of the data set -> the model's, as ``--map`` was given.
+        prompts: Of a model of prompts.
         note: What one must know to read the numbers.
     """
 
@@ -275,6 +298,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     accuracy: dict[str, float] = {}
     images: dict[str, int] = {}
     overrides: dict[str, list[str]] = {}
+    prompts: PromptQuality | None = None
     note: str = ""
 
 

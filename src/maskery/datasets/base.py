@@ -11,6 +11,7 @@ from PIL import Image
 
 from maskery.core.errors import DataError, nearest
 from maskery.core.labels import IGNORE, same_name
+from maskery.core.result.instances import CropMask
 from maskery.datasets import pictures
 
 T = TypeVar("T")
@@ -31,6 +32,16 @@ class SegmentationData(Protocol):
     def mask(self, index: int) -> NDArray[np.uint8]:
         """The class ids of picture ``index``, (H, W) uint8. Raises ``DataError`` when missing or damaged."""
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectPicture:
+    """A picture and its objects, those at least as large as was asked for. ``ignored``: pixels that are not judged."""
+
+    path: Path
+    size_wh: tuple[int, int]
+    objects: tuple[CropMask, ...]
+    ignored: CropMask
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,19 @@ class CocoInstances(ImageFiles):
             mask[pixels] = IGNORE if instance.iscrowd else self._class_of[instance.category_id]
         return mask
 
+    def objects(self, index: int) -> tuple[list[Mask], Mask]:
+        """The whole masks (H, W) of the objects of picture ``index``, and what its crowds cover."""
+        picture = self._pictures[index]
+        crowds = np.zeros((picture.height, picture.width), np.bool_)
+        masks = []
+        for instance in self._instances.get(picture.id, ()):
+            drawn = self._drawn(instance, picture)
+            if instance.iscrowd:
+                crowds |= drawn
+            else:
+                masks.append(drawn)
+        return masks, crowds
+
     def _drawn(self, instance: CocoObject, picture: CocoPicture) -> Mask:
         size_wh = (picture.width, picture.height)
         try:

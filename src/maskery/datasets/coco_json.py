@@ -23,8 +23,11 @@ class CocoPicture(msgspec.Struct, frozen=True):
 
 
 class Category(msgspec.Struct, frozen=True):
+    """``isthing``: 0 for what cannot be counted, in a panoptic file."""
+
     id: int
     name: str
+    isthing: int = 1
 
 
 class Categories(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from maskery.core.arrays import Mask
 from maskery.core.errors import DataError
 from maskery.core.labels import IGNORE
 from maskery.datasets.base import Gap, ImageFiles
@@ -34,6 +35,7 @@ class CocoPanoptic(ImageFiles):
         index_path = root / f"panoptic_{split}.json"
         index = read_json(index_path, Panoptic, splits(root))
         self._class_of = class_ids(index.categories, classes.names, index_path)
+        self._things = {category.id for category in index.categories if category.isthing}
         names = {picture.id: picture.file_name for picture in index.images}
         self._found, images, gaps = list[tuple[Path, Panorama]](), list[Path](), list[Gap]()
         for annotation in index.annotations:
@@ -50,11 +52,7 @@ class CocoPanoptic(ImageFiles):
 
     def _read_mask(self, index: int) -> NDArray[np.uint8]:
         path, annotation = self._found[index]
-        stored = read_mask(path)
-        if stored.mode != "RGB":
-            raise DataError(f"{path} has mode {stored.mode}; segment ids need RGB.", "Fetch it again.")
-        rgb = np.asarray(stored).astype(np.uint32)
-        segment = rgb[..., 0] | rgb[..., 1] << 8 | rgb[..., 2] << 16
+        segment = _segments(path)
         mask = np.full(segment.shape, IGNORE, dtype=np.uint8)
         for info in annotation.segments_info:
             if info.category_id not in self._class_of:
@@ -62,6 +60,23 @@ class CocoPanoptic(ImageFiles):
             if not info.iscrowd:
                 mask[segment == info.id] = self._class_of[info.category_id]
         return mask
+
+    def things(self, index: int) -> tuple[list[Mask], Mask]:
+        """The whole masks (H, W) of the things of picture ``index``, and what its crowds cover."""
+        path, annotation = self._found[index]
+        segment = _segments(path)
+        things = [info for info in annotation.segments_info if info.category_id in self._things]
+        crowds = np.isin(segment, [info.id for info in things if info.iscrowd])
+        return [segment == info.id for info in things if not info.iscrowd], crowds
+
+
+def _segments(path: Path) -> NDArray[np.uint32]:
+    """(H, W): the segment ids in a PNG file. Raises ``DataError``."""
+    stored = read_mask(path)
+    if stored.mode != "RGB":
+        raise DataError(f"{path} has mode {stored.mode}; segment ids need RGB.", "Fetch it again.")
+    rgb = np.asarray(stored).astype(np.uint32)
+    return np.asarray(rgb[..., 0] | rgb[..., 1] << 8 | rgb[..., 2] << 16, np.uint32)
 
 
 def recognised(root: Path) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maskery.core.errors import DataError, nearest
-from maskery.datasets.base import every_fifth
+from maskery.datasets.base import Pair, every_fifth
 from maskery.datasets.classes import Classes, read_classes
 from maskery.datasets.decoding import MaskFiles, is_mask, paired
 from maskery.datasets.pictures import IMAGE_SUFFIXES, MASK_SUFFIXES, files_in, folders_in
@@ -34,6 +34,14 @@ class MaskFolder(MaskFiles):
             pairs = every_fifth(pairs, split, root)
             gaps = [] if split == "val" else gaps  # they are of both; said once
         super().__init__(pairs, gaps, classes)
+
+
+def pairs_of(root: Path, split: str) -> list[Pair]:
+    """The pictures of a split and their masks; ``split`` does not count where there are no split folders.
+
+    Raises ``DataError`` for a missing folder and an unknown split.
+    """
+    return paired(*_folders(root, split))[0]
 
 
 def recognised(root: Path) -> bool:

@@ -6,7 +6,8 @@ weights arXiv 1803.05407) brought 0.03 mIoU in the middle of a run.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +28,17 @@ def batches_of(stream: Stream, recipe: Recipe) -> int:
     return max(1, min(len(stream), enough) // recipe.optimiser.batch)
 
 
+class Source(Protocol):
+    """Crops, and how a network looks at them: ``tasks.TrainingTask``."""
+
+    @property
+    def stream(self) -> Stream: ...
+
+    def look(self, net: Net, prepared: Tensor, truth: Sequence[Tensor]) -> object: ...
+
+
 def with_own_statistics(
-    net: Net, recipe: Recipe, stream: Stream, prepare: Callable[[Tensor], Tensor], most: int | None = None
+    net: Net, recipe: Recipe, source: Source, prepare: Callable[[Tensor], Tensor], most: int | None = None
 ) -> Net:
     """A copy of ``net``, in evaluation mode, whose training batch norms have the mean and variance of crops that it
     sees itself: of an epoch behind the last one, so that crops have their full size. Frozen norms stay.
@@ -47,11 +57,13 @@ def with_own_statistics(
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean over the batches
         norm.train()
+    stream, size = source.stream, recipe.optimiser.batch
     stream.start_epoch(recipe.optimiser.total_epochs)
-    size = recipe.optimiser.batch
     with torch.inference_mode():
         for batch in range(batches_of(stream, recipe) if most is None else most):
-            net(prepare(torch.stack([stream[(batch * size + i) % len(stream)][0] for i in range(size)])))
+            items = [stream[(batch * size + i) % len(stream)] for i in range(size)]
+            images, *truth = (torch.stack(parts) for parts in zip(*items, strict=True))
+            source.look(net, prepare(images), truth)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return net.eval()

@@ -23,7 +23,7 @@ from maskery.training.checkpoint import CURE, CURVES_NAME, LOG_NAME, sheet_path
 from maskery.training.networks.base import Net
 from maskery.training.recipe import Recipe
 from maskery.training.schedule import Epoch, validations
-from maskery.training.tasks import Prepare, TrainingTask
+from maskery.training.training_task import Prepare, TrainingTask
 
 
 def duration(seconds: float) -> str:

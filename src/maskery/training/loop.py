@@ -22,7 +22,6 @@ from maskery.training.batchnorm import with_own_statistics
 from maskery.training.checkpoint import CHECKPOINT_NAME
 from maskery.training.finetune import blend, start_from
 from maskery.training.log import Entry, RunLog
-from maskery.training.losses import total_loss
 from maskery.training.networks.base import Net
 from maskery.training.networks.build import build_network
 from maskery.training.precision import choose_device, is_mixed, mixed, ready_for_mixed_cpu
@@ -188,10 +187,7 @@ class TrainingRun:
         ``truth``: masks or classes, and soft labels where the stream has them.
         """
         prepared = self.prepare(images)
-        with mixed(self.device, self.mixed):
-            outputs = self.in_step(prepared)
-        targets, *soft = (part.to(self.device) for part in truth)
-        loss = total_loss(outputs, targets, self.recipe.loss, *soft)
+        loss = self.job.loss(self._in_step, self.net, prepared, [part.to(self.device) for part in truth])
         value = loss.item()
         if not math.isfinite(value):
             cause = diagnosis.first_not_finite(self.net, prepared, self._forward)
@@ -207,6 +203,11 @@ class TrainingRun:
             self.schedule.step()
         self.average.update_parameters(self.net)
         return value
+
+    def _in_step(self, *inputs: Any) -> Any:
+        """The network's outputs, with gradients of all processes."""
+        with mixed(self.device, self.mixed):
+            return self.in_step(*inputs)
 
     def _forward(self, prepared: Tensor) -> object:
         with mixed(self.device, self.mixed):
@@ -249,6 +250,6 @@ class TrainingRun:
         """
         net = self.average.module
         assert isinstance(net, Net)
-        net = with_own_statistics(net, self.recipe, self.job.stream, self.prepare, batches)
+        net = with_own_statistics(net, self.recipe, self.job, self.prepare, batches)
         blend(net, self.origin, self.recipe.network.start_share)
         return net

@@ -10,12 +10,14 @@ from typing import Literal
 
 import msgspec
 
-from maskery.core.card import CARD_NAME, Check, Input, Licence, ModelCard, Network, Output
+from maskery.core.card import CARD_NAME, Check, Input, Licence, ModelCard, Network, Output, Quality
 from maskery.core.errors import ConfigError
 from maskery.core.labels import PALETTES, Colour
 from maskery.core.settings import load_settings
 from maskery.evaluation.measure import measure
 from maskery.evaluation.measurement import EvaluationOptions
+from maskery.evaluation.prompts import PromptOptions, measure_prompts
+from maskery.inference.prompts.prompt_model import open_prompt_model
 from maskery.models.card_toml import card_text
 from maskery.models.importers.torch_onnx import Proof
 from maskery.models.loading import open_model
@@ -23,7 +25,9 @@ from maskery.models.store import Store
 from maskery.training import log
 from maskery.training.loop import TrainingRun
 from maskery.training.networks.base import Net
+from maskery.training.networks.prompt_decoder import PromptNet
 from maskery.training.onnx_export import INPUT, OUTPUT, export_onnx
+from maskery.training.prompt_publish import write_prompt_model
 from maskery.training.recipe import Recipe
 
 
@@ -34,22 +38,35 @@ def publish(run: TrainingRun, recipe_path: Path, folder: Path) -> ModelCard:
     ``TrainingError`` when torch and ONNX Runtime disagree.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    recipe = run.recipe
-    weights = folder / f"{recipe.name}.onnx"
-    net = run.averaged().cpu()
-    proof = export_onnx(net, weights, recipe.publish.half)
+    recipe, net = run.recipe, run.averaged().cpu()
     shutil.copyfile(recipe_path, folder / "recipe.toml")
+    if isinstance(net, PromptNet):
+        card = write_prompt_model(recipe, net, _facts(run), folder)
+        return _with_quality(card, _prompts_measured(recipe, run.root, folder), folder)
+    weights = folder / f"{recipe.name}.onnx"
+    proof = export_onnx(net, weights, recipe.publish.half)
     data = weights.read_bytes()
     network = Network(file=weights.name, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
-    card = _card(recipe, net, run.labels, network, _facts(run, proof))
+    card = _card(recipe, net, run.labels, network, _facts(run) | _parity(proof))
     source = recipe.data.validate
     where = run.root / source.path
     (folder / CARD_NAME).write_text(card_text(card), encoding="utf-8")
     model = open_model(Store(load_settings()).locate(f"{folder}/"))
     measured = measure(model, where, source.split, EvaluationOptions(format=source.format))
-    card = msgspec.structs.replace(card, quality=measured.for_card(source.path))
+    return _with_quality(card, measured.for_card(source.path), folder)
+
+
+def _with_quality(card: ModelCard, quality: Quality, folder: Path) -> ModelCard:
+    card = msgspec.structs.replace(card, quality=quality)
     (folder / CARD_NAME).write_text(card_text(card), encoding="utf-8")
     return card
+
+
+def _prompts_measured(recipe: Recipe, root: Path, folder: Path) -> Quality:
+    located, source = Store(load_settings()).locate(f"{folder}/"), recipe.data.validate
+    model = open_prompt_model(located.card, located.files)
+    options = PromptOptions(format=source.format)
+    return measure_prompts(model, root / source.path, source.split, options).for_card(source.path)
 
 
 def check_publishable(run: TrainingRun) -> None:
@@ -105,7 +122,7 @@ def _palette(recipe: Recipe) -> Literal["voc"] | list[Colour]:
     return list(PALETTES[name]) if isinstance(name, str) and name in PALETTES else "voc"
 
 
-def _facts(run: TrainingRun, proof: Proof) -> dict[str, str | int | float]:
+def _facts(run: TrainingRun) -> dict[str, str | int | float]:
     """What a reader of the card wants to know about how the weights came to be.
 
     The machine is the one that trained last, where the run's log says it. ``minutes`` are this run's own, without those
@@ -120,6 +137,11 @@ def _facts(run: TrainingRun, proof: Proof) -> dict[str, str | int | float]:
         "machine": f"{machine['machine']}, {machine['device']}, {machine['threads']} threads",
         "finished": time.strftime("%Y-%m-%d"),
         **_of_start(run.start),
+    }
+
+
+def _parity(proof: Proof) -> dict[str, str | int | float]:
+    return {
         "parity_torch_onnx": proof.exact,
         "parity_after_half_storage": proof.stored,
         "classes_changed_by_half_storage": proof.changed,

@@ -94,7 +94,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     paste: Paste | None = None
 
 
-NetworkName = Literal["light_decoder", "bisenet", "deeplabv3plus", "fcn", "lraspp", "classifier"]
+NetworkName = Literal["light_decoder", "bisenet", "deeplabv3plus", "fcn", "lraspp", "classifier", "prompt_decoder"]
 BackboneName = Literal["efficientnet_lite0", "resnet18", "resnet50", "resnet101"]
 
 
@@ -117,6 +117,9 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
         last_stage: The backbone ends after that stage; fewer make a smaller model, 8 is all of the published network
             but its 1000 classes.
         mirror: A trained classifier also looks at the mirror image and answers by both, at twice the work.
+        encoder: Of a ``prompt_decoder``: the built-in or stored model, or the model folder, whose maps it is given.
+            They never learn.
+        maps: Which maps: name -> the tensors of the encoder's file, several of which are concatenated.
     """
 
     name: NetworkName
@@ -131,6 +134,38 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     frozen_norm: bool = False
     last_stage: int = 6
     mirror: bool = False
+    encoder: str = ""
+    maps: dict[str, list[str]] = {}
+
+
+class PromptSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a ``prompt_decoder`` is asked while it learns. Its crops are ``data.scale`` longer sides of an object.
+
+    Attributes:
+        least_area: Smaller objects are left out; pixels of the picture.
+        held_out: Every so many-th picture of the training sets is not learnt from, and judges the run.
+        whole: Share of the crops that show all of the picture.
+        shift: How far from the middle an object may lie: 0, always in the middle; 1, up to the crop's edge.
+        boxes: Share of the objects that are asked for by a box.
+        both: By a box and a click; the rest by a click.
+        jitter: How far edges of boxes are off, as a share of the box's sides (standard deviation, at most).
+        deepest: Share of the clicks that go to the middle of the object or of an error; others go anywhere in it.
+        rounds: Of clicks into errors, 0 to one less than this many follow in a step.
+        forget: Share of the later rounds that are not shown the mask of the round before.
+        edge_weight: Pixels at the object's outline count so much more.
+    """
+
+    least_area: int = 200
+    held_out: int = 25
+    whole: float = 0.2
+    shift: float = 0.8
+    boxes: float = 0.4
+    both: float = 0.1
+    jitter: float = 0.05
+    deepest: float = 0.5
+    rounds: int = 3
+    forget: float = 0.15
+    edge_weight: float = 3.0
 
 
 class OptimiserSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,6 +274,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         optimiser: How it learns.
         loss: What it learns for.
         publish: The model that is made of the run.
+        prompts: What a ``prompt_decoder`` is asked; of no use to others.
     """
 
     name: str
@@ -249,11 +285,17 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     optimiser: OptimiserSpec
     loss: LossSpec = LossSpec()
     publish: Publish
+    prompts: PromptSpec = PromptSpec()
 
     @property
     def classifies(self) -> bool:
-        """Whether this makes a classifier; a segmenter otherwise."""
+        """Whether this makes a classifier."""
         return self.network.name == "classifier"
+
+    @property
+    def cuts_out(self) -> bool:
+        """Whether this makes a model that is asked by prompts."""
+        return self.network.name == "prompt_decoder"
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -282,6 +324,7 @@ def load_recipe(path: Path) -> Recipe:
     if not recipe.classifies and (data.erase or data.cut_mix or recipe.network.mirror):
         raise ConfigError(f"{path}: data.erase, data.cut_mix and network.mirror are for classifiers.", "Take them out.")
     _check_teaching(path, recipe)
+    _check_prompts(path, recipe)
     return recipe
 
 
@@ -331,6 +374,32 @@ def _check_ranges(path: Path, recipe: Recipe) -> None:
         raise ConfigError(f"{path}: data.labels: {fault}", "Give each class a name of its own.")
 
 
+def _check_prompts(path: Path, recipe: Recipe) -> None:
+    """Raises ``ConfigError`` where keys of a ``prompt_decoder`` are missing, or are there for another network."""
+    network, data, prompts = recipe.network, recipe.data, recipe.prompts
+    if not recipe.cuts_out:
+        if network.encoder or network.maps or prompts != PromptSpec():
+            raise ConfigError(f"{path}: encoder, maps and [prompts] are for a prompt_decoder.", "Take them out.")
+        return
+    if not network.encoder or not network.maps:
+        raise ConfigError(f"{path}: a prompt_decoder needs an encoder.", "Give network.encoder and [network.maps].")
+    if data.paste or data.swap or data.rotate or data.repeat_threshold or network.start or data.labels:
+        raise ConfigError(
+            f"{path}: labels, paste, swap, rotate, repeat_threshold and start are of no use to a prompt_decoder.",
+            "Take them out.",
+        )
+    if data.mask_stride != 2 or data.scale[0] < 1:
+        raise ConfigError(
+            f"{path}: mask_stride is {data.mask_stride} and scale {data.scale}.",
+            "A prompt_decoder has mask_stride = 2, and its crops are at least as large as the object.",
+        )
+    if prompts.rounds < 1 or prompts.held_out < 2 or not 0 <= prompts.boxes + prompts.both <= 1:
+        raise ConfigError(
+            f"{path}: rounds, held_out or the shares of [prompts] cannot be.",
+            "Give rounds of at least 1, held_out of at least 2 and shares that add up to at most 1.",
+        )
+
+
 def _check_teaching(path: Path, recipe: Recipe) -> None:
     """Raises ``ConfigError`` where soft labels and the rest do not suit each other."""
     data, loss = recipe.data, recipe.loss
@@ -369,6 +438,7 @@ class Decisive(msgspec.Struct, frozen=True, kw_only=True):
         network: What learns.
         optimiser: How it learns.
         loss: What it learns for.
+        prompts: What it is asked.
     """
 
     name: str
@@ -377,6 +447,7 @@ class Decisive(msgspec.Struct, frozen=True, kw_only=True):
     network: NetworkSpec
     optimiser: OptimiserSpec
     loss: LossSpec
+    prompts: PromptSpec = PromptSpec()
 
 
 def fingerprint(recipe: Recipe) -> str:

@@ -1,8 +1,7 @@
-"""What a run trains for: segmentation or classification. A job knows its data, its loss and its measure."""
+"""What a run trains for: segmentation, classification or prompts. A job knows its data, its loss and its measure."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,46 +21,32 @@ from maskery.evaluation.confusion import Confusion, mean_iou, quality
 from maskery.training.augment import whole_picture
 from maskery.training.contact_sheet import CELLS, ROWS, label_sheet, mask_sheet, spread
 from maskery.training.crops import Crops, LabelledPictures, Stream, pixels
+from maskery.training.losses import total_loss
+from maskery.training.networks.base import Net
+from maskery.training.prompt_task import PromptTask
 from maskery.training.recipe import UNLABELLED, Recipe, TrainingSource
 from maskery.training.soft_labels import SoftLabels
+from maskery.training.training_task import Forward, Prepare, TrainingTask
 
 
-class TrainingTask(Protocol):
-    """``score`` names the number of ``validate`` that says how good the network is."""
+class _ByClass:
+    """The part of a task that is the same for all networks that give scores of classes."""
 
-    @property
-    def labels(self) -> tuple[str, ...]: ...
-    @property
-    def stream(self) -> Stream: ...
-    @property
-    def pictures(self) -> int: ...
-    @property
-    def score(self) -> str: ...
-    @property
-    def validation_pictures(self) -> int: ...
+    recipe: Recipe
 
-    def validate(self, net: nn.Module, prepare: "Prepare", most: int | None = None) -> dict[str, float]:
-        """Numbers of ``net``, in evaluation mode, on the validation split: a quick look; ``evaluate`` measures.
+    def loss(self, forward: Forward, net: Net, prepared: Tensor, truth: Sequence[Tensor]) -> Tensor:
+        targets, *soft = truth
+        return total_loss(forward(prepared), targets, self.recipe.loss, *soft)
 
-        ``most``: only so many pictures.
-        """
-        ...
-
-    def sheet(self, net: nn.Module, prepare: "Prepare") -> Image.Image:
-        """Some validation pictures, always the same ones, with what they show and what ``net`` sees in them."""
-        ...
+    def look(self, net: Net, prepared: Tensor, truth: Sequence[Tensor]) -> object:
+        return net(prepared)
 
 
-class Prepare(Protocol):
-    """(N, 3, H, W) uint8 -> the network's input on its device."""
-
-    def __call__(self, images: Tensor) -> Tensor: ...
-
-
-class SegmentationTask:
+class SegmentationTask(_ByClass):
     score = "miou"
 
     def __init__(self, recipe: Recipe, root: Path) -> None:
+        self.recipe = recipe
         wanted = label_names(recipe)
         self.parts = [_open(root, source, wanted) for source in recipe.data.train]
         train = Concatenated(self.parts)
@@ -114,10 +99,11 @@ class SegmentationTask:
         )
 
 
-class ClassificationTask:
+class ClassificationTask(_ByClass):
     score = "accuracy"
 
     def __init__(self, recipe: Recipe, root: Path) -> None:
+        self.recipe = recipe
         source = recipe.data.train[0]
         if len(recipe.data.train) > 1:
             raise ConfigError("A classifier trains on one data set.", "Leave one [[data.train]].")
@@ -169,6 +155,8 @@ class _Whole(torch.utils.data.Dataset[tuple[Tensor, int]]):
 
 def open_job(recipe: Recipe, root: Path) -> TrainingTask:
     """The recipe's job. Raises ``DataError`` or ``ConfigError`` where its data cannot be used."""
+    if recipe.cuts_out:
+        return PromptTask(recipe, root)
     return ClassificationTask(recipe, root) if recipe.classifies else SegmentationTask(recipe, root)
 
 

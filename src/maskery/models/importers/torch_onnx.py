@@ -99,7 +99,7 @@ def traced(
 
     ``shapes``: which axes are free, as ``torch.export`` writes it; None = none. Raises whatever the exporter raises.
     """
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         program = torch.onnx.export(
             net,
             (torch.zeros(example_nchw),),
@@ -137,7 +137,7 @@ def both(
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the exporter's own notes: deprecations within torch, packages that it would also know, what it skips."""
     logs = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [log.level for log in logs]

@@ -8,11 +8,15 @@ import torch
 from torch import Tensor
 
 from maskery.core.errors import ConfigError, MissingExtra
+from maskery.core.settings import load_settings
+from maskery.models.store import Store
 from maskery.training.networks.base import Backbone, Net
 from maskery.training.networks.bisenet import BiSeNet
 from maskery.training.networks.efficientnet_lite import WIDE_HEAD, EfficientNetLite0
+from maskery.training.networks.frozen_encoder import open_encoder
 from maskery.training.networks.heads import Classifier, DeepLabV3Plus, Fcn, LiteAspp
 from maskery.training.networks.light_decoder import LightDecoder
+from maskery.training.networks.prompt_decoder import STRIDES, PromptNet
 from maskery.training.networks.resnet import ResNet
 from maskery.training.recipe import NetworkName, NetworkSpec
 
@@ -60,6 +64,7 @@ OUTPUT_STRIDE: dict[NetworkName, int] = {
     "fcn": 8,
     "lraspp": 16,
     "classifier": 32,
+    "prompt_decoder": 32,
 }
 # Decoders that are made of a map at each stride down to 32.
 WHOLE_PYRAMID = ("light_decoder", "bisenet")
@@ -72,6 +77,8 @@ def build_network(network: NetworkSpec, classes: int) -> Net:
     Raises ``ConfigError`` for parts that do not fit together or weights of another backbone, ``MissingExtra`` without
     the ImageNet weights.
     """
+    if network.name == "prompt_decoder":
+        return _build_prompt_net(network)
     backbone = _build_backbone(network)
     net = _build_head(network, backbone, classes)
     if network.weights:
@@ -96,6 +103,20 @@ def _build_head(network: NetworkSpec, backbone: Backbone, classes: int) -> Net:
             return LiteAspp(backbone, classes, network.width, network.dropout)
         case "classifier":
             return Classifier(backbone, classes, network.dropout, network.mirror)
+        case "prompt_decoder":
+            raise AssertionError("its backbone is an encoder")
+
+
+def _build_prompt_net(network: NetworkSpec) -> PromptNet:
+    """Raises ``ConfigError`` for maps that the encoder does not have, or not at the strides that are read."""
+    located = Store(load_settings()).locate(network.encoder)
+    encoder = open_encoder(located.path, located.card, network.maps)
+    if encoder.strides != STRIDES:
+        raise ConfigError(
+            f"The maps of {network.encoder} are at the strides {encoder.strides}.",
+            f"Name in network.maps those at {', '.join(map(str, STRIDES))}, in this order.",
+        )
+    return PromptNet(encoder)
 
 
 def _build_backbone(network: NetworkSpec) -> Backbone:
