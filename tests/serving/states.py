@@ -1,5 +1,6 @@
 """States of a service, for tests of what shows them."""
 
+from maskery.inference.prompts.embedding_cache import CacheState
 from maskery.serving.telemetry.status import Device, Memory, ModelStatus, Queue, RunTimes, Status, Waiting
 
 EVERYDAY = ModelStatus(
@@ -42,5 +43,6 @@ STATUS = Status(
     memory=Memory(
         rss_bytes=100, peak_bytes=200, budget_bytes=250, held_bytes=50, limit_bytes=300, limit_source="setting"
     ),
+    embeddings=CacheState(pictures=2, bytes=9_000_000, limit_bytes=64_000_000, hits=7, misses=3, evicted=1),
     limits={"max_queue": 64},
 )

@@ -17,11 +17,11 @@ class Click:
 
 @dataclass(frozen=True)
 class CoarseMask:
-    """A mask of which only the rough shape counts: zero outside of ``box_xyxy``, whole pixels of the picture.
-
-    ``cells``: row by row, ``size_wh`` of them, how much of each is the object, 0 to 255.
+    """A mask of a picture of ``picture_wh`` of which only the rough shape counts: zero outside of ``box_xyxy``, whole
+    pixels of the picture. ``cells``: row by row, ``size_wh`` of them, how much of each is the object, 0 to 255.
     """
 
+    picture_wh: tuple[int, int]
     box_xyxy: tuple[int, int, int, int]
     size_wh: tuple[int, int]
     cells: bytes

@@ -89,6 +89,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "container's limit, where it has one. docs/memory.md"
         ),
     ] = ""
+    embeddings: Annotated[
+        str,
+        Meta(
+            description="Memory for pictures that wait for the next click (docs/prompts.md): `64MB`, at most a quarter "
+            "of what `memory` leaves for work; `0B` keeps none."
+        ),
+    ] = "64MB"
     max_connections: Annotated[int, Meta(ge=1, description="Connections that may be open to each process at once.")] = (
         512
     )

@@ -1,17 +1,19 @@
 """What the store has located -> a model that answers, with its detector where its card has one."""
 
+from typing import Any
+
 from maskery.core.card import Detector, ModelCard
 from maskery.core.errors import BadRequest, ConfigError
-from maskery.core.settings import Settings
+from maskery.core.settings import Settings, parse_bytes
 from maskery.inference.pipeline import Model, load_model
-from maskery.inference.prompts.embedded_picture import EmbeddingCache
+from maskery.inference.prompts.embedding_cache import EmbeddingCache
 from maskery.inference.runtimes.registry import open_session
 from maskery.inference.tasks.registry import task_of
 from maskery.models.store import Located, Store
 
 
 def open_model(
-    located: Located, device: str = "cpu", threads: int = 0, pictures: EmbeddingCache | None = None
+    located: Located, device: str = "cpu", threads: int = 0, pictures: EmbeddingCache[Any] | None = None
 ) -> Model:
     """Load a model of the store, with all that it needs. ``pictures``: where one that is asked by clicks and boxes
     keeps what it made of pictures; None = a place of its own.
@@ -58,7 +60,10 @@ class ModelLoader:
     """Finds and opens models as the settings say. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
+        """Raises ``ConfigError`` for a setting ``embeddings`` that is no size."""
         self._settings, self.store = settings, Store(settings)
+        self.embeddings: EmbeddingCache[Any] = EmbeddingCache(parse_bytes("embeddings", settings.embeddings))
+        """Of all models that are asked by clicks and boxes."""
 
     def locate(self, name: str) -> Located:
         """The card and files of a model that can answer. Raises as ``Store.locate``; ``BadRequest`` for a detector."""
@@ -68,4 +73,4 @@ class ModelLoader:
 
     def open(self, located: Located) -> Model:
         """The model, loaded. Raises as ``open_model``."""
-        return open_model(located, self._settings.device, self._settings.threads)
+        return open_model(located, self._settings.device, self._settings.threads, self.embeddings)

@@ -58,7 +58,7 @@ class PromptSession:
         chosen = found[number - 1].mask if len(found) >= number else None
         if chosen is None:
             raise BadRequest(f"There is no candidate {number}.", f"There are {len(found)} of them.")
-        previous = coarse_mask(chosen.decoded(), chosen.left_top)
+        previous = coarse_mask(chosen, self._picture.size_wh)
         return self._asked(replace(self.prompt, previous=previous))
 
     def undo(self) -> Segmentation | None:

@@ -1,13 +1,10 @@
-"""Pictures that are kept between clicks: bounded, embedded once, forgotten when they fail."""
+"""Pictures that are kept between clicks: what is made of each is bounded."""
 
-import threading
 from collections.abc import Callable
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from maskery.core.errors import PictureError
 from maskery.core.picture.decode import open_picture
 from maskery.core.prompt import Click, Prompt
 from maskery.inference.faces.region import whole
@@ -16,7 +13,6 @@ from maskery.inference.prompts.embedded_picture import (
     TRACES_KEPT,
     WINDOWS_KEPT,
     EmbeddedPicture,
-    EmbeddingCache,
     Maps,
     Trace,
     digest_of,
@@ -59,61 +55,6 @@ def test_windows_and_traces_of_a_picture_are_bounded() -> None:
     assert embedded.bytes == 3 * 40 * 40 + WINDOWS_KEPT * 256 + TRACES_KEPT * 128
     assert embedded.trace(Prompt((Click(0, 0),))) is None
     assert embedded.trace(Prompt((Click(3 * TRACES_KEPT - 1, 0),))) is not None
-
-
-def test_the_pictures_used_longest_ago_make_room() -> None:
-    cache = EmbeddingCache(limit=3 * 3 * 40 * 40)
-    for name in "abcad":
-        cache.get(("m", name), picture)
-        cache.settle()
-    assert [cache.has(("m", name)) for name in "abcd"] == [True, False, True, True]
-    state = cache.state()
-    assert (state.pictures, state.hits, state.misses, state.evicted) == (3, 1, 4, 1)
-    assert state.bytes <= state.limit_bytes
-    cache.limit = 0
-    cache.settle()
-    assert cache.state().pictures == 0
-    cache.limit = 1 << 20
-    cache.get(("m", "a"), picture)
-    cache.get(("n", "a"), picture)
-    cache.forget("m")
-    assert (cache.has(("m", "a")), cache.has(("n", "a"))) == (False, True)
-
-
-def test_threads_that_ask_for_one_picture_wait_for_one_run() -> None:
-    cache, started, go = EmbeddingCache(), threading.Event(), threading.Event()
-    made: list[int] = []
-
-    def slow() -> EmbeddedPicture:
-        made.append(1)
-        started.set()
-        assert go.wait(10)
-        return picture()
-
-    found: list[EmbeddedPicture] = []
-    threads = [threading.Thread(target=lambda: found.append(cache.get(("m", "a"), slow))) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    assert started.wait(10)
-    assert not cache.has(("m", "a"))
-    go.set()
-    for thread in threads:
-        thread.join(10)
-    assert made == [1]
-    assert len({id(one) for one in found}) == 1
-    assert len(found) == 4
-
-
-def test_a_picture_that_fails_is_forgotten() -> None:
-    cache = EmbeddingCache()
-
-    def damaged() -> EmbeddedPicture:
-        raise PictureError("It is damaged.")
-
-    with pytest.raises(PictureError):
-        cache.get(("m", "a"), damaged)
-    assert cache.state().pictures == 0
-    assert cache.get(("m", "a"), picture).size_wh == (40, 40)
 
 
 def test_large_pictures_are_kept_smaller_and_small_ones_as_they_are() -> None:

@@ -9,6 +9,7 @@ import pytest
 from maskery.core.errors import BadRequest
 from maskery.core.plan import RunOptions
 from maskery.core.prompt import Click, Prompt
+from maskery.core.result.instances import crop_mask
 from maskery.inference.prompts.prompt_input import (
     COARSE_SIDE,
     MOST_CLICKS,
@@ -63,7 +64,7 @@ def test_what_is_no_prompt_is_refused(
         prompt_of([(5, 5)], [False]),
         prompt_of(box=(10, 10, 10.5, 300)),
         prompt_of(box=(700, 10, 900, 300)),
-        Prompt((Click(1, 1),), None, coarse_mask(np.ones((481, 10), np.bool_))),
+        Prompt((Click(1, 1),), None, coarse_mask(crop_mask(np.ones((481, 640), np.bool_)), (640, 481))),
     ],
 )
 def test_what_does_not_fit_the_picture_is_refused(prompt: Prompt) -> None:
@@ -75,18 +76,18 @@ def test_the_rough_shape_of_a_mask() -> None:
     mask = np.zeros((300, 200), np.bool_)
     mask[20:220, 50:90] = True
     mask[20:120, 50:70] = False
-    found = coarse_mask(mask, left_top=(100, 7))
+    found = coarse_mask(crop_mask(mask), (200, 300))
     assert found is not None
-    assert found.box_xyxy == (150, 27, 190, 227)
+    assert found.box_xyxy == (50, 20, 90, 220)
     shares = shares_of_cells(found)
     assert shares.shape == (COARSE_SIDE, 40)
     assert shares[:60, :20].max() == 0
     assert shares[70:].min() == 1
-    assert coarse_mask(np.zeros((3, 3), np.bool_)) is None
+    assert coarse_mask(crop_mask(np.zeros((3, 3), np.bool_)), (3, 3)) is None
 
 
 def test_a_prompt_pickles_compares_and_is_a_key() -> None:
-    prompt = Prompt((Click(1.5, 2),), (0.0, 1.0, 2.0, 3.0), coarse_mask(np.eye(9, dtype=np.bool_)))
+    prompt = Prompt((Click(1.5, 2),), (0.0, 1.0, 2.0, 3.0), coarse_mask(crop_mask(np.eye(9, dtype=np.bool_)), (9, 9)))
     same = pickle.loads(pickle.dumps(prompt))
     assert same == prompt
     assert {prompt: 1}[same] == 1

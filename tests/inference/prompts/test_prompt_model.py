@@ -12,7 +12,7 @@ from maskery.core.errors import BadRequest
 from maskery.core.picture.decode import open_picture
 from maskery.core.plan import RunOptions
 from maskery.core.prompt import Click, Prompt
-from maskery.core.result.instances import CropMask
+from maskery.core.result.instances import CropMask, crop_mask
 from maskery.core.result.prompted import PromptResult
 from maskery.core.timing import Stopwatch
 from maskery.inference.pipeline import Model
@@ -73,7 +73,10 @@ def test_a_click_cuts_out_the_thing_at_the_pictures_pixels(model: PromptModel) -
 
 
 def test_candidates_come_best_first(model: PromptModel) -> None:
-    found = run(model, Prompt((Click(60, 40),), previous=coarse_mask(np.ones((10, 10), np.bool_))), 3).instances
+    corner = np.zeros(SIZE_WH[::-1], np.bool_)
+    corner[:10, :10] = True
+    previous = coarse_mask(crop_mask(corner), SIZE_WH)
+    found = run(model, Prompt((Click(60, 40),), previous=previous), 3).instances
     assert [one.id for one in found] == [1, 2, 3]
     assert [one.score for one in found] == pytest.approx([0.9, 0.5, 0.2])
     assert found[2].box_xyxy[2] < 20, "the previous mask is shown to the network where it was"

@@ -81,14 +81,14 @@ def decoder() -> bytes:
     return _network(nodes, takes, [_value("masks", "b", 3, "h2", "w2"), _value("mask_scores", "b", 3)])
 
 
-def toy_card(size: int = SIZE) -> ModelCard:
+def toy_card(size: int = SIZE, name: str = "toy-prompt") -> ModelCard:
     """Its card."""
     files = {
         "encoder": (encoder(), ["image"], MAPS),
         "decoder": (decoder(), [*MAPS, "prompts"], ["masks", "mask_scores"]),
     }
     return ModelCard(
-        name="toy-prompt",
+        name=name,
         version="1",
         task="prompt",
         description="For tests.",
@@ -96,10 +96,10 @@ def toy_card(size: int = SIZE) -> ModelCard:
         labels=["background", "object"],
         networks=[
             Network(
-                name=name, file=f"{name}.onnx", sha256=hashlib.sha256(data).hexdigest(), bytes=len(data),
+                name=part, file=f"{part}.onnx", sha256=hashlib.sha256(data).hexdigest(), bytes=len(data),
                 inputs=takes, outputs=gives,
             )
-            for name, (data, takes, gives) in files.items()
+            for part, (data, takes, gives) in files.items()
         ],
         inputs=[
             Input(
@@ -115,12 +115,12 @@ def toy_card(size: int = SIZE) -> ModelCard:
     )  # fmt: skip
 
 
-def write_toy(folder: Path) -> Path:
+def write_toy(folder: Path, name: str = "toy-prompt") -> Path:
     """The model in ``folder``, as ``maskery.load`` takes it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "encoder.onnx").write_bytes(encoder())
     (folder / "decoder.onnx").write_bytes(decoder())
-    (folder / "model.toml").write_text(card_text(toy_card()))
+    (folder / "model.toml").write_text(card_text(toy_card(name=name)))
     return folder
 
 

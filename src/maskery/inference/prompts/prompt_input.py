@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from maskery.core.arrays import Floats
 from maskery.core.errors import BadRequest
 from maskery.core.prompt import Click, CoarseMask, Prompt
+from maskery.core.result.instances import CropMask
 
 MOST_CLICKS = 64
 """Of one object; nobody makes more, and each is a run of the decoder."""
@@ -32,7 +33,7 @@ def fitted(prompt: Prompt, size_wh: tuple[int, int]) -> Prompt:
                 f"The point {click.x:g}, {click.y:g} lies outside of {width} x {height} pixels.",
                 "Points are x, y in pixels of the upright picture, from its left upper corner.",
             )
-    if prompt.previous and any(end > side for end, side in zip(prompt.previous.box_xyxy[2:], size_wh, strict=True)):
+    if prompt.previous and prompt.previous.picture_wh != size_wh:
         raise BadRequest(f"The previous mask is not one of {width} x {height} pixels.", "Leave previous out.")
     if prompt.box_xyxy is None:
         if prompt.clicks and not any(click.positive for click in prompt.clicks):
@@ -88,19 +89,17 @@ def _finite(values: Sequence[Any], count: int, what: str) -> list[float]:
     return numbers
 
 
-def coarse_mask(mask: NDArray[np.bool_], left_top: tuple[int, int] = (0, 0)) -> CoarseMask | None:
-    """(h, w) bool, a part of the picture that begins at ``left_top`` -> the rough shape; None where nothing is set."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
+def coarse_mask(mask: CropMask, picture_wh: tuple[int, int]) -> CoarseMask | None:
+    """A mask -> its rough shape; None where it is empty."""
+    if not mask.area:
         return None
-    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    part = mask[top:bottom, left:right]
+    part, (left, top), (width, height) = mask.decoded(), mask.left_top, mask.size_wh
     starts = [_starts(length) for length in part.shape]
     sums = np.add.reduceat(np.add.reduceat(part, starts[0], axis=0, dtype=np.int64), starts[1], axis=1)
     spans = [np.diff(start, append=length) for start, length in zip(starts, part.shape, strict=True)]
     shares = np.rint(sums * (255 / np.outer(spans[0], spans[1]))).astype(np.uint8)
-    x, y = left_top
-    return CoarseMask((left + x, top + y, right + x, bottom + y), (shares.shape[1], shares.shape[0]), shares.tobytes())
+    box = (left, top, left + width, top + height)
+    return CoarseMask(picture_wh, box, (shares.shape[1], shares.shape[0]), shares.tobytes())
 
 
 def _starts(length: int) -> NDArray[np.intp]:

@@ -28,12 +28,12 @@ from maskery.inference.planning.footprint import measure_footprint
 from maskery.inference.planning.memory_plan import choose
 from maskery.inference.prompts.embedded_picture import (
     EmbeddedPicture,
-    EmbeddingCache,
     Maps,
     Trace,
     digest_of,
     kept_view,
 )
+from maskery.inference.prompts.embedding_cache import EmbeddingCache
 from maskery.inference.prompts.prompt_input import fitted, shares_of_cells
 from maskery.inference.prompts.prompt_maps import prompt_maps
 from maskery.inference.prompts.prompt_plan import kept_size, prompt_ways
@@ -93,7 +93,7 @@ class PromptModel(Model):
     """``session`` is the encoder's. ``pictures``: those embedded lately, perhaps shared with other models."""
 
     decoder: Session
-    pictures: EmbeddingCache
+    pictures: EmbeddingCache[EmbeddedPicture]
 
     def measured(self) -> "PromptModel":
         """Raises ``ModelError``."""
@@ -293,7 +293,7 @@ def open_prompt_model(
     files: Sequence[Path],
     device: str = "cpu",
     threads: int = 0,
-    pictures: EmbeddingCache | None = None,
+    pictures: EmbeddingCache[EmbeddedPicture] | None = None,
 ) -> PromptModel:
     """Load the two networks of a card. Raises ``ConfigError`` for another form, and as ``open_session`` does."""
     spec = card.input

@@ -43,6 +43,8 @@ MODELS_SHARE = 0.5
 """Loaded models may take at most this share of the memory beside the bare process."""
 WAITING_SHARE = 0.2
 """Share of all memory for pictures that wait, as they came."""
+EMBEDDINGS_SHARE = 0.25
+"""Of what is left for work, the most for pictures that wait for the next click; only while a model takes clicks."""
 MIN_WAITING_BYTES = 8 * MIB
 """Pictures that wait get at least this, where a fifth does not fit."""
 MIN_WORK_BYTES = 48 * MIB
@@ -83,6 +85,10 @@ class Budget:
     def work(self, models: int) -> int:
         """What is left for pictures at work while loaded models take ``models``."""
         return max(0, self.memory - self.base - models - self.waiting)
+
+    def embeddings(self, models: int, most: int) -> int:
+        """Of that, for pictures that wait for the next click; at most ``most``, the setting."""
+        return min(most, int(self.work(models) * EMBEDDINGS_SHARE))
 
 
 def share(limit: MemoryLimit, resident: int, models: int, max_waiting: int) -> Budget | None:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import anyio.to_thread
 
@@ -25,6 +25,7 @@ from maskery.core.result.capabilities import HasClasses, HasScores, Result, capa
 from maskery.core.settings import Settings
 from maskery.inference.pipeline import Model
 from maskery.inference.planning.footprint import measure_batch
+from maskery.inference.prompts.embedding_cache import EmbeddingCache
 from maskery.inference.tasks.registry import task_of
 from maskery.models.store import CHECK_PICTURE, Located, Store, is_path
 from maskery.serving.telemetry.status import Change, State
@@ -113,6 +114,7 @@ class Loader(Protocol):
     """Finds and opens models; ``maskery.models.loading.ModelLoader``."""
 
     store: Store
+    embeddings: EmbeddingCache[Any]
 
     def locate(self, name: str) -> Located:
         """The card and files of a model that can answer."""
@@ -131,6 +133,7 @@ class ModelPool:
         self, settings: Settings, loader: Loader, on_change: Callable[[PooledModel, Change], None] | None = None
     ) -> None:
         self._settings, self._loader, self._store = settings, loader, loader.store
+        self.embeddings = loader.embeddings
         self._by_key: dict[str, PooledModel] = {}
         self._names: dict[str, str] = {}  # name, NAME@VERSION, alias or operator's path -> key
         self._aliases = _aliases(settings)
@@ -182,6 +185,11 @@ class ModelPool:
     def loaded_bytes(self) -> int:
         """What loading the models that are loaded added to the process."""
         return sum(pooled.bytes for pooled in self._all if pooled.model)
+
+    @property
+    def prompted(self) -> bool:
+        """Whether a model is loaded that is asked by clicks and boxes."""
+        return any(pooled.model and task_of(pooled.card).prompted for pooled in self._all)
 
     @property
     def _all(self) -> list[PooledModel]:
@@ -338,6 +346,7 @@ class ModelPool:
     def _unload_now(self, pooled: PooledModel, reason: str) -> None:
         before, started = resident_bytes(), time.perf_counter()
         pooled.model, pooled.state, pooled.reason = None, "unloaded", reason
+        self.embeddings.forget(pooled.key)
         gc.collect()
         give_back()
         after = resident_bytes()

@@ -36,6 +36,7 @@ def overview(service: RunningService, held_bytes: int = 0) -> Status:
         ready=service.pool.ready,
         models=tuple(_model(service, pooled) for pooled in service.pool.views()),
         memory=memory_now(models_bytes, held_bytes, limit.bytes, limit.source),
+        embeddings=service.pool.embeddings.state(),
         limits=limits(service.settings),
     )
 

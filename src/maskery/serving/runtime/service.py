@@ -70,6 +70,7 @@ class InferenceService:
             lambda pending: self.pool.batch_of(pending.job.model),
         )
         self.memory_limit = memory_limit(settings.memory)
+        self._most_embeddings = self.pool.embeddings.limit
         self.budget: Budget | None = None
         self._loaded = False
         self.fetcher = fetcher or Fetcher(settings).fetch
@@ -185,7 +186,11 @@ class InferenceService:
 
     def _share_work(self) -> None:
         if self.budget:
-            self.scheduler.budget = self.budget.work(self.pool.loaded_bytes)
+            loaded, held = self.pool.loaded_bytes, 0
+            if self.pool.prompted:
+                held = self.budget.embeddings(loaded, self._most_embeddings)
+                self.pool.embeddings.limit = held
+            self.scheduler.budget = self.budget.work(loaded) - held
 
     def _planned(self, request: SegmentRequest[T], model: Model) -> InferenceJob:
         """Read the header and plan the work. Raises as ``open_picture`` and ``Model.plan`` do."""

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
@@ -18,8 +18,8 @@ from maskery.core.version import __version__
 from maskery.serving.telemetry.status import STATES, ModelStatus, Status
 
 
-def gauges_of(status: Status) -> Iterator[GaugeMetricFamily]:
-    """Every gauge, also those without a value now."""
+def gauges_of(status: Status) -> Iterator[Metric]:
+    """Every gauge, also those without a value now, and what the cache of embeddings counts."""
     gauges = _families()
     for model in status.models:
         _add_model(gauges, model)
@@ -29,7 +29,14 @@ def gauges_of(status: Status) -> Iterator[GaugeMetricFamily]:
     gauges["held_bytes"].add_metric((), status.memory.held_bytes)
     if status.memory.budget_bytes is not None:
         gauges["memory_budget_bytes"].add_metric((), status.memory.budget_bytes)
-    return iter(gauges.values())
+    gauges["embedding_bytes"].add_metric((), status.embeddings.bytes)
+    gauges["embedding_pictures"].add_metric((), status.embeddings.pictures)
+    requests = CounterMetricFamily(
+        "maskery_embedding_requests", "Clicks and boxes by whether their picture was embedded.", labels=("found",)
+    )
+    requests.add_metric(("hit",), status.embeddings.hits)
+    requests.add_metric(("miss",), status.embeddings.misses)
+    return iter((*gauges.values(), requests))
 
 
 def _add_model(gauges: dict[str, GaugeMetricFamily], model: ModelStatus) -> None:
@@ -53,6 +60,8 @@ def _families() -> dict[str, GaugeMetricFamily]:
         ("uptime_seconds", "Seconds since the service was started.", ()),
         ("memory_peak_bytes", "Most resident memory that the process ever had.", ()),
         ("held_bytes", "Bytes of all callers' pictures that wait or are at work.", ()),
+        ("embedding_bytes", "Bytes of pictures that wait for the next click.", ()),
+        ("embedding_pictures", "Pictures that wait for the next click.", ()),
         ("memory_budget_bytes", "Bytes that loaded models may take together, where a budget is set.", ()),
     )
     return {name: GaugeMetricFamily(f"maskery_{name}", help, labels=labels) for name, help, labels in table}

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from maskery.core.process_memory import peak_bytes, resident_bytes
 from maskery.core.settings import Settings
+from maskery.inference.prompts.embedding_cache import CacheState
 
 State = Literal["unloaded", "loading", "ready", "wrong", "failed"]
 """``wrong``: it is loaded and answers, but not with the answer that its card stores."""
@@ -161,6 +162,7 @@ class Status:
         ready: as ``/readyz`` says it.
         models: the default first.
         memory: of the process.
+        embeddings: pictures that wait for the next click, with what the models made of them.
         limits: the settings of ``LIMITS``.
         limits_per_process: names of settings that each server process counts for itself.
     """
@@ -170,6 +172,7 @@ class Status:
     ready: bool
     models: tuple[ModelStatus, ...]
     memory: Memory
+    embeddings: CacheState
     limits: dict[str, float | str]
     limits_per_process: tuple[str, ...] = PER_PROCESS
 

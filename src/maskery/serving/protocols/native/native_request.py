@@ -1,8 +1,9 @@
 """A native request: the format by its Accept header; parameters of query, JSON body or form."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+import anyio.to_thread
 import msgspec
 from starlette.requests import Request
 
@@ -136,6 +137,21 @@ async def read(request: Request, settings: Settings) -> NativeRequest:
     if not data:
         raise BadRequest("The request has no picture.", f"Send it as the body, or as the form field {body.FIELD!r}.")
     return NativeRequest(ask or _ask(query, {}, request), [data], False)
+
+
+async def picture_bytes(
+    picture: bytes | PictureSource, fetch: Callable[[str], Awaitable[bytes]], max_bytes: int
+) -> bytes:
+    """The bytes of a picture, fetched or decoded where it is not there as such.
+
+    Raises ``BadRequest``, ``TooLarge`` and what ``fetch`` raises.
+    """
+    if isinstance(picture, bytes):
+        return picture
+    if picture.url is not None and not picture.url.startswith("data:"):
+        return await fetch(picture.url)
+    text = picture if picture.base64 is not None else PictureSource(base64=picture.url)
+    return await anyio.to_thread.run_sync(decoded, text, max_bytes)
 
 
 def decoded(source: PictureSource, max_bytes: int) -> bytes:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import anyio.to_thread
 from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,7 +28,7 @@ from maskery.serving.protocols.base import (
     json_answer,
 )
 from maskery.serving.protocols.envelope import problem_envelope
-from maskery.serving.protocols.native import segment_answer
+from maskery.serving.protocols.native import interact, segment_answer
 from maskery.serving.protocols.native.model_list import ModelChange, ModelDocument, ModelList, change_of, document_of
 from maskery.serving.protocols.native.native_request import (
     DEFAULT_FORMAT,
@@ -37,14 +36,14 @@ from maskery.serving.protocols.native.native_request import (
     PictureSource,
     SegmentBody,
     SegmentParameters,
-    decoded,
+    picture_bytes,
     read,
 )
 from maskery.serving.protocols.native.segment_answer import EncodedAnswer, PictureAnswer, PictureAnswers
 from maskery.serving.runtime.request import writers_by_name
 from maskery.serving.runtime.service import InferenceService
 
-WRITERS = writers_by_name(segment_answer.FILE)
+WRITERS = writers_by_name(segment_answer.FILE, interact.CANDIDATES, interact.WARM)
 PROBLEMS = tuple(sorted({status for _, status in STATUS}))
 MODEL = "/v1/models/{name}"
 
@@ -55,7 +54,11 @@ def protocol(service: InferenceService) -> Protocol:
     return Protocol(
         name="native",
         tag="segment",
-        operations=(*_segment_operations(endpoints, settings), *_model_operations(endpoints)),
+        operations=(
+            *_segment_operations(endpoints, settings),
+            interact.interact_operation(interact.InteractEndpoint(service), settings, PROBLEMS),
+            *_model_operations(endpoints),
+        ),
         envelope=problem_envelope,
         problem=Problem,
         problem_type=MEDIA_TYPE,
@@ -108,12 +111,7 @@ class NativeEndpoints:
         return json_response(change_of(await self.pool.unload(request.path_params["name"])))
 
     async def _bytes(self, picture: bytes | PictureSource) -> bytes:
-        if isinstance(picture, bytes):
-            return picture
-        if picture.url is not None and not picture.url.startswith("data:"):
-            return await self.service.fetch(picture.url)
-        text = picture if picture.base64 is not None else PictureSource(base64=picture.url)
-        return await anyio.to_thread.run_sync(decoded, text, self.service.settings.max_bytes)
+        return await picture_bytes(picture, self.service.fetch, self.service.settings.max_bytes)
 
     async def _one(self, request: Request, parameters: SegmentParameters, data: bytes) -> EncodedAnswer:
         return await self.service.segment(segment_answer.request_of(parameters, data), request)
