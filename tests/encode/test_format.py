@@ -13,6 +13,7 @@ from maskery.core.errors import BadRequest
 from maskery.core.result.capabilities import HasClasses
 from maskery.core.result.counts import occurrences
 from maskery.core.result.meta import ClassShare, Meta
+from maskery.encode.annotations.coco_counts import crop_rle
 from maskery.encode.format import MASKS, PNG, Encoder
 from maskery.encode.registry import ENCODERS, encode, find
 from maskery.inference.tasks.registry import TASKS
@@ -87,6 +88,11 @@ def test_objects_are_listed() -> None:
     found = json.loads(encode(instances(), "json"))
     assert found["task"] == "instance"
     assert not {"classes", "mask", "top"} & found.keys()
+    listed = json.loads(encode(instances(), "summary"))["objects"]
+    for one, other, instance in zip(found["objects"], listed, instances().instances, strict=True):
+        mask = one.pop("mask", None)
+        assert other == one, "a summary has no masks"
+        assert mask == (instance.mask and crop_rle(instance.mask, (16, 12)))
     assert found["objects"] == [
         {"id": 1, "class_id": 2, "name": "dog", "color": "#0af05a", "score": 0.9, "pixels": 48, "box": [1, 1, 9, 7]},
         {"id": 2, "class_id": 1, "name": "cat", "color": "#c81e3c", "score": 0.75, "pixels": 36,

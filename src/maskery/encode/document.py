@@ -118,6 +118,15 @@ class ClassDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     components: int | UnsetType = UNSET
 
 
+class RunLengths(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A mask of the whole picture as COCO writes it: ``size`` [height, width]; ``counts``, its text or the lengths of
+    runs column by column, zeros first.
+    """
+
+    size: list[int]
+    counts: str | list[int]
+
+
 class ObjectDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One object that was found.
 
@@ -129,6 +138,7 @@ class ObjectDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         score: 0 to 1.
         pixels: How many pixels of the upright picture it has.
         box: Left, top, right, bottom in pixels of the upright picture.
+        mask: Its pixels, of a model that gives them.
         track_id: Of the same object in other pictures of a video.
     """
 
@@ -139,6 +149,7 @@ class ObjectDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     score: float
     pixels: int
     box: list[float]
+    mask: RunLengths | UnsetType = UNSET
     track_id: int | UnsetType = UNSET
 
 
@@ -170,7 +181,7 @@ class SegmentationDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defau
         decided_by: How a pixel's class was decided.
         measured_on: The grid on which a summary was decided.
         classes: Those that occur, most pixels first.
-        objects: Those that were found, surest first.
+        objects: Those that were found, surest first; of a model that is asked by clicks or a box, the candidates.
         timings_ms: Milliseconds by stage.
         mask: An indexed PNG, pixel value = class id.
         alpha: A grey PNG, of a foreground model.

@@ -7,10 +7,20 @@ import math
 from base64 import b64encode
 from typing import Any
 
-from maskery.core.result.capabilities import HasAlphaRows, HasClasses, HasInstances, HasScores, Result, capable
+from maskery.core.result.capabilities import (
+    HasAlphaRows,
+    HasCandidates,
+    HasClasses,
+    HasInstances,
+    HasScores,
+    Result,
+    capable,
+    has,
+)
 from maskery.core.result.instances import Instance
 from maskery.core.result.meta import ClassShare, Meta
 from maskery.core.result.rle import piece_counts, runs_of_bands
+from maskery.encode.annotations.coco_counts import crop_rle
 from maskery.encode.document import encode_document
 from maskery.encode.format import JSON, OBJECTS, ROWS, SCORES, Encoder
 from maskery.encode.provenance import head, png_text
@@ -33,12 +43,17 @@ def summary(result: Result) -> dict[str, Any]:
     Of each class: id, name, color, ``pixels`` and ``box`` [left, top, right, bottom] in pixels of the upright picture,
     ``share`` of it (0..1), ``components``: the number of pieces whose pixels touch by their sides (4-connected).
     """
-    return head(result) | _scores(result) | _counted(result) | objects(result) | _timings(result)
+    return head(result) | _scores(result) | _counted(result) | objects(result, masks=False) | _timings(result)
 
 
 def document(result: Result) -> dict[str, Any]:
-    """Provenance, classes, timings and "mask" (and "alpha" of a foreground result), as plain dicts, lists and so on."""
+    """Provenance, classes, objects, timings, "mask" and "alpha", as far as the result has them, as plain data.
+
+    Of candidates only these: they say all that the class map of the best one does.
+    """
     found = head(result) | _scores(result)
+    if has(result, HasCandidates):
+        return found | objects(result) | _timings(result)
     if mapped := capable(result, HasClasses):
         found |= {"decided_by": mapped.decided_by, "classes": classes(mapped)}
     found |= objects(result) | _timings(result)
@@ -68,13 +83,16 @@ def _counted(result: Result) -> dict[str, Any]:
     }
 
 
-def objects(result: Result) -> dict[str, Any]:
-    """``objects``: id, class, name, color, score, box and area in pixels of the upright picture, surest first."""
+def objects(result: Result, masks: bool = True) -> dict[str, Any]:
+    """``objects``: id, class, name, color, score, box, area and mask in pixels of the upright picture, surest first.
+
+    Masks are left out without ``masks``, and where the answer has a grid of its own.
+    """
     listed = capable(result, HasInstances)
-    return {"objects": [_object(one, result.meta) for one in listed.instances]} if listed else {}
+    return {"objects": [_object(one, result.meta, masks) for one in listed.instances]} if listed else {}
 
 
-def _object(one: Instance, meta: Meta) -> dict[str, Any]:
+def _object(one: Instance, meta: Meta, masks: bool) -> dict[str, Any]:
     (x, y), (left, top, right, bottom) = _scale(meta), one.box_xyxy
     return {
         "id": one.id,
@@ -84,7 +102,14 @@ def _object(one: Instance, meta: Meta) -> dict[str, Any]:
         "score": round(one.score, 4),
         "pixels": round(one.area * x * y),
         "box": [round(value, 1) for value in (left * x, top * y, right * x, bottom * y)],
-    } | ({} if one.track_id is None else {"track_id": one.track_id})
+    } | _of_object(one, meta, masks)
+
+
+def _of_object(one: Instance, meta: Meta, masks: bool) -> dict[str, Any]:
+    """What not every object has."""
+    shown = one.mask if masks and meta.frame.answer_wh is None else None
+    mask = {"mask": crop_rle(shown, meta.frame.size_wh)} if shown else {}
+    return mask | ({} if one.track_id is None else {"track_id": one.track_id})
 
 
 def _timings(result: Result) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from pycocotools import mask as reference
 from pycocotools.coco import COCO
 
 from maskery.core.errors import BadRequest
-from maskery.encode.annotations.coco import class_rles, compressed, encode_coco, encode_coco_rle
+from maskery.encode.annotations.coco import class_rles, encode_coco, encode_coco_rle
+from maskery.encode.annotations.coco_counts import compressed
 from maskery.encode.options import PLAIN_OPTIONS, Options
 from tests.encode.reference import label_maps, nested
 from tests.encode.results import foreground, halves, instances, semantic

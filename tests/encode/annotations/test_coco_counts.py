@@ -6,7 +6,7 @@ import pytest
 from maskery.core.errors import BadRequest
 from maskery.core.result.instances import CropMask, crop_mask
 from maskery.encode.annotations.coco import mask_rle
-from maskery.encode.annotations.coco_counts import coarse_of, counts_of, crop_counts, crop_rle
+from maskery.encode.annotations.coco_counts import coarse_of, counts_of, crop_counts, crop_of, crop_rle
 from maskery.inference.prompts.prompt_input import shares_of_cells
 
 MANY = 1 << 24
@@ -31,8 +31,7 @@ def test_a_crop_has_the_runs_of_the_whole_picture(seed: int) -> None:
     counts = counts_of(rle["counts"], rle["size"], MANY)
     np.testing.assert_array_equal(counts, crop_counts(crop_mask(whole), size_wh))
     np.testing.assert_array_equal(counts_of(counts.tolist(), rle["size"], MANY), counts)
-    flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-    np.testing.assert_array_equal(flat.reshape(size_wh[0], size_wh[1]).T, whole)
+    np.testing.assert_array_equal(crop_of(counts, rle["size"]).placed(size_wh), whole)
 
 
 @pytest.mark.parametrize("seed", range(20))

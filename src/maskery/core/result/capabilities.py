@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from maskery.core.arrays import ClassMap
 from maskery.core.errors import BadRequest
-from maskery.core.result.instances import Instance
+from maskery.core.result.instances import CropMask, Instance
 from maskery.core.result.meta import ClassShare, Meta
 
 
@@ -111,6 +111,14 @@ class HasInstances(Result, Protocol):
         """Surest first."""
 
 
+class HasCandidates(HasInstances, Protocol):
+    """Several answers to one question, as objects."""
+
+    @property
+    def best(self) -> CropMask | None:
+        """The first one's mask; None where there is none."""
+
+
 class HasWhole(Result, Protocol):
     """A result in compressed bands, for it is too large to be held as it is."""
 
@@ -126,6 +134,7 @@ NOUNS: dict[type, str] = {
     HasScores: "scores of the whole picture",
     HasMaps: "maps of certainty",
     HasInstances: "single objects",
+    HasCandidates: "candidates of a mask",
 }
 
 C = TypeVar("C")

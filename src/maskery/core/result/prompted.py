@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from maskery.core.arrays import ClassMap
 from maskery.core.result.counts import occurrences
-from maskery.core.result.instances import InstanceResult
+from maskery.core.result.instances import CropMask, InstanceResult
 from maskery.core.result.meta import ClassShare
 
 
@@ -39,11 +39,15 @@ class PromptResult(InstanceResult):
         """The object: what else there is in the picture was not asked for."""
         return self.meta.labels[1:]
 
+    @property
+    def best(self) -> CropMask | None:
+        """The first candidate's mask; None where there is none."""
+        return self.instances[0].mask if self.instances else None
+
     @cached_property
     def class_map(self) -> NDArray[np.uint8]:
         """(H, W) uint8: 1 where the best candidate is, else 0; made when it is first asked for."""
-        best = self.instances[0].mask if self.instances else None
-        size_wh = self.meta.frame.size_wh
+        best, size_wh = self.best, self.meta.frame.size_wh
         return best.placed(size_wh).view(np.uint8) if best else np.zeros(size_wh[::-1], np.uint8)
 
     @cached_property

@@ -7,19 +7,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.core.arrays import ClassMap, Integers
+from maskery.core.arrays import ClassMap
 from maskery.core.errors import BadRequest
 from maskery.core.result.capabilities import HasClassMap, HasInstances, Result, capable, expect
 from maskery.core.result.instances import Instance
 from maskery.core.result.meta import ClassShare
+from maskery.encode.annotations.coco_counts import compressed
 from maskery.encode.format import JSON, MASKS, OBJECTS, Encoder
 from maskery.encode.options import Options, check_shape
 from maskery.encode.provenance import SOFTWARE, head, provenance
 from maskery.encode.selection import drawn, shown, without_small_pieces
 from maskery.encode.text import hex_colour
 from maskery.encode.vector.outlines import SHAPE_OPTIONS, made, outlines, single_ring
-
-BITS, MORE, FIRST_CHARACTER = 5, 32, 48  # of the compressed counts
 
 
 def encode_coco_rle(result: HasClassMap, options: Options) -> bytes:
@@ -139,23 +138,6 @@ def class_rles(class_map: ClassMap) -> dict[int, dict[str, Any]]:
             "counts": compressed(counts if counts[-1] else counts[:-1]),
         }
     return found
-
-
-def compressed(counts: Integers) -> str:
-    """Lengths of runs, zeros first -> COCO's text: each less the one before the last, five bits a character."""
-    rest = counts.copy()
-    rest[3:] -= counts[1:-2]
-    characters, taken = [], []
-    going_on = np.ones(len(rest), np.bool_)
-    while going_on.any():
-        low = rest & (MORE - 1)
-        rest >>= BITS
-        last = rest == -(low >> (BITS - 1))  # what is left is only the sign of what was written
-        characters.append(low + np.where(last, 0, MORE) + FIRST_CHARACTER)
-        taken.append(going_on)
-        going_on = going_on & ~last
-    text: NDArray[np.uint8] = np.stack(characters, 1)[np.stack(taken, 1)].astype(np.uint8)
-    return text.tobytes().decode("ascii")
 
 
 def _bbox(share: ClassShare) -> list[int]:

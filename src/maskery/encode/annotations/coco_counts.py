@@ -1,21 +1,22 @@
 """COCO's run lengths of one mask that lies in a part of a picture: written, and read from what callers send.
 
 Lengths are those of pixels column by column, zeros first (maybe 0 of them), of the whole picture; as text they are
-compressed (``coco.compressed``). The picture is never drawn: runs are moved, and looked up.
+``compressed``. The picture is never drawn: runs are moved, and looked up.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maskery.core.arrays import Integers
 from maskery.core.errors import BadRequest
 from maskery.core.prompt import CoarseMask
-from maskery.core.result.instances import CropMask
-from maskery.encode.annotations.coco import BITS, FIRST_CHARACTER, MORE, compressed
+from maskery.core.result.instances import CropMask, crop_mask
 from maskery.inference.prompts.prompt_input import COARSE_SIDE
 
+BITS, MORE, FIRST_CHARACTER = 5, 32, 48  # of the compressed counts
 LONGEST_NUMBER = 7
 """Characters of one run: 35 bits, more than any picture needs."""
 TRIES = 2
@@ -42,6 +43,23 @@ def crop_counts(mask: CropMask, size_wh: tuple[int, int]) -> Integers:
     return counts if counts[-1] else counts[:-1]
 
 
+def compressed(counts: Integers) -> str:
+    """Lengths of runs, zeros first -> COCO's text: each less the one before the last, five bits a character."""
+    rest = counts.copy()
+    rest[3:] -= counts[1:-2]
+    characters, taken = [], []
+    going_on = np.ones(len(rest), np.bool_)
+    while going_on.any():
+        low = rest & (MORE - 1)
+        rest >>= BITS
+        last = rest == -(low >> (BITS - 1))  # what is left is only the sign of what was written
+        characters.append(low + np.where(last, 0, MORE) + FIRST_CHARACTER)
+        taken.append(going_on)
+        going_on = going_on & ~last
+    text: NDArray[np.uint8] = np.stack(characters, 1)[np.stack(taken, 1)].astype(np.uint8)
+    return text.tobytes().decode("ascii")
+
+
 def counts_of(value: Any, size_hw: Sequence[int], most_pixels: int) -> Integers:
     """(n,) int64 from COCO's text or list of lengths. Raises ``BadRequest`` for what is no mask of ``size_hw``."""
     if len(size_hw) != 2 or min(size_hw) < 1 or size_hw[0] * size_hw[1] > most_pixels:
@@ -56,7 +74,7 @@ def counts_of(value: Any, size_hw: Sequence[int], most_pixels: int) -> Integers:
 
 
 def _read_text(text: str) -> Integers:
-    """The inverse of ``coco.compressed``."""
+    """The inverse of ``compressed``."""
     values = np.frombuffer(text.encode("ascii", "replace"), np.uint8).astype(np.int64) - FIRST_CHARACTER
     ends = np.flatnonzero(values & MORE == 0)
     if not len(values) or values.min() < 0 or values.max() >= 2 * MORE or not len(ends) or ends[-1] != len(values) - 1:
@@ -72,6 +90,12 @@ def _read_text(text: str) -> Integers:
     for first in (1, 2):  # each is less the one before the last
         numbers[first::2] = np.cumsum(numbers[first::2])
     return numbers
+
+
+def crop_of(counts: Integers, size_hw: Sequence[int]) -> CropMask:
+    """Run lengths of a whole picture, as ``counts_of`` gives them -> its mask."""
+    flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+    return crop_mask(np.ascontiguousarray(flat.reshape(size_hw[1], size_hw[0]).T))
 
 
 def coarse_of(counts: Integers, size_hw: Sequence[int]) -> CoarseMask | None:

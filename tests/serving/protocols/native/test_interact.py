@@ -52,24 +52,27 @@ def test_a_click_is_answered_with_run_lengths(client: TestClient) -> None:
     response = ask(client, **POINT, candidates="3")
     assert response.status_code == 200, response.text
     body = response.json()
-    assert body["size"] == {"width": 120, "height": 90}
+    assert body["frame"]["original"] == {"width": 120, "height": 90}
+    assert body["task"] == "prompt"
     assert body["model"]["name"] == "prompt"
-    assert [one["score"] for one in body["candidates"]] == [0.9, 0.5]
-    best = mask_of(body["candidates"][0])
-    assert best.sum() == body["candidates"][0]["pixels"] == pytest.approx(1600, rel=0.1)
+    assert [one["score"] for one in body["objects"]] == [0.9, 0.5]
+    best = mask_of(body["objects"][0])
+    assert best.sum() == body["objects"][0]["pixels"] == pytest.approx(1600, rel=0.1)
     rows, columns = np.flatnonzero(best.any(1)), np.flatnonzero(best.any(0))
-    assert body["candidates"][0]["box"] == [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+    assert body["objects"][0]["box"] == [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
     assert "run;dur=" in response.headers["server-timing"]
 
 
 def test_png_and_the_formats_of_segment(client: TestClient) -> None:
     png = ask(client, **POINT, format="png")
     assert png.headers["content-type"] == "image/png"
-    best = mask_of(ask(client, **POINT).json()["candidates"][0])
+    best = mask_of(ask(client, **POINT).json()["objects"][0])
     np.testing.assert_array_equal(decoded(png.content), best * np.uint8(255))
     assert decoded(ask(client, **POINT, format="mask").content).max() == 1
     assert decoded(ask(client, **POINT, format="overlay").content).shape == (90, 120, 3)
     assert ask(client, **POINT, format="coco").json()["annotations"][0]["area"] == best.sum()
+    outline = ask(client, **POINT, format="coco", shape="mask", min_area="5000").json()
+    assert outline["annotations"] == []
     nothing = ask(client, box="0,0,9,9", format="png")
     assert not decoded(nothing.content).any()
     refused = ask(client, **POINT, format="entropy")
@@ -93,10 +96,10 @@ def test_the_next_click_only_runs_the_decoder(client: TestClient) -> None:
 
 def test_the_previous_mask_is_a_hint_and_must_be_one_of_this_picture(client: TestClient) -> None:
     body = ask(client, **POINT).json()
-    previous = body["candidates"][0]["mask"]
+    previous = body["objects"][0]["mask"]
     again = ask(client, **POINT, previous=previous, candidates="3")
     assert again.status_code == 200
-    assert len(again.json()["candidates"]) == 3, "the third one is the previous mask, as the network was shown it"
+    assert len(again.json()["objects"]) == 3, "the third one is the previous mask, as the network was shown it"
     other = {"size": [4, 5], "counts": "5220003"}
     refused = ask(client, **POINT, previous=other)
     assert (refused.status_code, "not one of 120 x 90" in refused.json()["detail"]) == (400, True)
@@ -144,11 +147,11 @@ def test_pictures_by_address_and_in_json(client: TestClient) -> None:
     before, service.fetcher = service.fetcher, fetched
     try:
         by_url = client.post("/v1/interact", json={"url": "https://example.org/a.png", **POINT})
-        assert by_url.json()["candidates"] == ask(client, **POINT).json()["candidates"]
+        assert by_url.json()["objects"] == ask(client, **POINT).json()["objects"]
     finally:
         service.fetcher = before
     by_form = client.post("/v1/interact", files={"image": PICTURE}, data={"points": "60,40"})
-    assert by_form.json()["candidates"] == by_url.json()["candidates"]
+    assert by_form.json()["objects"] == by_url.json()["objects"]
 
 
 def test_models_that_take_no_clicks_are_refused(client: TestClient) -> None:
@@ -201,8 +204,8 @@ def test_hostile_prompts_get_an_answer_or_a_cure(client: TestClient, seed: int) 
         assert response.status_code in (200, 202, 400, 404), (response.text[:300], body)
         if response.status_code >= 400:
             assert response.json()["cure"], body
-        elif response.headers["content-type"] == "application/json" and "candidates" in response.json():
-            for one in response.json()["candidates"]:
+        elif response.headers["content-type"] == "application/json" and "objects" in response.json():
+            for one in response.json()["objects"]:
                 assert mask_of(one).sum() == one["pixels"] > 0
     assert len(set(statuses)) > 1
 

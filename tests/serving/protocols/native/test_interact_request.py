@@ -88,6 +88,9 @@ async def test_a_picture_by_its_address_and_nothing_to_point_at() -> None:
         ({"url": "https://example.org/a.jpg"}, "both of image and url"),
         ({"image": {}}, "url and base64"),
         ({"point": [[1, 2]]}, "points"),
+        ({"options": {"depth": 16}}, "Unknown parameter 'depth'"),
+        ({"options": {"model": "prompt"}}, "Unknown parameter 'model'"),
+        ({"format": "coco", "options": {"min_area": "x"}}, "min_area"),
     ],
 )
 async def test_what_json_is_refused(keys: dict[str, Any], said: str) -> None:

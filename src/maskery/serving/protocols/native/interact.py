@@ -18,16 +18,13 @@ from starlette.responses import Response
 
 from maskery.core.errors import BadRequest, MaskeryError
 from maskery.core.plan import Demand, RunOptions
-from maskery.core.result.capabilities import HasInstances, Result, expect
-from maskery.core.result.instances import Instance
+from maskery.core.result.capabilities import HasCandidates, expect
 from maskery.core.settings import Settings
-from maskery.encode.annotations.coco_counts import crop_rle
-from maskery.encode.document import ModelReference, SizeDocument
+from maskery.encode.document import SegmentationDocument
 from maskery.encode.format import PNG
-from maskery.encode.options import PLAIN_OPTIONS
-from maskery.encode.provenance import SOFTWARE, png_text
+from maskery.encode.provenance import png_text
 from maskery.encode.raster import png
-from maskery.encode.registry import ENCODERS, encode, find
+from maskery.encode.registry import ENCODERS, find
 from maskery.inference.tasks.registry import task_of
 from maskery.serving.http.body import FIELD
 from maskery.serving.http.json_body import json_response
@@ -39,11 +36,10 @@ from maskery.serving.protocols.native.interact_request import (
     PNG_FORMAT,
     InteractBody,
     InteractRequest,
-    RunLengths,
     read,
 )
 from maskery.serving.protocols.native.native_request import picture_bytes
-from maskery.serving.protocols.native.segment_answer import EncodedAnswer
+from maskery.serving.protocols.native.segment_answer import EncodedAnswer, FileOptions, write_file
 from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer
 from maskery.serving.runtime.service import InferenceService
 
@@ -53,43 +49,7 @@ WARM_WAIT = 0.2
 """Seconds that a request without points waits for what is wrong with its picture, or for all to be ready."""
 WARMING_AT_MOST = 8
 """Pictures that are looked at for callers who have their answer already; more are waited for."""
-JSON_DEMAND = Demand(held=1.0)
-
-
-class CandidateDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """One mask of what is pointed at.
-
-    Attributes:
-        id: Its rank, from 1.
-        score: The IoU with what is meant that the model expects, 0 to 1.
-        pixels: How many pixels of the upright picture it has.
-        box: Left, top, right, bottom in pixels of the upright picture, right and bottom exclusive.
-        mask: Its pixels.
-    """
-
-    id: int
-    score: float
-    pixels: int
-    box: list[float]
-    mask: RunLengths
-
-
-class InteractAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The format ``json``.
-
-    Attributes:
-        software: Maskery and its version.
-        model: Which model answered.
-        size: The upright picture's.
-        candidates: Best first; empty where nothing was found.
-        timings_ms: Milliseconds by stage; without ``decode`` of its own where the picture was embedded before.
-    """
-
-    software: str
-    model: ModelReference
-    size: SizeDocument
-    candidates: list[CandidateDocument]
-    timings_ms: dict[str, float]
+PNG_DEMAND = Demand(held=2.0)
 
 
 class WarmAnswer(msgspec.Struct, frozen=True):
@@ -98,18 +58,14 @@ class WarmAnswer(msgspec.Struct, frozen=True):
     state: str
 
 
-def write_candidates(outcome: Outcome, format: str) -> EncodedAnswer:
+def write_candidates(outcome: Outcome, file: FileOptions) -> EncodedAnswer:
     """The candidates in one of ``FORMATS``."""
+    if file.format != PNG_FORMAT:
+        return write_file(outcome, file)
     started, result = time.perf_counter(), outcome.result
-    if format == JSON_FORMAT:
-        body = _document(result)
-    elif format == PNG_FORMAT:
-        body = _png(result)
-    else:
-        body = encode(result, format, outcome.shown, PLAIN_OPTIONS)
+    body = _png(expect(result, HasCandidates))
     milliseconds = round((time.perf_counter() - started) * 1000, 3)
-    meta = result.meta
-    return EncodedAnswer(body, meta.timings_ms | {"encode": milliseconds}, meta.plan_header(), meta.note)
+    return EncodedAnswer(body, result.meta.timings_ms | {"encode": milliseconds}, result.meta.plan_header())
 
 
 def write_state(outcome: Outcome, _: None) -> str:
@@ -121,33 +77,9 @@ CANDIDATES = Writer("native:candidates", write_candidates)
 WARM = Writer("native:warm", write_state)
 
 
-def _document(result: Result) -> bytes:
-    meta, size_wh = result.meta, result.meta.frame.size_wh
-    answer = InteractAnswer(
-        software=SOFTWARE,
-        model=ModelReference(meta.model.name, meta.model.version, meta.model.sha256),
-        size=SizeDocument(*size_wh),
-        candidates=[_candidate(one, size_wh) for one in expect(result, HasInstances).instances],
-        timings_ms=dict(meta.timings_ms),
-    )
-    return msgspec.json.encode(answer)
-
-
-def _candidate(one: Instance, size_wh: tuple[int, int]) -> CandidateDocument:
-    assert one.mask is not None, "a candidate is a mask"
-    return CandidateDocument(
-        id=one.id,
-        score=round(one.score, 4),
-        pixels=one.area,
-        box=list(one.box_xyxy),
-        mask=RunLengths(**crop_rle(one.mask, size_wh)),
-    )
-
-
-def _png(result: Result) -> bytes:
+def _png(result: HasCandidates) -> bytes:
     """Grey, 255 where the best candidate is."""
-    size_wh, found = result.meta.frame.size_wh, expect(result, HasInstances).instances
-    best = found[0].mask if found else None
+    size_wh, best = result.meta.frame.size_wh, result.best
     mask = best.placed(size_wh) if best else np.zeros(size_wh[::-1], np.bool_)
     step = png.band_rows(size_wh[0])
     bands = (mask[top : top + step].view(np.uint8) * np.uint8(255) for top in range(0, size_wh[1], step))
@@ -202,13 +134,12 @@ class InteractEndpoint:
 
 def candidates_request(asked: InteractRequest, data: bytes) -> SegmentRequest[EncodedAnswer]:
     """The picture ``data`` and what is pointed at in it."""
-    encoder = ENCODERS.get(asked.format) if asked.format != JSON_FORMAT else None
     return SegmentRequest(
         source=data,
-        answer=CANDIDATES.with_options(asked.format),
+        answer=CANDIDATES.with_options(FileOptions(asked.format, asked.options)),
         model=asked.model,
         run_options=RunOptions(prompt=asked.prompt, candidates=asked.candidates),
-        demand=encoder.demand if encoder else JSON_DEMAND,
+        demand=ENCODERS[asked.format].demand if asked.format in ENCODERS else PNG_DEMAND,
         format=asked.format,
     )
 
@@ -217,7 +148,7 @@ def interact_operation(endpoint: InteractEndpoint, settings: Settings, problems:
     """The endpoint as it is served and described."""
     picture = binary("image/*", settings.max_bytes)
     parameters = _parameters()
-    answered = {JSON: InteractAnswer, PNG.media_type: binary(PNG.media_type)}
+    answered = {JSON: SegmentationDocument, PNG.media_type: binary(PNG.media_type)}
     return Operation(
         verb="POST",
         path="/v1/interact",
@@ -251,7 +182,7 @@ def _parameters() -> tuple[ParameterSpec, ...]:
         ),
         ParameterSpec(
             name="format",
-            text="json: masks as run lengths; png: the best mask, 255 and 0; or a format of POST /v1/segment.",
+            text="json: `objects`, masks as run lengths; png: the best mask, 255 and 0; or a format of /v1/segment.",
             kind={"type": "string", "enum": list(FORMATS), "default": JSON_FORMAT},
         ),
         ParameterSpec(name="points", text="x,y;x,y,- in pixels of the upright picture, - beside the object; or JSON."),

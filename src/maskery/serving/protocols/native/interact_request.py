@@ -12,7 +12,9 @@ from maskery.core.errors import BadRequest, nearest
 from maskery.core.prompt import Prompt
 from maskery.core.settings import Settings
 from maskery.encode.annotations.coco_counts import coarse_of, counts_of
-from maskery.encode.registry import ENCODERS
+from maskery.encode.document import RunLengths
+from maskery.encode.options import PLAIN_OPTIONS, Options
+from maskery.encode.registry import ENCODERS, parse_options
 from maskery.inference.prompts.prompt_input import check_candidates, expect_few, prompt_of, text_box, text_click
 from maskery.serving.http import body
 from maskery.serving.http.json_body import BASE64, looks_like_json, parse_json
@@ -23,15 +25,6 @@ MODEL = "prompt"
 JSON_FORMAT, PNG_FORMAT = "json", "png"
 FORMATS = (JSON_FORMAT, PNG_FORMAT, *(name for name in ENCODERS if name != JSON_FORMAT))
 FIELDS = ("model", "format", "points", "labels", "box", "previous", "candidates", URL)
-
-
-class RunLengths(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A mask of the whole picture as COCO writes it: ``size`` [height, width]; ``counts``, its text or the lengths of
-    runs column by column, zeros first.
-    """
-
-    size: list[int]
-    counts: str | list[int]
 
 
 class InteractBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,6 +40,7 @@ class InteractBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         box: [x1, y1, x2, y2], two opposite corners of a box around the object.
         previous: A hint: the mask that is corrected, as it was answered.
         candidates: How many masks at most, best first.
+        options: Options of the format.
     """
 
     image: PictureSource | None = None
@@ -58,6 +52,7 @@ class InteractBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     box: list[float] | None = None
     previous: RunLengths | None = None
     candidates: int = 1
+    options: dict[str, str | int | float | bool] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +65,7 @@ class InteractRequest:
         format: One of ``FORMATS``.
         prompt: What is pointed at; empty = the picture is only to be looked at, for the clicks to come.
         candidates: How many masks at most.
+        options: Of the format.
     """
 
     picture: bytes | PictureSource
@@ -77,6 +73,7 @@ class InteractRequest:
     format: str
     prompt: Prompt
     candidates: int
+    options: Options = PLAIN_OPTIONS
 
 
 async def read(request: Request, settings: Settings) -> InteractRequest:
@@ -101,11 +98,9 @@ def _query(request: Request) -> dict[str, str]:
 
 
 def _united(first: Mapping[str, str], pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """All of them. Raises ``BadRequest`` for a name that is unknown or given twice."""
+    """All of them. Raises ``BadRequest`` for a name that is given twice."""
     found = dict(first)
     for name, text in pairs:
-        if name not in FIELDS:
-            raise BadRequest(f"Unknown parameter {name[:80]!r}.", nearest(name, FIELDS))
         if name in found:
             raise BadRequest(f"{name!r} was given twice.", "Give it once.")
         found[name] = text
@@ -133,6 +128,7 @@ def _of_texts(data: bytes, texts: Mapping[str, str], settings: Settings) -> Inte
         box=_box(texts.get("box", "")),
         previous=_json(texts, "previous", RunLengths),
         candidates=_count(texts.get("candidates", "1")),
+        options={name: text for name, text in texts.items() if name not in FIELDS},
     )
     return _request(PictureSource(url=texts[URL]) if URL in texts else data, call, settings)
 
@@ -149,8 +145,24 @@ def _request(picture: bytes | PictureSource, call: InteractBody, settings: Setti
     if format == PNG_FORMAT and candidates > 1:
         raise BadRequest("A PNG has one mask.", "Ask for one candidate, or for format=json.")
     return InteractRequest(
-        picture=picture, model=call.model or MODEL, format=format, prompt=prompt, candidates=candidates
+        picture=picture,
+        model=call.model or MODEL,
+        format=format,
+        prompt=prompt,
+        candidates=candidates,
+        options=_options(call.options, format),
     )
+
+
+def _options(given: Mapping[str, str | int | float | bool], format: str) -> Options:
+    """Raises ``BadRequest`` for what is neither an option of the format nor a parameter."""
+    known = (*FIELDS, *sorted(ENCODERS[format].options if format in ENCODERS else ()))
+    for name in given:
+        if name not in known or name in FIELDS:
+            raise BadRequest(f"Unknown parameter {name[:80]!r} for the format {format}.", nearest(name, known))
+    if not given:
+        return PLAIN_OPTIONS
+    return parse_options({n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in given.items()}, format)
 
 
 def _labelled(call: InteractBody) -> tuple[list[list[float]], list[bool] | None]:
