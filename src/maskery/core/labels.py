@@ -67,6 +67,27 @@ def fault_of_names(names: Sequence[str]) -> str:
     return "" if twice is None else f"Two classes are called {twice!r}."
 
 
+def names_among(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """``names``, as text with commas was cut, with those put together again that are one of ``known`` with commas.
+
+    ("disc", "round") is "disc, round" where there is that class and not both of the others. Blanks at the ends of names
+    do not count. What is not known stays as it is.
+    """
+    if all(name in known for name in names):
+        return tuple(names)
+    whole = {_cut(label): label for label in reversed(known)}
+    parts, found = _cut(",".join(names)), list[str]()
+    while parts:
+        size = next((n for n in range(len(parts), 0, -1) if parts[:n] in whole), 1)
+        found.append(whole.get(parts[:size], parts[0]))
+        parts = parts[size:]
+    return tuple(found)
+
+
+def _cut(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 @cache
 def voc_palette(size: int = 256) -> list[Colour]:
     """The Pascal VOC colour map: bit 3k of the id feeds the k-th highest bit of red, 3k+1 green, 3k+2 blue.

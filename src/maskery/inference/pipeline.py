@@ -10,6 +10,7 @@ import numpy as np
 from maskery.core.arrays import Array, Tensor
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, nearest
+from maskery.core.labels import names_among
 from maskery.core.picture.decode import Picture
 from maskery.core.plan import PLAIN, PLAIN_DEMAND, Demand, Plan, RunOptions, TileGrid
 from maskery.core.result.capabilities import HasClasses, Result, expect, in_one_piece
@@ -85,7 +86,7 @@ class Model:
 
         Raises ``BadRequest`` as ``run`` does.
         """
-        check(run_options, self.card)
+        run_options = check(run_options, self.card)
         task = task_of(self.card)
         return PlanRequest(
             facts=facts_of(picture),
@@ -198,8 +199,11 @@ def load_model(card: ModelCard, files: Path | Sequence[Path], device: str = "cpu
     return Model(card, open_session(card, files, device, threads))
 
 
-def check(run_options: RunOptions, card: ModelCard) -> None:
-    """Raises ``BadRequest`` for options that a model with this card does not have. Needs no loaded model."""
+def check(run_options: RunOptions, card: ModelCard) -> RunOptions:
+    """The options with the classes as this card names them. Needs no loaded model.
+
+    Raises ``BadRequest`` for options that a model with this card does not have.
+    """
     task = task_of(card)
     if task.prompted and run_options.prompt is None:
         cure = "Say what is meant: points or a box (docs/prompts.md)."
@@ -221,9 +225,11 @@ def check(run_options: RunOptions, card: ModelCard) -> None:
     if run_options.tile and run_options.maps:
         raise BadRequest("A picture in tiles has no maps beside the classes.", "Ask without maps, or with tile=0.")
     choices = task.choices(card)
-    for name in run_options.classes:
+    classes = names_among(run_options.classes, choices)
+    for name in classes:
         if name not in choices:
             raise BadRequest(f"{card.name} has no class {name!r}.", nearest(name, choices))
+    return replace(run_options, classes=classes) if classes != run_options.classes else run_options
 
 
 def keep(result: Result, classes: Sequence[str]) -> Result:

@@ -8,6 +8,7 @@ import msgspec
 
 from maskery.core.settings import Settings
 from maskery.core.version import __version__
+from maskery.models.store import is_path
 from maskery.serving.http.problems import STATUS
 from maskery.serving.middleware.access import OPEN
 from maskery.serving.protocols.base import (
@@ -166,5 +167,6 @@ def _parameter(parameter: ParameterSpec, schemas: _Schemas) -> Json:
 
 def _in_path(name: str, settings: Settings) -> Json:
     """Models are the only parts of paths that have a name that is known here."""
-    example = {"example": settings.model[0]} if name in ("name", "model") else {}
+    known = name in ("name", "model") and not is_path(settings.model[0])
+    example = {"example": settings.model[0]} if known else {}
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"} | example}

@@ -47,7 +47,7 @@ def test_base64() -> None:
     assert from_base64("data:image/png;base64," + text, 256) == bytes(range(256))
     with pytest.raises(TooLarge):
         from_base64(text, 200)
-    for broken in ("a", "abc\nd===", "äöü=", "!!!!"):
+    for broken in ("a", "abc\nde===", "äöü=", "!!!!"):
         with pytest.raises(BadRequest, match="broken"):
             from_base64(broken, 100)
 
@@ -68,3 +68,13 @@ def test_json_that_would_take_a_multiple_of_its_size_in_memory_is_refused(piece:
     if piece != b"[],":
         with pytest.raises(BadRequest, match="At most 1,048,576 are read"):
             parsed(data, list[dict[str, int]], "a thing")
+
+
+def test_base64_as_programs_write_it() -> None:
+    data = bytes(range(256)) * 3 + b"ab"
+    standard, safe = base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()
+    lines = base64.encodebytes(data).decode()
+    for text in (lines, lines.replace("\n", "\r\n"), f" {standard}\n", safe, safe.rstrip("="), standard.rstrip("=")):
+        assert from_base64(text, len(data)) == data
+        assert from_base64(f"data:image/png;base64,{text}", len(data)) == data
+    assert from_base64("data:image/png;base64," + standard.replace("+", "%2B").replace("=", "%3D"), len(data)) == data

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -42,14 +43,12 @@ def inflated(data: bytes, encoding: str, limit: int, stated_limit: int | None = 
 
 
 async def read_unpacked(request: Request, settings: Settings) -> bytes:
-    """The body without its Content-Encoding, a third longer than ``max_bytes`` at most, for pictures in base64.
+    """The body, a third longer than ``max_bytes`` at most, for pictures in base64.
 
     Raises ``TooLarge``, ``SlowRequest``, ``BadRequest``.
     """
     limit = int(settings.max_bytes * BASE64) + ENVELOPE_BYTES
-    body = await read_body(request, limit, settings.timeout, settings.max_bytes)
-    encoding = request.headers.get("content-encoding", "")
-    return await anyio.to_thread.run_sync(lambda: inflated(body, encoding, limit, settings.max_bytes))
+    return await read_body(request, limit, settings.timeout, settings.max_bytes)
 
 
 FIELD = "image"
@@ -73,10 +72,23 @@ class Form:
         raise BadRequest(f"The form has no file field {name!r}; its fields: {seen}.", f"Name the field {name!r}.")
 
 
+FILE_FIELDS = (b"image", b"file")
+"""What the entry points call their pictures: these parts are files also where they have no file name."""
+
+
 class _InMemory(MultiPartParser):
-    """Uploads stay in memory: they are within the byte limit already."""
+    """Uploads stay in memory: they are within the byte limit already. A picture needs no file name to be a file."""
 
     spool_max_size = 1 << 40
+
+    def on_headers_finished(self) -> None:
+        part = self._current_part
+        _, options = parse_options_header(part.content_disposition)
+        kind = next((value for name, value in part.item_headers if name.lower() == b"content-type"), b"")
+        picture = options.get(b"name") in FILE_FIELDS or kind.startswith((b"image/", b"application/octet-stream"))
+        if part.content_disposition and picture and b"filename" not in options:
+            part.content_disposition += b'; filename="picture"'
+        super().on_headers_finished()
 
 
 def is_form(request: Request) -> bool:
@@ -113,15 +125,20 @@ async def read_form(request: Request, max_bytes: int, timeout: float) -> Form:
 
 
 async def read_body(request: Request, limit: int, timeout: float, stated_limit: int | None = None) -> bytes:
-    """The body, at most ``limit`` bytes (errors say ``stated_limit``), within ``timeout`` seconds.
+    """The body without its Content-Encoding, at most ``limit`` bytes (errors say ``stated_limit``), within ``timeout``
+    seconds. Every entry point reads here.
 
-    Raises ``TooLarge``, ``SlowRequest``.
+    Raises ``TooLarge``, ``SlowRequest``; ``BadRequest`` for an unknown Content-Encoding or broken data.
     """
     try:
         with anyio.fail_after(timeout):
-            return await _read(request, limit, stated_limit or limit)
+            body = await _read(request, limit, stated_limit or limit)
     except TimeoutError as error:
         raise SlowRequest(f"The body did not arrive within {timeout:g} seconds.", "Send it faster.") from error
+    encoding = request.headers.get("content-encoding", "")
+    if encoding.strip().lower() in ("", "identity"):
+        return body
+    return await anyio.to_thread.run_sync(lambda: inflated(body, encoding, limit, stated_limit))
 
 
 async def _read(request: Request, limit: int, stated_limit: int) -> bytes:

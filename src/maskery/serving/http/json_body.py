@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 from starlette.responses import Response
@@ -62,15 +63,28 @@ def parsed(data: bytes, kind: type[U], what: str) -> U:
 
 
 def from_base64(text: str, max_bytes: int) -> bytes:
-    """The bytes that ``text`` stands for; a ``data:`` URL's head is skipped. Raises ``BadRequest``, ``TooLarge``."""
+    """The bytes that ``text`` stands for; a ``data:`` URL's head is skipped. Raises ``BadRequest``, ``TooLarge``.
+
+    As programs write it: with line breaks and blanks, in the alphabet of URLs, without padding.
+    """
     if text.startswith("data:"):
         text = text.partition(",")[2]
+        text = unquote(text) if "%" in text else text
+    if len(text) > max_bytes * BASE64 + 4:
+        text = "".join(text.split())
     if len(text) > max_bytes * BASE64 + 4:
         raise too_large(int(len(text) / BASE64), max_bytes)
     try:
         return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        plain = "".join(text.split()).rstrip("=").translate(_URL_SAFE)
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise BadRequest(f"The base64 text is broken: {error}.", "Send standard base64 without line breaks.") from error
+        raise BadRequest(f"The base64 text is broken: {error}.", "Send the picture's bytes in base64.") from error
+
+
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 def _expect_few(data: bytes, marks: bytes, at_most: int) -> None:

@@ -2,14 +2,16 @@
 
 import http
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from maskery.core.errors import MaskeryError
+from maskery.core.errors import ConfigError, DataError, MaskeryError, ModelError
 from maskery.serving.http import request_log
 from maskery.serving.http.problems import CALLER_LEFT, headers_of, problem, status_of
 
@@ -77,8 +79,8 @@ def failure_of(error: Exception, request: Request) -> Failure:
         return Failure(
             status=status_of(error),
             code=error.code,
-            message=error.message,
-            cure=error.cure,
+            message=_without_folders(error.message) if isinstance(error, OWN_FILES) else error.message,
+            cure=_without_folders(error.cure) if isinstance(error, OWN_FILES) else error.cure,
             headers=headers_of(error),
         )
     if isinstance(error, HTTPException):
@@ -91,6 +93,24 @@ def failure_of(error: Exception, request: Request) -> Failure:
         )
     cure = "Its log has the cause; please report it."
     return Failure(status=500, code="internal-error", message="The server failed on this request.", cure=cure)
+
+
+OWN_FILES = (ModelError, ConfigError, DataError)
+"""Errors about files of this machine, whose places are nobody's business but its operator's."""
+_PATH = re.compile(r"(?<![\w:/])/[^\s:,;'\"()]+")
+
+
+def _without_folders(text: str) -> str:
+    """``text`` with the last part only of every path that is on this machine."""
+    return _PATH.sub(lambda found: _shown(found[0]), text)
+
+
+def _shown(path: str) -> str:
+    there, parent = Path(path), Path(path).parent
+    try:
+        return there.name if there.exists() or (parent.exists() and parent != parent.parent) else path
+    except (OSError, ValueError):
+        return path
 
 
 def problem_envelope(failure: Failure) -> Response:

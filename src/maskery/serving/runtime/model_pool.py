@@ -379,7 +379,7 @@ class ModelPool:
         try:
             located = self._loader.locate(plain)
         except UnknownModel as error:
-            known = [*self._names, *self._aliases, *self._store.names()]
+            known = [name for name in (*self._names, *self._aliases, *self._store.names()) if not is_path(name)]
             raise UnknownModel(f"There is no model {wanted!r}.", nearest(wanted, dict.fromkeys(known))) from error
         except (ConfigError, ChecksumError) as error:
             log.warning("model %s cannot be used: %s", plain, error)

@@ -25,7 +25,7 @@ def card(labels: tuple[str, ...] = VOC, task: str = "semantic", kind: str = "log
 def test_the_usual_configuration() -> None:
     found = read_config(BRUSH)
     (control,) = found.controls
-    assert (control.name, control.to_name, control.key, control.kind) == ("tag", "image", "image", "brushlabels")
+    assert (control.name, control.to_name, control.key, control.kind) == ("tag", "image", "$image", "brushlabels")
     assert control.labels == (Label("person", ("person",)), Label("cat", ("cat",)))
     assert control.options.shape == "mask"
     assert (control.options.from_name, control.options.to_name) == ("tag", "image")
@@ -45,7 +45,7 @@ def test_several_controls_in_any_order_and_case() -> None:
         '<Video name="video" value="$v"/></View>'
     )
     polygon, box = found.controls
-    assert (polygon.key, box.key) == ("one", "two")
+    assert (polygon.key, box.key) == ("$one", "$two")
     assert polygon.labels == (Label("cat", ("dog", "horse", "cat", "Katze")),)
     assert box.labels == (Label("car & van", ("car & van",)),)
     assert (polygon.options.tolerance, polygon.options.min_area, polygon.options.shape) == (2.5, 9, "polygon")

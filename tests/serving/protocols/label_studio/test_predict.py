@@ -170,3 +170,42 @@ def test_many_tasks_hold_one_picture_each(tmp_path: Path, cat: bytes) -> None:
         found = results(predict(client, BRUSH, *tasks))
         assert all(prediction["result"] for prediction in found)
         assert client.app.state.body_quota.held == 0  # type: ignore[attr-defined]
+
+
+def nested(image: str) -> str:
+    labels = "<BrushLabels name='t' toName='img'><Label value='Cat'/></BrushLabels>"
+    return f"<View><Image name='img' {image}/>{labels}</View>"
+
+
+@pytest.mark.parametrize(
+    ("image", "wrap"),
+    [
+        ("value='$img.url'", "{'url': URL}"),
+        ("value='$imgs[0]'", "[URL, 'no picture']"),
+        ("value='$imgs[1].at.place'", "['', {'at': {'place': URL}}]"),
+        ("value='$rest,HERE'", "'data:image/jpeg;base64'"),
+    ],
+)
+def test_pictures_that_lie_deeper_in_a_task(client: TestClient, cat: bytes, image: str, wrap: str) -> None:
+    url = data_url(cat)
+    name = "rest" if "rest" in image else "imgs" if "imgs" in image else "img"
+    value = json.loads(wrap.replace("URL", json.dumps(url)).replace("'", '"'))
+    xml = nested(image.replace("HERE", url.partition(",")[2]))
+    (prediction,) = results(predict(client, xml, {name: value}))
+    (plain,) = results(predict(client, nested("value='$img'"), {"img": url}))
+    assert prediction["result"] == plain["result"] != []
+
+
+def test_a_task_of_several_pictures_says_which_a_region_is_of(client: TestClient, cat: bytes) -> None:
+    (found,) = results(predict(client, nested("valueList='$pages'"), {"pages": [data_url(cat), data_url(cat)]}))
+    (plain,) = results(predict(client, nested("value='$img'"), {"img": data_url(cat)}))
+    count = len(plain["result"])
+    assert [item.pop("item_index") for item in found["result"]] == [0] * count + [1] * count
+    assert [item["value"] for item in found["result"]] == [item["value"] for item in plain["result"]] * 2
+
+
+@pytest.mark.parametrize("value", [{"link": "x"}, [], ["x"], 5, None])
+def test_a_way_that_leads_nowhere_fails_alone(client: TestClient, value: Json) -> None:
+    for image in ("value='$img.url.more'", "value='$img[3]'"):
+        (prediction,) = results(predict(client, nested(image), {"img": value}))
+        assert "is no text" in prediction["error"]

@@ -73,6 +73,9 @@ def test_a_label_studio_below_a_path(tmp_path: Path, studio: RawServer) -> None:
         read(tmp_path, "/data/upload/3/my cat.jpg", label_studio_url=f"http://127.0.0.1:{studio.port}/ls/") == PICTURE
     )
     assert studio.requests[0].startswith(b"GET /ls/data/upload/3/my%20cat.jpg ")
+    # Its tasks name that path too.
+    assert read(tmp_path, "/ls/data/upload/3/cat.jpg", label_studio_url=f"http://127.0.0.1:{studio.port}/ls") == PICTURE
+    assert studio.requests[1].startswith(b"GET /ls/data/upload/3/cat.jpg ")
 
 
 def test_a_redirect_does_not_take_the_token_along(tmp_path: Path, studio: RawServer, bucket: RawServer) -> None:

@@ -1,7 +1,9 @@
 """What /v1/segment takes besides one raw picture: JSON, addresses, several at once; ETags, deadlines."""
 
 import base64
+import gzip
 import json
+import zlib
 from typing import Any
 
 import httpx2
@@ -115,7 +117,7 @@ def many(count: int) -> dict[str, Any]:
         ({"image": {"base64": "x"}, "max_side": "large"}, "max_side"),
         ({"image": {"base64": "x"}, "format": "maks"}, "no format 'maks'"),
         ({"image": {"base64": "x"}, "model": "nothing"}, "no model 'nothing'"),
-        ({"image": {"base64": "+/+"}}, "base64"),
+        ({"image": {"base64": "+/+*"}}, "base64"),
     ],
 )
 def test_wrong_json(client: TestClient, body: object, message: str) -> None:
@@ -192,3 +194,53 @@ def test_a_summary_is_near_the_exact_figures(client: TestClient) -> None:
     for name in ("cat", "background"):
         assert abs(shares[0][name] - shares[1][name]) < 0.01
     assert sum(item["pixels"] for item in summary["classes"]) == pytest.approx(451 * 300, rel=0.001)
+
+
+def test_form_fields_are_parameters(client: TestClient) -> None:
+    files = {"image": ("a.jpg", CAT)}
+    fields = {"format": "mask", "classes": "cat", "max_side": "128"}
+    expected = client.post("/v1/segment", params=fields, content=CAT).content
+    assert client.post("/v1/segment", files=files, data=fields).content == expected
+    assert client.post("/v1/segment?format=mask&classes=cat", files=files, data={"max_side": "128"}).content == expected
+    assert client.post("/v1/segment", files=files, data={"format": "summary"}).json()["classes"]
+    for data, query, says in (
+        ({"model": "nope"}, "", "no model 'nope'"),
+        ({"formats": "mask"}, "", "Unknown parameter 'formats'"),
+        ({"format": "mask"}, "?format=mask", "'format' was given in the query and in the form"),
+        ({"format": ["mask", "mask"]}, "", "Form field 'format' was given twice"),
+        ({"depth": "16"}, "", "Unknown parameter 'depth' for the format json"),
+    ):
+        response = client.post(f"/v1/segment{query}", files=files, data=data)
+        assert response.status_code in (400, 404)
+        assert says in response.json()["detail"]
+    strange = client.post("/v1/segment", files=files | {"mask": ("m.png", CAT)})
+    assert "The form has a file 'mask'" in strange.json()["detail"]
+
+
+@pytest.mark.parametrize("head", ['name="image"', 'name="image"\r\nContent-Type: image/jpeg'])
+def test_a_file_part_needs_no_file_name(client: TestClient, head: str) -> None:
+    body = f"--b\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + CAT + b"\r\n--b--\r\n"
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    assert client.post("/v1/segment?format=mask", content=body, headers=headers).content == mask_of(client, CAT)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_compressed_bodies_of_every_kind(client: TestClient, encoding: str) -> None:
+    pack, headers = {"gzip": gzip.compress, "deflate": zlib.compress}[encoding], {"content-encoding": encoding}
+    expected = mask_of(client, CAT)
+    raw = client.post("/v1/segment?format=mask", content=pack(CAT), headers=headers)
+    asked = json.dumps({"image": {"base64": text(CAT)}, "format": "mask"}).encode()
+    by_json = client.post("/v1/segment", content=pack(asked), headers=headers | {"content-type": "application/json"})
+    form = client.build_request("POST", "/v1/segment", files={"image": CAT})
+    kind = {"content-type": form.headers["content-type"]}
+    by_form = client.post("/v1/segment?format=mask", content=pack(form.read()), headers=headers | kind)
+    assert raw.content == by_json.content == by_form.content == expected
+    assert "is no gzip data" in client.post("/v1/segment", content=CAT, headers={"content-encoding": "gzip"}).text
+    bomb = pack(bytes(60_000_000))
+    assert client.post("/v1/segment", content=bomb, headers=headers).status_code == 413
+
+
+def test_the_other_entry_points_unpack_too(client: TestClient) -> None:
+    headers = {"content-encoding": "gzip"}
+    plain = client.post("/hf/everyday", content=CAT)
+    assert client.post("/hf/everyday", content=gzip.compress(CAT), headers=headers).json() == plain.json()

@@ -105,8 +105,34 @@ def test_errors(client: "triton.InferenceServerClient") -> None:
         client.infer("everyday", [good], outputs=[triton.InferRequestedOutput("class_mop")])
     with pytest.raises(InferenceServerException, match=r"\[400\].*config of load are not supported"):
         client.load_model("everyday", config='{"backend": "onnxruntime"}')
-    with pytest.raises(InferenceServerException, match="priority"):
-        client.infer("everyday", [good], priority=3)
+
+
+def test_what_the_client_adds_says_nothing_here(client: "triton.InferenceServerClient") -> None:
+    jpeg = encoded(photo("chelsea"), "JPEG")
+    plain = client.infer("everyday", [encoded_input(jpeg)]).as_numpy("class_map")
+    options = {"priority": 3, "timeout": 5_000_000, "sequence_id": 7, "sequence_start": True}
+    found = client.infer("everyday", [encoded_input(jpeg)], **options).as_numpy("class_map")
+    assert (found == plain).all()
+    for shape in ([1], [1, 1]):  # with the elements in the JSON, which the client writes flat
+        picture = triton.InferInput("image", shape, "BYTES")
+        picture.set_data_from_numpy(np.array([base64.b64encode(jpeg)], np.object_).reshape(shape), binary_data=False)
+        assert (client.infer("everyday", [picture]).as_numpy("class_map") == plain).all()
+
+
+def test_the_best_classes_of_a_classifier(client: "triton.InferenceServerClient") -> None:
+    asked = [triton.InferRequestedOutput("scores", binary_data=binary, class_count=3) for binary in (True, False)]
+    jpeg = encoded(photo("chelsea"), "JPEG", (32, 32))
+    found = [client.infer("cifar10", [encoded_input(jpeg)], outputs=[one]).as_numpy("scores") for one in asked]
+    scores = client.infer("cifar10", [encoded_input(jpeg)]).as_numpy("scores")[0]
+    assert found[0].shape == (1, 3)
+    words = [text.decode() if isinstance(text, bytes) else text for text in found[0][0]]
+    assert words == [text.decode() if isinstance(text, bytes) else text for text in found[1][0]]
+    best = [int(word.split(":")[1]) for word in words]
+    assert best == np.argsort(-scores, kind="stable")[:3].tolist()
+    assert words[0] == f"{scores[best[0]]:f}:{best[0]}:cat"
+    wrong = triton.InferRequestedOutput("class_map", class_count=3)
+    with pytest.raises(InferenceServerException, match="Unknown parameter 'classification'"):
+        client.infer("everyday", [encoded_input(jpeg)], outputs=[wrong])
 
 
 def test_the_examples_of_the_page(server: Server, tmp_path: Path) -> None:

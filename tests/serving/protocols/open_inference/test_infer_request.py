@@ -155,7 +155,7 @@ def test_parameters(client: TestClient, jpeg: bytes) -> None:
         ({"classes": 5}, "names separated"),
         ({"classes": "cta"}, "Did you mean 'cat'"),
         ({"binary_data_output": "yes"}, "true or false"),
-        ({"timeout": 5}, "Unknown parameter 'timeout'"),
+        ({"timeouts": 5}, "Unknown parameter 'timeouts'"),
     ):
         response = infer_bytes(client, jpeg, parameters=parameters)
         assert response.status_code == 400
@@ -276,3 +276,33 @@ def test_statuses_are_those_of_the_error(client: TestClient) -> None:
     assert infer_bytes(client, bytes(6_000_000)).status_code == 413
     assert client.get("/v2/models/everyday/infer").status_code == 405
     assert "error" in client.get("/v2/models/everyday/infer").json()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"parameters": None},
+        {"parameters": {"content_type": "np", "headers": {"x": "y"}, "max_side": None}},
+        {
+            "parameters": {
+                "priority": 1,
+                "timeout": 9,
+                "sequence_id": "a",
+                "sequence_start": True,
+                "sequence_end": False,
+            }
+        },
+    ],
+)
+@pytest.mark.parametrize("shape", [[1], [1, 1]])
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_clients_add_by_themselves(
+    client: TestClient, jpeg: bytes, change: dict[str, Json], shape: list[int], nested: bool
+) -> None:
+    text = base64.b64encode(jpeg).decode()
+    given = {"name": "image", "datatype": "BYTES", "shape": shape, "data": [[text]] if nested else [text]}
+    body: dict[str, Json] = {"inputs": [given | {"parameters": {"content_type": "base64"}}]} | change
+    response = client.post("/v2/models/everyday/infer", json=body)
+    assert response.status_code == 200, response.text
+    body["outputs"] = [{"name": "class_map", "parameters": None}]
+    assert client.post("/v2/models/everyday/infer", json=body).status_code == 200

@@ -25,6 +25,9 @@ MIN_AREA = 64
 # Attributes of a control that say how its regions are made, as other backends have them.
 OPTIONS = {"model_tolerance": "tolerance", "model_min_area": "min_area"}
 
+VARIABLE = re.compile(r"\$(\w+)((?:\.\w+|\[\d+\])*)")
+"""In the value of an Image tag: a name of the task's data, and the way into what lies there."""
+
 _EXAMPLE = 'Use <Image name="image" value="$image"/> and <BrushLabels name="label" toName="image"> with labels.'
 
 
@@ -43,7 +46,7 @@ class Control:
     Attributes:
         name: the tag's name, which results carry as ``from_name``.
         to_name: name of the image tag that the regions lie on.
-        key: where a task's data has the picture.
+        key: where a task's data has the picture, or the list of its pictures: ``$image``, ``$images[0].url``.
         kind: the tag's type in lower case.
         labels: what a region may be called, in the configuration's order.
         options: how its regions are made.
@@ -104,7 +107,8 @@ class _Tags:
             self._controls.append(tag)
             owner = tag
         elif tag.kind == "image":
-            self._images[tag.attributes.get("name", "")] = tag.attributes.get("value", "")
+            value = tag.attributes.get("value") or tag.attributes.get("valuelist", "")
+            self._images[tag.attributes.get("name", "")] = value
         elif tag.kind == "label" and owner:
             owner.labels.append(tag.attributes)
         self._owners.append(owner)
@@ -126,13 +130,13 @@ class _Tags:
 
     def _control(self, tag: _Tag, ignored: list[str]) -> Control | None:
         name, to_name = tag.attributes.get("name", ""), tag.attributes.get("toname", "")
-        key = re.fullmatch(r"\$(\w+)", self._images.get(to_name, ""))
-        if not name or not key:
+        key = self._images.get(to_name, "")
+        if not name or not VARIABLE.search(key):
             what = "has no name" if not name else f"is for {to_name!r}, which is no Image with a value like $image"
             ignored.append(f"{tag.kind} {name!r} {what}")
             return None
         return Control(
-            name=name, to_name=to_name, key=key[1], kind=tag.kind, labels=_labels(tag), options=_options(tag, ignored)
+            name=name, to_name=to_name, key=key, kind=tag.kind, labels=_labels(tag), options=_options(tag, ignored)
         )
 
 

@@ -1,8 +1,9 @@
 """POST .../predict: what is read of a request, and the predictions that answer it."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -11,12 +12,14 @@ from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest
 from maskery.core.plan import Demand
 from maskery.serving.http.json_body import parsed
-from maskery.serving.protocols.label_studio.config import Part, plan_of, read_config
+from maskery.serving.protocols.label_studio.config import VARIABLE, Part, plan_of, read_config
 from maskery.serving.protocols.label_studio.regions import DrawnRegions, draw, run_options_of
 from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer
 
 PROTOCOL = "label-studio"
 TASKS_AT_MOST = 1000
+PICTURES_AT_MOST = 100  # of one task
+STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 IGNORED = "What of the labelling configuration is not used."
 HELD_BYTES = 6.0
 """A pixel, while brush strokes and outlines are written."""
@@ -100,14 +103,41 @@ def request_of(picture: bytes, parts: Sequence[Part], card: ModelCard) -> Segmen
     )
 
 
-def value_of(task: LabelStudioTask, key: str) -> str:
-    """The text that a task's data has under ``key``. Raises ``BadRequest``."""
-    if key not in task.data:
-        raise BadRequest(f"The task's data has no {key!r}.", "The Image tag's value names the column of the pictures.")
+def values_of(task: LabelStudioTask, key: str) -> list[str]:
+    """The addresses of a task's pictures: one, or as many as the list has that ``key`` leads to.
+
+    ``key`` is the value of an Image tag, text with a variable such as ``$image``, ``$image.url`` or ``$images[0]``.
+    Raises ``BadRequest``.
+    """
+    found = VARIABLE.search(key)
+    assert found, "the configuration has been read"
+    name, before, after = found[1], key[: found.start()], key[found.end() :]
+    if name not in task.data:
+        raise BadRequest(f"The task's data has no {name!r}.", "The Image tag's value names the column of the pictures.")
     try:
-        return msgspec.json.decode(task.data[key], type=str)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise BadRequest(f"The task's {key!r} is no text: {error}.", "Give an address or a data URL.") from error
+        value, rest = _followed(msgspec.json.decode(task.data[name]), found[2])
+        texts = value if isinstance(value, list) and value and not rest else [value]
+        if not all(isinstance(text, str) for text in texts):
+            msgspec.convert(value, str)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        what = f"{name}{found[2]}"
+        raise BadRequest(f"The task's {what!r} is no text: {error}.", "Give an address or a data URL.") from error
+    if len(texts) > PICTURES_AT_MOST:
+        raise BadRequest(f"The task has {len(texts):,} pictures.", f"Give at most {PICTURES_AT_MOST}.")
+    return [f"{before}{text}{rest}{after}" for text in texts]
+
+
+def _followed(value: Any, way: str) -> tuple[Any, str]:
+    """What lies at ``.name`` and ``[0]``, one after another, and the rest of the way, which is text behind a text."""
+    while way and not isinstance(value, str):
+        step = STEP.match(way)
+        assert step, "the whole way is of such steps"
+        try:
+            value = value[step[1] if step[1] else int(step[2])]
+        except (KeyError, IndexError, TypeError):
+            return None, ""
+        way = way[step.end() :]
+    return value, way
 
 
 def prediction(found: list[DrawnRegions], card: ModelCard) -> Prediction:
@@ -115,6 +145,11 @@ def prediction(found: list[DrawnRegions], card: ModelCard) -> Prediction:
     total, pixels = (sum(values) for values in zip(*(one.scored for one in found), strict=True))
     items = [msgspec.Raw(item) for one in found for item in one.items]
     return Prediction(items, total / pixels if pixels else None, version_of(card))
+
+
+def of_page(drawn: DrawnRegions, index: int) -> DrawnRegions:
+    """The regions of one of several pictures of a task, which say of which."""
+    return replace(drawn, items=[b'{"item_index":%d,' % index + bytes(item)[1:] for item in drawn.items])
 
 
 def failed(text: str, card: ModelCard) -> Prediction:

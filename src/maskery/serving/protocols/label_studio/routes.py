@@ -27,10 +27,11 @@ from maskery.serving.protocols.label_studio.predict import (
     Prediction,
     Predictions,
     failed,
+    of_page,
     parse_request,
     prediction,
     request_of,
-    value_of,
+    values_of,
     version_of,
 )
 from maskery.serving.protocols.label_studio.regions import DrawnRegions
@@ -144,13 +145,16 @@ class LabelStudioEndpoints:
         async def one(task: LabelStudioTask) -> Prediction:
             with apart():
                 try:
-                    return prediction([await drawn(key, task) for key in work.by_key], card)
+                    return prediction([one for key in work.by_key for one in await drawn(key, task)], card)
                 except InputError as error:
                     return failed(str(error), card)
 
-        async def drawn(key: str, task: LabelStudioTask) -> DrawnRegions:
-            picture = await self.pictures.read(value_of(task, key))
-            return await service.segment(request_of(picture, work.by_key[key], card), request)
+        async def drawn(key: str, task: LabelStudioTask) -> list[DrawnRegions]:
+            found, values = list[DrawnRegions](), values_of(task, key)
+            for value in values:
+                picture = await self.pictures.read(value)
+                found.append(await service.segment(request_of(picture, work.by_key[key], card), request))
+            return found if len(found) < 2 else [of_page(one, index) for index, one in enumerate(found)]
 
         results = await service.each(one, work.tasks)
         return json_response(Predictions(results, version_of(card), work.ignored or UNSET))

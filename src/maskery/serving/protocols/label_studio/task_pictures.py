@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from typing import Protocol
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import anyio.to_thread
 import msgspec
@@ -62,11 +62,18 @@ class TaskPictures:
                 "The picture is kept by Label Studio, whose address is not known here.",
                 "Set MASKERY_LABEL_STUDIO_URL and MASKERY_LABEL_STUDIO_TOKEN.",
             )
+        path = self._below_home(path)
         if not OWN_PATHS.fullmatch(path) or ".." in unquote(path.partition("?")[0]):
             raise BadUrl(
                 f"{path[:80]!r} is no place of Label Studio's pictures.", "Use /data/..., or a public address."
             )
         return await self._fetch(self._home.url.rstrip("/") + path.replace(" ", "%20"), self._own_fetch)
+
+    def _below_home(self, path: str) -> str:
+        """``path`` without that of Label Studio itself, which its tasks name too where it is served below one."""
+        assert self._home is not None
+        prefix = urlsplit(self._home.url).path.rstrip("/")
+        return path.removeprefix(prefix) if prefix and path.startswith(f"{prefix}/") else path
 
 
 def _home(settings: Settings) -> url.Target | None:

@@ -1,6 +1,6 @@
 """A native request: the format by its Accept header; parameters of query, JSON body or form."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio.to_thread
@@ -60,6 +60,7 @@ def _parse_range(text: str) -> tuple[str, float, str]:
 
 PARAMETERS = ("model", "format", "classes", "max_side", "tile")
 URL = "url"
+FIELDS_AT_MOST = 64  # of a form, beside its files
 
 
 class PictureSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,14 +125,16 @@ async def read(request: Request, settings: Settings) -> NativeRequest:
     if URL in query:
         cure = 'Use GET, or POST {"image": {"url": "https://..."}} as JSON.'
         raise BadRequest("A picture by URL is not asked for by POST with a query.", cure)
-    ask = None if _may_be_json(request) else _ask(query, {}, request)  # what is wrong is said before the body is read
+    later = _may_be_json(request) or body.is_form(request)  # the body may have parameters too
+    ask = None if later else _ask(query, {}, request)  # what is wrong is said before the body is read
     # More pictures may come than one, but not more bytes than of one.
     limit = int(settings.max_bytes * BASE64) if _may_be_json(request) else settings.max_bytes
     data = await body.read_body(request, limit + body.ENVELOPE_BYTES, settings.timeout, settings.max_bytes)
     if body.is_form(request):
-        form = await body.parse_form(request.headers, data, max_files=settings.max_pictures)
+        form = await body.parse_form(request.headers, data, max_files=settings.max_pictures, max_fields=FIELDS_AT_MOST)
         files = [content for name, content in form.files if name == body.FIELD] or [form.file(body.FIELD)]
-        return NativeRequest(ask or _ask(query, {}, request), [*files], len(files) > 1)
+        parameters = _ask(query, _fields(form), request)
+        return NativeRequest(parameters, [*files], len(files) > 1)
     if looks_like_json(data):
         return _from_json(data, query, request, settings)
     if not data:
@@ -152,6 +155,18 @@ async def picture_bytes(
         return await fetch(picture.url)
     text = picture if picture.base64 is not None else PictureSource(base64=picture.url)
     return await anyio.to_thread.run_sync(decoded, text, max_bytes)
+
+
+def _fields(form: body.Form) -> dict[str, str]:
+    """The text fields of a form: parameters as in the query. Raises ``BadRequest`` for a file of another name."""
+    for name, _ in form.files:
+        if name != body.FIELD:
+            raise BadRequest(f"The form has a file {name!r}.", f"Pictures are in the field {body.FIELD!r}.")
+    names = [name for name, _ in form.fields]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadRequest(f"Form field {name!r} was given twice.", "Give it once.")
+    return dict(form.fields)
 
 
 def decoded(source: PictureSource, max_bytes: int) -> bytes:
@@ -183,7 +198,7 @@ def _from_json(data: bytes, query: Mapping[str, str], request: Request, settings
     for source in sources:
         if (source.url is None) == (source.base64 is None):
             raise BadRequest("A picture has neither or both of url and base64.", "Give one of them.")
-    return NativeRequest(_ask(query, _texts(call), request), [*sources], call.images is not None)
+    return NativeRequest(_ask(query, _texts(call), request, call.classes), [*sources], call.images is not None)
 
 
 def _texts(call: SegmentBody) -> dict[str, str]:
@@ -191,7 +206,6 @@ def _texts(call: SegmentBody) -> dict[str, str]:
     found = {
         "model": call.model,
         "format": call.format,
-        "classes": None if call.classes is None else ",".join(call.classes),
         "max_side": None if call.max_side is None else str(call.max_side),
         "tile": None if call.tile is None else str(call.tile),
     }
@@ -202,9 +216,13 @@ def _texts(call: SegmentBody) -> dict[str, str]:
     return given | options
 
 
-def _ask(query: Mapping[str, str], given: Mapping[str, str], request: Request) -> SegmentParameters:
-    if twice := sorted(set(query) & set(given)):
-        raise BadRequest(f"{twice[0]!r} was given in the query and in the JSON.", "Give it once.")
+def _ask(
+    query: Mapping[str, str], given: Mapping[str, str], request: Request, listed: Sequence[str] | None = None
+) -> SegmentParameters:
+    """``given``: parameters of the body; ``listed``: the classes of a JSON body, where it has them."""
+    if twice := sorted(set(query) & {*given, *(() if listed is None else ("classes",))}):
+        where = "form" if body.is_form(request) else "JSON"
+        raise BadRequest(f"{twice[0]!r} was given in the query and in the {where}.", "Give it once.")
     texts = {**query, **given}
     format = texts.get("format") or negotiate(request.headers.get("accept", "*/*"))
     known = (*PARAMETERS, *sorted(named(format).options))
@@ -212,6 +230,7 @@ def _ask(query: Mapping[str, str], given: Mapping[str, str], request: Request) -
         if name not in known:
             raise BadRequest(f"Unknown parameter {name!r} for the format {format}.", nearest(name, known))
     classes = tuple(name.strip() for name in texts.get("classes", "").split(",") if name.strip())
+    classes = classes if listed is None else tuple(listed)
     options = parse_options({name: text for name, text in texts.items() if name not in PARAMETERS}, format)
     max_side, tile = (_integer(name, texts.get(name)) for name in ("max_side", "tile"))
     run_options = RunOptions(classes=classes, max_side=max_side, maps=wanted_maps(format, options), tile=tile)

@@ -13,6 +13,7 @@ from maskery.encode.document import SegmentationDocument
 from maskery.encode.options import HELP
 from maskery.encode.registry import ENCODERS, find
 from maskery.inference.tasks.registry import task_of
+from maskery.models.store import is_path
 from maskery.serving.http.body import FIELD, read_body
 from maskery.serving.http.json_body import json_response
 from maskery.serving.http.problems import MEDIA_TYPE, STATUS, Problem
@@ -191,7 +192,7 @@ def _parameters(settings: Settings) -> Sequence[ParameterSpec]:
         ParameterSpec(
             name="model",
             text="A name of GET /v1/models; the default model without.",
-            kind={"type": "string", "default": settings.model[0]},
+            kind={"type": "string"} if is_path(settings.model[0]) else {"type": "string", "default": settings.model[0]},
         ),
         ParameterSpec(
             name="format",

@@ -14,7 +14,7 @@ from maskery.core.card import ModelCard
 from maskery.core.errors import TooLarge
 from maskery.encode.text import encode_map
 from maskery.serving.protocols.open_inference.message import HEADER
-from maskery.serving.protocols.open_inference.outputs import RequestedOutput, Value
+from maskery.serving.protocols.open_inference.outputs import OutputValue, RequestedOutput
 
 # Numbers in JSON take up to twenty times their binary size; above this many of them an answer must be binary.
 JSON_NUMBERS_AT_MOST = 1 << 24
@@ -49,7 +49,7 @@ class InferAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 def answer(
-    card: ModelCard, id: str | None, asked: Sequence[RequestedOutput], columns: Sequence[Sequence[Value]]
+    card: ModelCard, id: str | None, asked: Sequence[RequestedOutput], columns: Sequence[Sequence[OutputValue]]
 ) -> Response:
     """``columns``: for each output that was asked for, its value for every picture, in order."""
     head = InferAnswer(model_name=card.name, model_version=card.version, id=UNSET if id is None else id, outputs=[])
@@ -74,7 +74,9 @@ def check_json_size(asked: Iterable[RequestedOutput], pixels: int) -> None:
         )
 
 
-def _json(head: InferAnswer, asked: Sequence[RequestedOutput], columns: Sequence[Sequence[Value]]) -> Iterator[bytes]:
+def _json(
+    head: InferAnswer, asked: Sequence[RequestedOutput], columns: Sequence[Sequence[OutputValue]]
+) -> Iterator[bytes]:
     """The JSON object, piece by piece."""
     yield msgspec.json.encode(head).removesuffix(b"]}")
     for i, (one, values) in enumerate(zip(asked, columns, strict=True)):
@@ -87,24 +89,36 @@ def _json(head: InferAnswer, asked: Sequence[RequestedOutput], columns: Sequence
     yield b"]}"
 
 
-def _shape(values: Sequence[Value]) -> list[int]:
+def _shape(values: Sequence[OutputValue]) -> list[int]:
     first = values[0]
+    if isinstance(first, tuple):
+        return [len(values), len(first)]
     return [len(values), *(first.shape if isinstance(first, np.ndarray) else ())]
 
 
-def _size(value: Value) -> int:
+def _size(value: OutputValue) -> int:
     """Bytes of a value's binary data."""
+    if isinstance(value, tuple):
+        return sum(map(_size, value))
     return 4 + len(value) if isinstance(value, bytes) else value.nbytes
 
 
-def _binary(value: Value) -> bytes:
+def _binary(value: OutputValue) -> bytes:
     """Row-major and little-endian; bytes with their length before them."""
+    if isinstance(value, tuple):
+        return b"".join(map(_binary, value))
     if isinstance(value, bytes):
         return len(value).to_bytes(4, "little") + value
     return value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
-def _document(one: RequestedOutput, values: Sequence[Value]) -> OutputDocument:
+def _elements(value: OutputValue) -> Sequence[bytes]:
+    """Those of BYTES."""
+    assert not isinstance(value, np.ndarray)
+    return (value,) if isinstance(value, bytes) else value
+
+
+def _document(one: RequestedOutput, values: Sequence[OutputValue]) -> OutputDocument:
     """All but numbers, which are written in pieces. BYTES in JSON: text as it is, other bytes as base64."""
     output, shape = one.output, _shape(values)
     if one.binary:
@@ -114,8 +128,8 @@ def _document(one: RequestedOutput, values: Sequence[Value]) -> OutputDocument:
         )
     if output.datatype != "BYTES":
         return OutputDocument(name=output.name, datatype=output.datatype, shape=shape)
-    elements = [value for value in values if isinstance(value, bytes)]
-    if output.content_type == "application/json":
+    elements = [part for value in values for part in _elements(value)]
+    if not output.content_type.startswith("image/"):
         return OutputDocument(
             name=output.name, datatype=output.datatype, shape=shape, data=[element.decode() for element in elements]
         )
@@ -126,7 +140,7 @@ def _document(one: RequestedOutput, values: Sequence[Value]) -> OutputDocument:
     )
 
 
-def _numbers(values: Sequence[Value]) -> Iterator[bytes]:
+def _numbers(values: Sequence[OutputValue]) -> Iterator[bytes]:
     """JSON numbers with commas between them, flat and row-major, by bands: Python's own numbers take 32 bytes each."""
     comma = b""
     for value in values:

@@ -1,6 +1,6 @@
 """POST .../infer: a message -> pictures, outputs and options, within their bounds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from maskery.core.card import ModelCard
@@ -12,8 +12,8 @@ from maskery.core.settings import Settings
 from maskery.inference import pipeline
 from maskery.serving.protocols.open_inference.answer import check_json_size
 from maskery.serving.protocols.open_inference.input_tensors import Picture, pictures
-from maskery.serving.protocols.open_inference.message import PARAMETERS, InferBody, Message, only
-from maskery.serving.protocols.open_inference.outputs import RequestedOutput, Value, outputs_of, requested_outputs
+from maskery.serving.protocols.open_inference.message import PARAMETERS, InferBody, Message, Value, only
+from maskery.serving.protocols.open_inference.outputs import OutputValue, RequestedOutput, output_of, requested_outputs
 from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer
 
 PROTOCOL = "open-inference"
@@ -21,10 +21,9 @@ HELD_BYTES = 6.0
 """A pixel, while outputs are written; what JSON lists take is bounded apart."""
 
 
-def write_outputs(outcome: Outcome, names: tuple[str, ...]) -> list[Value]:
+def write_outputs(outcome: Outcome, names: tuple[str, ...]) -> list[OutputValue]:
     """One picture's part of each of these outputs."""
-    outputs = outputs_of(outcome.card)
-    return [outputs[name].read(outcome.result) for name in names]
+    return [output_of(outcome.card, name).read(outcome.result) for name in names]
 
 
 OUTPUTS = Writer(f"{PROTOCOL}:outputs", write_outputs)
@@ -39,11 +38,11 @@ class InferRequest:
     asked: list[RequestedOutput]
     run_options: RunOptions
 
-    def for_picture(self, index: int, card: ModelCard) -> SegmentRequest[list[Value]]:
+    def for_picture(self, index: int, card: ModelCard) -> SegmentRequest[list[OutputValue]]:
         """One of the pictures and its outputs."""
         return SegmentRequest(
             source=self.pictures[index],
-            answer=OUTPUTS.with_options(tuple(one.output.name for one in self.asked)),
+            answer=OUTPUTS.with_options(tuple(one.key for one in self.asked)),
             model=f"{card.name}@{card.version}",
             run_options=self.run_options,
             demand=Demand(held=HELD_BYTES),
@@ -55,10 +54,9 @@ def parse_request(message: Message, card: ModelCard, settings: Settings) -> Infe
     """Check all that can be checked before a model runs. Raises ``BadRequest``, ``TooLarge``, ``PictureError``."""
     body = message.body
     _check_names(body, card)
-    only(body.parameters, PARAMETERS, "the request")
-    asked = requested_outputs(body, card)
-    run_options = _run_options(body, asked)
-    pipeline.check(run_options, card)
+    given = only(body.parameters, PARAMETERS, "the request")
+    asked = requested_outputs(body, given, card)
+    run_options = pipeline.check(_run_options(given, asked), card)
     found = pictures(message, settings.max_pictures)
     _check_sizes(found, asked, settings)
     return InferRequest(body.id, found, asked, run_options)
@@ -70,11 +68,11 @@ def _check_names(body: InferBody, card: ModelCard) -> None:
             raise BadRequest(f"The body says {given!r}, the path {name!r}.", "Leave it out of the body.")
 
 
-def _run_options(body: InferBody, asked: Sequence[RequestedOutput]) -> RunOptions:
-    side = body.parameters.get("max_side")
+def _run_options(given: Mapping[str, Value], asked: Sequence[RequestedOutput]) -> RunOptions:
+    side = given.get("max_side")
     if side is not None and (type(side) is not int or side < 1):
         raise BadRequest(f"max_side is {side!r}.", "Give a whole number of pixels, 512 say.")
-    classes = body.parameters.get("classes", "")
+    classes = given.get("classes", "")
     if not isinstance(classes, str):
         raise BadRequest(f"classes is {classes!r}.", "Give names separated by commas, 'person,dog' say.")
     names = tuple(name.strip() for name in classes.split(",") if name.strip())

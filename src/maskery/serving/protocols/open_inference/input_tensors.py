@@ -1,7 +1,6 @@
 """The input tensor -> pictures: encoded ones from BYTES, raw ones from UINT8; binary or JSON."""
 
 import math
-from base64 import b64decode
 from typing import Annotated
 
 import msgspec
@@ -10,6 +9,7 @@ from msgspec import UNSET, Meta
 from numpy.typing import NDArray
 
 from maskery.core.errors import BadRequest, TooLarge
+from maskery.serving.http.json_body import from_base64
 from maskery.serving.protocols.open_inference.message import HEADER, InputTensor, Message, only
 
 NAME = "image"
@@ -63,8 +63,7 @@ def _count(tensor: InputTensor) -> int:
 
 def _binary(message: Message, tensor: InputTensor) -> memoryview | None:
     """The tensor's part of the body, None where its elements are in the JSON."""
-    only(tensor.parameters, ("binary_data_size",), f"input {NAME!r}")
-    size = tensor.parameters.get("binary_data_size")
+    size = only(tensor.parameters, ("binary_data_size",), f"input {NAME!r}").get("binary_data_size")
     if (size is None) == (tensor.data is UNSET):
         raise BadRequest(f"{NAME} needs either 'data' or the parameter 'binary_data_size'.", "Give one of them.")
     if (0 if size is None else size) != len(message.binary) or isinstance(size, bool):
@@ -94,13 +93,13 @@ def _split_elements(data: memoryview, count: int) -> list[Picture]:
 def _from_base64(tensor: InputTensor) -> list[Picture]:
     text = _text(tensor)
     try:
-        if len(tensor.shape) == 1:
-            texts = msgspec.json.decode(text, type=list[str])
-        else:
-            texts = [row[0] for row in msgspec.json.decode(text, type=list[tuple[str]])]
-        found: list[Picture] = [b64decode(text, validate=True) for text in texts]
-    except (msgspec.MsgspecError, ValueError) as error:
+        flat = msgspec.json.decode(text, type=list[str | tuple[str]])
+        texts = [one if isinstance(one, str) else one[0] for one in flat]
+        found: list[Picture] = [from_base64(text, len(text)) for text in texts]
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadRequest(f"{NAME} in JSON is not base64 text: {error}.", "Encode each picture in base64.") from error
+    except BadRequest as error:
+        raise BadRequest(f"{NAME} in JSON is not base64 text: {error.message}", error.cure) from error
     _expect(len(found), tensor)
     return found
 

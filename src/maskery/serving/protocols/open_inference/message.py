@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -11,7 +11,9 @@ from maskery.core.errors import BadRequest, nearest
 from maskery.serving.http.json_body import parsed
 
 HEADER = "Inference-Header-Content-Length"
-Value = str | int | float | bool
+Value = str | int | float | bool | None
+OF_CLIENTS = ("content_type", "headers", "priority", "timeout", "sequence_id", "sequence_start", "sequence_end")
+"""Parameters that the clients of MLServer, KServe and Triton add by themselves; they say nothing to this server."""
 
 
 class InputTensor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +30,7 @@ class InputTensor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     name: str
     shape: list[int]
     datatype: str
-    parameters: dict[str, Value] = {}
+    parameters: dict[str, Any] | None = {}
     data: Annotated[Raw, Meta(extra_json_schema={"type": "array"})] | UnsetType = UNSET
 
 
@@ -36,7 +38,7 @@ class OutputRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One of ``outputs``."""
 
     name: str
-    parameters: dict[str, Value] = {}
+    parameters: dict[str, Any] | None = {}
 
 
 class InferParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,7 +68,7 @@ class InferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     inputs: list[InputTensor]
     outputs: list[OutputRequest] | None = None
     id: str | None = None
-    parameters: Annotated[dict[str, Value], Meta(extra_json_schema=_PARAMETERS)] = {}
+    parameters: Annotated[dict[str, Any] | None, Meta(extra_json_schema=_PARAMETERS)] = {}
     model_name: str | None = None
     model_version: str | None = None
 
@@ -100,11 +102,13 @@ def _length(text: str, size: int) -> int:
     return int(text)
 
 
-def only(parameters: Mapping[str, Value], known: tuple[str, ...], where: str) -> None:
-    """Raises ``BadRequest`` for a parameter that is none of ``known``."""
-    for name in parameters:
-        if name not in known:
+def only(parameters: Mapping[str, Any] | None, known: tuple[str, ...], where: str) -> Mapping[str, Value]:
+    """Those of ``known`` that have a value. Raises ``BadRequest`` for one that neither is known nor ``OF_CLIENTS``."""
+    given = {name: value for name, value in (parameters or {}).items() if value is not None}
+    for name in given:
+        if name not in (*known, *OF_CLIENTS):
             raise BadRequest(f"Unknown parameter {name!r} of {where}.", nearest(name, known))
+    return {name: value for name, value in given.items() if name in known}
 
 
 def flag(parameters: Mapping[str, Value], name: str, default: bool) -> bool:

@@ -1,6 +1,6 @@
 """What a model can be asked for: each output's name, type, shape and how it is read from a result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,10 @@ from maskery.core.result.capabilities import HasAlpha, HasClasses, HasClassMap, 
 from maskery.encode.json import encode_summary
 from maskery.encode.raster.mask import encode_mask
 from maskery.inference.tasks.registry import task_of
-from maskery.serving.protocols.open_inference.message import InferBody, OutputRequest, flag, only
+from maskery.serving.protocols.open_inference.message import InferBody, OutputRequest, Value, flag, only
 
-Value = bytes | NDArray[np.generic]
+OutputValue = bytes | tuple[bytes, ...] | NDArray[np.generic]
+"""One picture's part of an output: an array, or one or several elements of BYTES."""
 PER_PIXEL = [-1, -1, -1]  # (N, H, W)
 
 
@@ -33,7 +34,7 @@ class OutputTensor:
     name: str
     datatype: str
     shape: list[int]
-    read: Callable[[Result], Value]
+    read: Callable[[Result], OutputValue]
     content_type: str = ""
 
     @property
@@ -43,10 +44,18 @@ class OutputTensor:
 
 @dataclass(frozen=True)
 class RequestedOutput:
-    """An output that was asked for, and whether its data follows the JSON."""
+    """An output that was asked for, and whether its data follows the JSON. ``best``: Triton's ``classification``, so
+    many of the best classes as text; 0 = the numbers.
+    """
 
     output: OutputTensor
     binary: bool
+    best: int = 0
+
+    @property
+    def key(self) -> str:
+        """What ``output_of`` knows it by: ``scores``, or ``scores:3`` for the three best classes."""
+        return f"{self.output.name}:{self.best}" if self.best else self.output.name
 
 
 def outputs_of(card: ModelCard) -> dict[str, OutputTensor]:
@@ -77,10 +86,19 @@ def outputs_of(card: ModelCard) -> dict[str, OutputTensor]:
     return {output.name: output for output in found}
 
 
-def requested_outputs(body: InferBody, card: ModelCard) -> list[RequestedOutput]:
-    """The outputs that a request names, or the first one. Raises ``BadRequest`` for one that the model lacks."""
+def output_of(card: ModelCard, key: str) -> OutputTensor:
+    """The output that a ``RequestedOutput`` asks for."""
+    name, _, best = key.partition(":")
+    return _classification(card, int(best)) if best else outputs_of(card)[name]
+
+
+def requested_outputs(body: InferBody, given: Mapping[str, Value], card: ModelCard) -> list[RequestedOutput]:
+    """The outputs that a request with the parameters ``given`` names, or the first one.
+
+    Raises ``BadRequest`` for one that the model lacks.
+    """
     known = outputs_of(card)
-    binary = flag(body.parameters, "binary_data_output", default=False)
+    binary = flag(given, "binary_data_output", default=False)
     wanted = [OutputRequest(next(iter(known)))] if body.outputs is None else body.outputs
     names = [one.name for one in wanted]
     if not names or len(set(names)) != len(names):
@@ -88,28 +106,48 @@ def requested_outputs(body: InferBody, card: ModelCard) -> list[RequestedOutput]
     for one in wanted:
         if one.name not in known:
             raise BadRequest(f"{card.name} has no output {one.name!r}.", nearest(one.name, known))
-        only(one.parameters, ("binary_data",), f"output {one.name!r}")
-    return [RequestedOutput(known[one.name], flag(one.parameters, "binary_data", binary)) for one in wanted]
+    return [_requested(one, known[one.name], binary, card) for one in wanted]
 
 
-def _class_map(result: Result) -> Value:
+def _requested(one: OutputRequest, output: OutputTensor, binary: bool, card: ModelCard) -> RequestedOutput:
+    known = ("binary_data", "classification") if output.name == "scores" else ("binary_data",)
+    given = only(one.parameters, known, f"output {one.name!r}")
+    follows, best = flag(given, "binary_data", binary), given.get("classification", 0)
+    if type(best) is not int or best < 0:
+        raise BadRequest(f"classification is {best!r}.", "Give how many of the best classes you want, 3 say.")
+    best = min(best, len(card.labels))
+    return RequestedOutput(_classification(card, best) if best else output, follows, best)
+
+
+def _classification(card: ModelCard, best: int) -> OutputTensor:
+    """Triton's classification of ``scores``: SCORE:ID:NAME of each of the best classes."""
+
+    def read(result: Result) -> OutputValue:
+        scores = expect(result, HasScores).scores
+        order = np.argsort(-scores, kind="stable")[:best]
+        return tuple(f"{scores[i]:f}:{i}:{card.labels[i]}".encode() for i in order)
+
+    return OutputTensor(name="scores", datatype="BYTES", shape=[-1, best], read=read, content_type="text/plain")
+
+
+def _class_map(result: Result) -> OutputValue:
     return expect(result, HasClassMap).class_map
 
 
-def _map_reader(name: str) -> Callable[[Result], Value]:
-    def read(result: Result) -> Value:
+def _map_reader(name: str) -> Callable[[Result], OutputValue]:
+    def read(result: Result) -> OutputValue:
         return expect(result, HasMaps).maps[name]
 
     return read
 
 
-def _alpha(result: Result) -> Value:
+def _alpha(result: Result) -> OutputValue:
     return expect(result, HasAlpha).alpha
 
 
-def _scores(result: Result) -> Value:
+def _scores(result: Result) -> OutputValue:
     return expect(result, HasScores).scores
 
 
-def _mask_png(result: Result) -> Value:
+def _mask_png(result: Result) -> OutputValue:
     return encode_mask(expect(result, HasClasses))

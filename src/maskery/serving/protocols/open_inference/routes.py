@@ -28,7 +28,7 @@ from maskery.serving.protocols.open_inference.answer import InferAnswer, answer
 from maskery.serving.protocols.open_inference.infer_request import OUTPUTS, PROTOCOL, of_picture, parse_request
 from maskery.serving.protocols.open_inference.message import HEADER, InferBody, split
 from maskery.serving.protocols.open_inference.model_repository import ChangeBody, IndexBody
-from maskery.serving.protocols.open_inference.outputs import Value
+from maskery.serving.protocols.open_inference.outputs import OutputValue
 from maskery.serving.runtime.request import writers_by_name
 from maskery.serving.runtime.service import InferenceService
 
@@ -110,7 +110,7 @@ class OpenInferenceEndpoints:
         header = request.headers.get(HEADER)
         ask = await anyio.to_thread.run_sync(lambda: parse_request(split(body, header), card, service.settings))
 
-        async def row(index: int) -> list[Value]:
+        async def row(index: int) -> list[OutputValue]:
             try:
                 return await service.segment(ask.for_picture(index, card), request)
             except MaskeryError as error:
