@@ -186,15 +186,22 @@ def _prompt(points: tuple[str, ...], box: str | None) -> "Prompt | None":
 def _remote(asked: AskedRun, server: str, key: str | None) -> Answer:
     """Answers of a server. Raises ``MissingExtra``, ``BadRequest``."""
     from maskery.integrations.client import Client, SegmentQuery
+    from maskery.integrations.prompt_query import PromptQuery
 
-    if asked.prompt:
-        raise BadRequest("--point and --box are asked of a model in this process.", "Leave --server out.")
+    if asked.prompt and (asked.classes or asked.max_side or asked.tile):
+        cure = "Leave --classes, --max-side and --tile out."
+        raise BadRequest("With --point and --box the picture is looked at as a whole.", cure)
     client = Client(server, key)
+    click.get_current_context().call_on_close(client.close)
 
     def answer(path: Path, options: "Options", tell: Callable[[str], None]) -> bytes:
-        query = SegmentQuery(
-            model=asked.model, classes=asked.classes, max_side=asked.max_side, tile=asked.tile, options=options
-        )
+        query: SegmentQuery | PromptQuery
+        if asked.prompt:
+            query = PromptQuery(prompt=asked.prompt, candidates=asked.candidates, model=asked.model, options=options)
+        else:
+            query = SegmentQuery(
+                model=asked.model, classes=asked.classes, max_side=asked.max_side, tile=asked.tile, options=options
+            )
         return client.answer(sys.stdin.buffer.read() if path == STDIN else path, asked.format, query, tell)
 
     return answer

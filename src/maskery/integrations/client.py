@@ -1,7 +1,7 @@
 """A Maskery server from Python: the calls of ``maskery.load(...)``, answered by a server. Needs httpx2."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +12,7 @@ import anyio.to_thread
 from maskery.core.errors import BadRequest, MaskeryError, MissingExtra, RemoteError
 from maskery.core.picture.decode import Picture, Source, open_picture
 from maskery.core.picture.rows import steps
+from maskery.core.result.instances import CropMask
 from maskery.encode.options import PLAIN_OPTIONS, Options
 from maskery.encode.raster import png
 from maskery.encode.raster.npz import decode_npz
@@ -26,6 +27,7 @@ from maskery.integrations.exchange import (
     exchange,
     parsed,
 )
+from maskery.integrations.prompt_query import PromptQuery, prompt_query
 from maskery.models.segmented_picture import Segmentation
 
 if TYPE_CHECKING:
@@ -78,6 +80,12 @@ def _file(picture: Picture) -> bytes:
     pixels = picture.rgb()
     bands = (pixels[top:bottom] for top, bottom in steps(len(pixels), png.band_rows(pixels[0].nbytes)))
     return png.photo(bands, picture.size_wh, channels=3)
+
+
+def _call(query: SegmentQuery | PromptQuery, picture: Picture, format: str) -> Call:
+    if isinstance(query, PromptQuery):
+        return query.call(picture, format, _file(picture))
+    return query.call(picture, format)
 
 
 def _opened(source: Source) -> Picture:
@@ -189,17 +197,37 @@ class Client:
         with ThreadPoolExecutor(self._to.at_once) as pool:
             return list(pool.map(one, sources))
 
+    def interact(
+        self,
+        source: Source,
+        points: Sequence[Sequence[float]] = (),
+        labels: Sequence[bool] | None = None,
+        box: Sequence[float] | None = None,
+        *,
+        previous: CropMask | None = None,
+        candidates: int = 1,
+        model: str | None = None,
+    ) -> Segmentation:
+        """What ``points``, (n, 2) x and y, and ``box``, two opposite corners, point at (docs/prompts.md).
+
+        ``labels``: whether each point is on the object, None = all are; ``previous``: the mask of an answer that they
+        correct. The candidates are ``result.instances``, best first. Raises as ``segment`` does.
+        """
+        query = prompt_query(points, labels, box, previous=previous, candidates=candidates, model=model)
+        picture = _opened(source)
+        return _segmentation(self._run(_call(query, picture, "npz")), picture)
+
     def answer(
         self,
         source: Source,
         format: str,
-        query: SegmentQuery = WHOLE,
+        query: SegmentQuery | PromptQuery = WHOLE,
         tell: Callable[[str], None] = lambda note: None,
     ) -> bytes:
         """The bytes of one of the server's formats. ``tell`` is called with what should be known of this answer, where
         there is something. Raises as ``segment`` does.
         """
-        reply = self._run(query.call(_opened(source), format))
+        reply = self._run(_call(query, _opened(source), format))
         if note := reply.headers.get("maskery-note"):
             tell(note)
         return reply.body
@@ -310,16 +338,33 @@ class AsyncClient:
                 group.start_soon(one, place, source)
         return [found[place] for place in range(len(waiting))]
 
+    async def interact(
+        self,
+        source: Source,
+        points: Sequence[Sequence[float]] = (),
+        labels: Sequence[bool] | None = None,
+        box: Sequence[float] | None = None,
+        *,
+        previous: CropMask | None = None,
+        candidates: int = 1,
+        model: str | None = None,
+    ) -> Segmentation:
+        """As ``Client.interact``."""
+        query = prompt_query(points, labels, box, previous=previous, candidates=candidates, model=model)
+        picture = await anyio.to_thread.run_sync(_opened, source)
+        reply = await self._run(await anyio.to_thread.run_sync(_call, query, picture, "npz"))
+        return await anyio.to_thread.run_sync(_segmentation, reply, picture)
+
     async def answer(
         self,
         source: Source,
         format: str,
-        query: SegmentQuery = WHOLE,
+        query: SegmentQuery | PromptQuery = WHOLE,
         tell: Callable[[str], None] = lambda note: None,
     ) -> bytes:
         """As ``Client.answer``."""
         picture = await anyio.to_thread.run_sync(_opened, source)
-        reply = await self._run(await anyio.to_thread.run_sync(query.call, picture, format))
+        reply = await self._run(await anyio.to_thread.run_sync(_call, query, picture, format))
         if note := reply.headers.get("maskery-note"):
             tell(note)
         return reply.body

@@ -33,6 +33,7 @@ class Call:
         path: Below the server's address.
         query: Parameters.
         body: Bytes to send.
+        kind: Their media type.
         timeout: Seconds that are left for it.
     """
 
@@ -40,12 +41,13 @@ class Call:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    kind: str = "application/octet-stream"
     timeout: float = 0.0
 
     @property
     def headers(self) -> dict[str, str]:
         """How long the server may take, and what the body is."""
-        kind = {"Content-Type": "application/octet-stream"} if self.body else {}
+        kind = {"Content-Type": self.kind} if self.body else {}
         return {TIMEOUT_HEADER: f"{self.timeout:.3f}"} | kind
 
 

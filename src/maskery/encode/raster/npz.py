@@ -8,8 +8,19 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.core.result.capabilities import HasAlpha, HasClassMap, HasMaps, HasScores, Result, capable, expect
+from maskery.core.result.capabilities import (
+    HasAlpha,
+    HasCandidates,
+    HasClassMap,
+    HasMaps,
+    HasScores,
+    Result,
+    capable,
+    expect,
+)
+from maskery.core.result.instances import CropMask, Instance
 from maskery.core.result.meta import MAPS, Meta
+from maskery.core.result.prompted import PromptResult
 from maskery.core.result.types import ClassificationResult, ForegroundResult, SemanticResult
 from maskery.encode.format import MASKS, SCORES, Encoder, FileType
 from maskery.encode.options import Options
@@ -71,6 +82,31 @@ def _maps(result: Result, options: Options) -> dict[str, NDArray[np.generic]]:
     return {name: asked_map(result, name) for name in options.maps or every}
 
 
+class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several candidates.
+
+    Attributes:
+        class_id: The class.
+        score: 0 to 1.
+        box: Left, top, right, bottom.
+        left_top: Of the part that the mask lies in.
+        size: Width and height of that part.
+        counts: Runs of its pixels, row by row, zeros first.
+    """
+
+    class_id: int
+    score: float
+    box: tuple[float, float, float, float]
+    left_top: tuple[int, int]
+    size: tuple[int, int]
+    counts: list[int]
+
+    def instance(self, id: int) -> Instance:
+        """The same as a part of a result."""
+        mask = CropMask(self.left_top, self.size, np.array(self.counts, np.int64))
+        return Instance(id=id, class_id=self.class_id, score=self.score, box_xyxy=self.box, mask=mask)
+
+
 class ResultDetails(msgspec.Struct, frozen=True, kw_only=True):
     """What a result is beside its arrays.
 
@@ -79,12 +115,14 @@ class ResultDetails(msgspec.Struct, frozen=True, kw_only=True):
         decided_by: Of a class map: how the class of a pixel was decided.
         kept: Of a class map: the only classes that were asked for.
         threshold: Of a soft mask: the least probability of the foreground.
+        candidates: Where the class map is the best of several: all of them.
     """
 
     meta: Meta
     decided_by: str = ""
     kept: tuple[str, ...] = ()
     threshold: float | None = None
+    candidates: tuple[StoredObject, ...] | None = None
 
 
 def _details(result: Result) -> str:
@@ -94,8 +132,27 @@ def _details(result: Result) -> str:
         decided_by=mapped.decided_by if mapped else "",
         kept=mapped.kept if mapped else (),
         threshold=soft.threshold if soft else None,
+        candidates=_candidates(result),
     )
     return msgspec.json.encode(details).decode()
+
+
+def _candidates(result: Result) -> tuple[StoredObject, ...] | None:
+    found = capable(result, HasCandidates)
+    if found is None:
+        return None
+    return tuple(
+        StoredObject(
+            class_id=one.class_id,
+            score=one.score,
+            box=one.box_xyxy,
+            left_top=one.mask.left_top,
+            size=one.mask.size_wh,
+            counts=one.mask.counts.tolist(),
+        )
+        for one in found.instances
+        if one.mask
+    )
 
 
 def decode_npz(data: bytes) -> Result:
@@ -106,6 +163,9 @@ def decode_npz(data: bytes) -> Result:
         details = msgspec.json.decode(str(arrays["details"]), type=ResultDetails)
     except (OSError, KeyError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, msgspec.MsgspecError) as error:
         raise ValueError(f"this is no result with its details: {type(error).__name__}: {error}") from error
+    if details.candidates is not None:
+        instances = (one.instance(id) for id, one in enumerate(details.candidates, 1))
+        return PromptResult(details.meta, tuple(instances))
     if "scores" in arrays:
         return ClassificationResult(details.meta, arrays["scores"])
     if "alpha" in arrays and details.threshold is not None:
