@@ -10,7 +10,7 @@ MINUTES ?= 10
 RECIPE ?= recipes/everyday-base.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types bench fuzz soak train clean
+.PHONY: help serve test lint types bench fuzz soak train containers clean
 
 help:
 	@echo "make serve           install and serve on http://127.0.0.1:8000 (ARGS='--port 9000' for options)"
@@ -19,6 +19,7 @@ help:
 	@echo "make bench           times, memory and peers, to docs/benchmarks.md (MIRROR=folder of the catalogue's files)"
 	@echo "make fuzz            10,000 requests made from the OpenAPI document, half of them breaking it"
 	@echo "make soak            mixed traffic on a real server for MINUTES=10; fails if it errs, hangs or grows"
+	@echo "make containers      build what maskery package docker writes and run it confined (root, Debian)"
 	@echo "make train           train by RECIPE=recipes/everyday-base.toml (DATA=folder of the data sets)"
 
 # A stamp records what an environment holds; it is older than pyproject.toml when that has changed.
@@ -60,6 +61,9 @@ fuzz: $(VENV)/.test
 
 soak: $(VENV)/.test
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) --mirror "$(MIRROR)" $(ARGS)
+
+containers: $(VENV)/.test
+	PYTHON=$(BIN)/python .ci/containers $(ARGS)
 
 train: $(VENV)/.test
 	$(BIN)/maskery train $(RECIPE) --data $(DATA) $(ARGS)

@@ -81,7 +81,19 @@ SMALL_LINES, SMALL_SHARE = 60, 0.15
 ROLES = ("__init__", "base", "registry", "routes", "paths")
 """File names that say what a file is to its folder; beside these a verb of the command line has its own name."""
 
-FINISHED = ("core", "inference", "encode", "datasets", "evaluation", "models", "training", "jobs", "serving", "cli")
+FINISHED = (
+    "core",
+    "inference",
+    "encode",
+    "datasets",
+    "evaluation",
+    "models",
+    "training",
+    "jobs",
+    "serving",
+    "packaging",
+    "cli",
+)
 """Folders whose data classes of more than four fields are made by keywords and list their attributes."""
 FEW_FIELDS = 4
 # Modules without a test file of their name -> the test that runs them, and why it is that one.

@@ -7,6 +7,7 @@ result.save("mask.png")
 The public names are imported when they are first used, so that ``import maskery`` costs nothing.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from maskery.integrations.client import AsyncClient, Client
     from maskery.models.segmented_picture import Segmentation
     from maskery.models.segmenter import Segmenter, load
+
+# ONNX Runtime sends events to Microsoft (from 1.32 on) unless this is set before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = ["AsyncClient", "Client", "Options", "Segmentation", "Segmenter", "__version__", "errors", "load"]
 

@@ -31,6 +31,7 @@ VERBS = {
     "data": ("maskery.cli.data", "Check a data set: counts, damaged files, leaks, a sheet of pictures."),
     "train": ("maskery.cli.train", "Train a model by a recipe."),
     "export": ("maskery.cli.export", "Turn a training run into a model that serves."),
+    "package": ("maskery.cli.package", "Write a deployment: container, Kubernetes, Cloud Run, systemd, bundle."),
 }
 
 # The first class that matches an error decides.
