@@ -74,7 +74,11 @@ class VideoRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """Checked. Raises ``BadRequest`` for what cannot be done."""
         if self.sure is not None and not 0 < self.sure <= 1:
             raise BadRequest(f"The least score is {self.sure}.", "Give a number above 0, up to 1.")
-        tracker = TrackerOptions() if self.sure is None else TrackerOptions(sure=self.sure, begins=self.sure)
+        tracker = (
+            TrackerOptions()
+            if self.sure is None
+            else TrackerOptions(least=min(0.25, self.sure), sure=self.sure, begins=self.sure)
+        )
         read = ReadOptions(start_s=self.start, end_s=self.end, every=self.every, rate=self.rate, max_pixels=max_pixels)
         color = from_text({"color": self.color}).color
         return VideoOptions(

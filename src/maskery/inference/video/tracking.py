@@ -5,8 +5,8 @@ of are paired with the predictions first, so that the sum of their overlaps is t
 is left, so that an object that is half hidden keeps its number. A new object begins with a sure box only, and gets a
 number once it was seen in several frames in a row: numbers have no gaps, and a box that comes once is never counted.
 
-With its default settings it gives the tracks of the class ``ByteTrackTracker`` of the library trackers 2.6.1; the tests
-have recorded ones.
+With the settings of ``ByteTrackTracker`` of the library trackers 2.6.1 it gives the same tracks; the tests have
+recorded ones. The defaults here are others, measured in docs/video.md.
 """
 
 from collections import Counter
@@ -28,18 +28,20 @@ class TrackerOptions:
     """What is followed and for how long.
 
     Attributes:
-        sure: The least score, 0..1, of the boxes that are paired first.
+        least: Boxes with a lower score, 0..1, are passed over.
+        sure: The least score of the boxes that are paired first.
         begins: The least score of a box that begins a track.
         overlap: The least intersection over union of a box and its prediction, 0..1.
         confirm_frames: In how many frames in a row an object must be seen before it gets a number.
         lost_frames: For how many frames an object may be hidden and still keep its number.
     """
 
-    sure: float = 0.6
-    begins: float = 0.7
-    overlap: float = 0.1
+    least: float = 0.25
+    sure: float = 0.5
+    begins: float = 0.6
+    overlap: float = 0.3
     confirm_frames: int = 2
-    lost_frames: int = 30
+    lost_frames: int = 60
 
 
 class Track:
@@ -106,7 +108,7 @@ class Tracker:
         for track in self._tracks:
             track.predict()
         sure = [i for i, one in enumerate(instances) if one.score >= self._options.sure]
-        unsure = [i for i, one in enumerate(instances) if one.score < self._options.sure]
+        unsure = [i for i, one in enumerate(instances) if self._options.least <= one.score < self._options.sure]
         found: dict[int, Track] = {}
         left = self._pair(instances, sure, self._tracks, found)
         self._pair(instances, unsure, left, found)
