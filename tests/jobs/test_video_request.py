@@ -7,8 +7,9 @@ import pytest
 
 from maskery.core.errors import BadRequest
 from maskery.core.settings import load_settings
+from maskery.jobs.open_video import open_run
 from maskery.jobs.video import VideoProgress
-from maskery.jobs.video_request import VideoRequest, open_run, request_from
+from maskery.jobs.video_request import VideoRequest, request_from
 from tests.films import decoded, film, scene
 
 

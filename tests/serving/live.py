@@ -50,8 +50,16 @@ class Server:
                 return received
             return received
 
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        self.process.kill()
+        self._ended()
+
     def stop(self) -> int:
         self.process.terminate()
+        return self._ended()
+
+    def _ended(self) -> int:
         code = self.process.wait(timeout=40)
         self._reader.join(timeout=40)  # reads until the process has closed its end
         assert self.process.stderr is not None

@@ -63,7 +63,8 @@ def folder(
     """
     from maskery.core.settings import load_settings
     from maskery.inference.runtimes.registry import usable_cores
-    from maskery.jobs.folder.answers import AnswerOptions, PictureAnswerer
+    from maskery.jobs.folder.answer_options import AnswerOptions
+    from maskery.jobs.folder.answers import PictureAnswerer
     from maskery.jobs.folder.listing import PictureListing
     from maskery.jobs.folder.places import open_source, open_target
     from maskery.jobs.folder.run import FolderRun, expect_same_run, in_threads, opened

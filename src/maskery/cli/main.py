@@ -24,6 +24,7 @@ VERBS = {
     "folder": ("maskery.cli.folder", "Segment every picture of a folder, archive or bucket; resumable."),
     "video": ("maskery.cli.video", "Run a model over a video: masks, tracks, counts, reports."),
     "serve": ("maskery.cli.serve", "Start the server with its page and API."),
+    "jobs": ("maskery.cli.jobs", "Long work by a server: submit, list, watch, fetch, cancel."),
     "models": ("maskery.cli.models", "List, pull, verify, add, import and remove models."),
     "quantise": ("maskery.cli.quantise", "Make a model smaller and faster, within a measured loss."),
     "evaluate": ("maskery.cli.evaluate", "Measure a model on a data set."),

@@ -21,6 +21,7 @@ import click
     metavar="SIZE",
     help="Memory that the process may take: 512MB, 1.5GiB, none.  [default: the container's limit]",
 )
+@click.option("--jobs", metavar="FOLDER", help="Take jobs at /v1/jobs and keep them in FOLDER.")
 @click.option("--max", "as_max", is_flag=True, help="Stand in for MAX-Image-Segmenter, on its port 5000.")
 @click.option("--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="TOML file of settings.")
 def serve(
@@ -31,6 +32,7 @@ def serve(
     threads: int | None,
     precision: str | None,
     memory: str | None,
+    jobs: str | None,
     as_max: bool,
     config: Path | None,
 ) -> None:
@@ -40,7 +42,7 @@ def serve(
     from maskery.core.settings import load_settings, max_variables, service_links
 
     given = {"host": host, "port": port, "model": model or None, "device": device, "threads": threads, "memory": memory}
-    given |= {"precision": precision, "drop_in": "max" if as_max else None}
+    given |= {"precision": precision, "jobs": jobs, "drop_in": "max" if as_max else None}
     settings = load_settings(given, config=config)
     from maskery.serving.server import serve as run
     from maskery.serving.telemetry.access_log import set_up_logging

@@ -89,8 +89,9 @@ def video(
     docs/video.md has styles, formats, counts and what of a video is kept.
     """
     from maskery.core.settings import load_settings
+    from maskery.jobs.open_video import open_run
     from maskery.jobs.video_options import formats_of
-    from maskery.jobs.video_request import VideoRequest, open_run
+    from maskery.jobs.video_request import VideoRequest
 
     settings = load_settings({"device": device})
     target = output or Path(f"{_stem(video)}-maskery{'' if formats else '.webm'}")

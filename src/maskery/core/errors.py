@@ -16,6 +16,8 @@
     |   +-- SlowRequest             a body that did not arrive in time
     |   +-- Unchanged               an answer that the caller has already
     |   +-- UnknownModel            no model of that name
+    |   +-- UnknownJob              no job of that name, or one of somebody else
+    |   +-- NotFinished             a result that is not there yet
     |   +-- Unauthorized            no API key, or an unknown one
     |   +-- RateLimited             more requests than the caller may send
     +-- ConfigError             settings, cards and recipes
@@ -119,6 +121,14 @@ class Unchanged(InputError):
 
 class UnknownModel(InputError):
     code = "unknown-model"
+
+
+class UnknownJob(InputError):
+    code = "unknown-job"
+
+
+class NotFinished(InputError):
+    code = "not-finished"
 
 
 class Unauthorized(InputError):

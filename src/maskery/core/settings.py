@@ -99,6 +99,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_connections: Annotated[int, Meta(ge=1, description="Connections that may be open to each process at once.")] = (
         512
     )
+    jobs: Annotated[
+        str,
+        Meta(description="Folder that keeps jobs (docs/jobs.md), of one process; empty = none are taken."),
+    ] = ""
+    job_bytes: Annotated[int, Meta(ge=1, description="Largest sum of a job's files, in bytes.")] = 1 << 30
+    max_jobs: Annotated[int, Meta(ge=1, description="Jobs of one key that may be unfinished; more get 503.")] = 16
+    job_hours: Annotated[float, Meta(gt=0, description="Hours that a job is kept after its end.")] = 24.0
+    jobs_disk: Annotated[int, Meta(ge=1, description="Bytes that the files of all jobs may take; more get 503.")] = (
+        10 << 30
+    )
     max_batch: Annotated[
         int, Meta(ge=1, description="Most like-sized pictures that run together, where that is measured to gain.")
     ] = 8

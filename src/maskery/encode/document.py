@@ -131,26 +131,26 @@ class ObjectDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """One object that was found.
 
     Attributes:
-        id: Of the object, within the answer, from 1.
-        name: Of its class.
+        id: Of the object, within the answer.
         class_id: Of its class.
+        name: Of its class.
+        color: Of its class, #rrggbb.
         score: 0 to 1.
-        track_id: Of the same object in other pictures of a video.
-        color: In which it is drawn, #rrggbb.
+        pixels: How many pixels of the upright picture it has.
         box: Left, top, right, bottom in pixels of the upright picture.
-        area: How many pixels of the upright picture it has; of a model that gives boxes only, those of its box.
-        mask: Its pixels, in the answer's own grid; null of a model that gives boxes only; not in a summary.
+        mask: Its pixels, of a model that gives them.
+        track_id: Of the same object in other pictures of a video.
     """
 
     id: int
-    name: str = msgspec.field(name="class")
     class_id: int
-    score: float
-    track_id: int | UnsetType = UNSET
+    name: str
     color: str
+    score: float
+    pixels: int
     box: list[float]
-    area: int
-    mask: RunLengths | UnsetType | None = UNSET
+    mask: RunLengths | UnsetType = UNSET
+    track_id: int | UnsetType = UNSET
 
 
 class ScoreDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -28,6 +28,7 @@ from maskery.integrations.exchange import (
     parsed,
 )
 from maskery.integrations.prompt_query import PromptQuery, prompt_query
+from maskery.integrations.remote_jobs import RemoteJobs
 from maskery.models.segmented_picture import Segmentation
 
 if TYPE_CHECKING:
@@ -240,6 +241,11 @@ class Client:
         """Models, queues, memory and devices: ``/v1/status``."""
         found: dict[str, Any] = parsed(self._run(Call(verb="GET", path="v1/status")))
         return found
+
+    @property
+    def jobs(self) -> RemoteJobs:
+        """Long work: many pictures, or a video."""
+        return RemoteJobs(self._http)
 
     def close(self) -> None:
         """Close the connections."""

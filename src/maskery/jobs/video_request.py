@@ -1,24 +1,19 @@
-"""What a caller asks of a video, in the words of the command line and of JSON; and the run that does it."""
+"""What a caller asks of a video, in the words of the command line and of JSON."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from maskery.core.errors import BadRequest, nearest
 from maskery.core.plan import RunOptions
-from maskery.core.settings import Settings
 from maskery.encode.options import from_text
 from maskery.inference.video.following import FollowOptions
 from maskery.inference.video.frames import ReadOptions
-from maskery.inference.video.sources import VideoInput
 from maskery.inference.video.tracking import TrackerOptions
 from maskery.jobs.counting import CountOptions, parse_line, parse_zone
 from maskery.jobs.drawing import DrawOptions, style_of
-from maskery.jobs.video import VideoJob, VideoProgress, VideoRun
-from maskery.jobs.video_options import OutputPaths, VideoOptions
-from maskery.models.segmenter import open_segmenter
+from maskery.jobs.video_options import VideoOptions
 
 
 class VideoRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -104,30 +99,3 @@ def request_from(document: Mapping[str, Any]) -> VideoRequest:
         return msgspec.convert(document, VideoRequest)
     except msgspec.ValidationError as error:
         raise BadRequest(f"The options of the video cannot be read: {error}.", "See docs/video.md.") from error
-
-
-def open_run(
-    video: VideoInput,
-    target: Path,
-    request: VideoRequest,
-    settings: Settings,
-    progress: Callable[[VideoProgress], None] = lambda at: None,
-    resume: bool = True,
-) -> VideoRun:
-    """The run of a request, its model loaded: ``run()`` it, ``stop()`` it from anywhere.
-
-    Opened once more with the same arguments after a stop or a kill, it goes on at the last whole part (``resume``), of
-    a file or a folder; else it begins. ``target``: a file, or what the names of several files begin with. Raises
-    ``BadRequest``, and as ``open_segmenter`` does.
-    """
-    options = request.options(settings.max_pixels)
-    segmenter = open_segmenter(request.model or settings.model[0], settings)
-    card = segmenter.card
-    job = VideoJob(
-        video=video,
-        model=f"{card.name}@{card.version} {card.sha256}",
-        paths=OutputPaths(target, options.formats),
-        options=options,
-        resume=resume,
-    )
-    return VideoRun(job, segmenter.looking(options.run), progress)

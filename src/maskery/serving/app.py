@@ -151,9 +151,12 @@ class Application(Starlette):
             self.state.body_quota.limit = service.budget.waiting
         pool = service.pool
         tending = [asyncio.ensure_future(task) for task in (pool.unload_idle(), pool.measure_batches())]
+        if service.jobs:
+            tending.append(asyncio.ensure_future(service.jobs.run()))
         yield
         for task in tending:
             task.cancel()
+        await asyncio.gather(*tending, return_exceptions=True)
         service.close()
         if self._tracing:
             self._tracing.close()

@@ -58,7 +58,7 @@ def document(protocols: Sequence[Protocol], settings: Settings, root_path: str =
             "description": "Image segmentation as a service. A picture in, a mask in the picture's own pixels out.",
         },
         "servers": [{"url": root_path or "/"}],
-        "tags": [{"name": name} for name in ("segment", "models", "health")],
+        "tags": [{"name": name} for name in ("segment", "jobs", "models", "health")],
         "paths": paths,
         "components": {"schemas": schemas.components, "securitySchemes": SECURITY},
         # Without keys an empty list: nothing is asked for.

@@ -7,7 +7,8 @@ import pytest
 
 from maskery.core.errors import BadRequest
 from maskery.core.settings import Settings
-from maskery.jobs.folder.answers import AnswerOptions, PictureAnswerer, output_name
+from maskery.jobs.folder.answer_options import AnswerOptions
+from maskery.jobs.folder.answers import PictureAnswerer, output_name
 from maskery.jobs.folder.listing import ListedPicture
 from maskery.jobs.folder.places import LocalPlace, StoredFile
 from maskery.models.segmenter import load

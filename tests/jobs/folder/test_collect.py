@@ -10,7 +10,8 @@ import pytest
 from pycocotools.coco import COCO
 
 from maskery.core.settings import Settings
-from maskery.jobs.folder.answers import AnswerOptions, PictureAnswerer
+from maskery.jobs.folder.answer_options import AnswerOptions
+from maskery.jobs.folder.answers import PictureAnswerer
 from maskery.jobs.folder.collect import write_coco, write_parquet
 from maskery.jobs.folder.listing import ListedPicture
 from maskery.jobs.folder.places import LocalPlace, StoredFile

@@ -13,7 +13,8 @@ from PIL import Image
 
 from maskery.core.errors import ConfigError, OutputError
 from maskery.core.settings import Settings
-from maskery.jobs.folder.answers import AnswerOptions, PictureAnswerer
+from maskery.jobs.folder.answer_options import AnswerOptions
+from maskery.jobs.folder.answers import PictureAnswerer
 from maskery.jobs.folder.listing import ListedPicture, PictureListing, Shard
 from maskery.jobs.folder.places import LocalPlace
 from maskery.jobs.folder.result_lines import Line

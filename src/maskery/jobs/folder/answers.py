@@ -1,12 +1,12 @@
 """One picture -> its answers in several formats and its line of results: the work of one worker, wherever it runs."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from maskery.core.errors import BadRequest, MaskeryError, OutputError, nearest
+from maskery.core.errors import BadRequest, MaskeryError, OutputError, TooLarge, nearest
 from maskery.core.picture import decode
 from maskery.core.plan import Demand, RunOptions
 from maskery.core.result.capabilities import Result
@@ -18,6 +18,7 @@ from maskery.encode.registry import encode, find, named, wanted_maps
 from maskery.inference.pipeline import Model, check
 from maskery.inference.source import photo_of
 from maskery.inference.tasks.registry import task_of
+from maskery.jobs.folder.answer_options import AnswerOptions
 from maskery.jobs.folder.listing import ListedPicture, stem_of
 from maskery.jobs.folder.places import Place
 from maskery.jobs.folder.result_lines import Line
@@ -29,29 +30,6 @@ OWN_NAME = frozenset({"yolo", "labelme"})
 """Formats whose files must have the picture's own name."""
 LEFT_OUT = ("software", "model", "frame", "plan", "timings_ms")
 """Of a summary: what is the same for all pictures, or another in each run."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AnswerOptions:
-    """What is made of each picture; plain data, the same on every machine that takes part.
-
-    Attributes:
-        model: Name of the model.
-        formats: What is written.
-        options: Of the formats, as text by name; each belongs to one of them at least.
-        classes: Only these, by name; empty = all.
-        max_side: Longest side of what the model sees, in pixels; None = the card's own.
-        tile: Side of tiles in pixels of the picture; 0 = none, None = only where a picture is huge.
-        coco: Whether lines hold COCO's annotations, for a file of all pictures.
-    """
-
-    model: str
-    formats: tuple[str, ...]
-    options: dict[str, str]
-    classes: tuple[str, ...] = ()
-    max_side: int | None = None
-    tile: int | None = None
-    coco: bool = False
 
 
 class PictureAnswerer:
@@ -99,6 +77,9 @@ class PictureAnswerer:
         try:
             if listed.twin:
                 raise BadRequest(f"Its answers would replace those of {listed.twin}.", "Rename one of the two.")
+            if file.bytes > self._settings.max_bytes:
+                cure = "Make it smaller, or raise MASKERY_MAX_BYTES."
+                raise TooLarge(f"It has {file.bytes:,} bytes; {self._settings.max_bytes:,} are read.", cure)
             return line | {"status": "ok"} | self._answered(file.name)
         except OutputError:
             raise

@@ -95,10 +95,10 @@ def _rows(line: Line, model: str) -> Iterator[dict[str, Any]]:
         yield (
             whole
             | {
-                "name": thing.get("name", thing.get("class")),
+                "name": thing["name"],
                 "class_id": thing.get("class_id", thing.get("id")),
                 "score": thing.get("score"),
-                "pixels": thing.get("pixels", thing.get("area")),
+                "pixels": thing.get("pixels"),
                 "share": thing.get("share"),
             }
             | dict(zip(("left", "top", "right", "bottom"), box, strict=True))

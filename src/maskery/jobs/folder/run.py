@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from maskery.core.errors import ConfigError
-from maskery.jobs.folder.answers import AnswerOptions, PictureAnswerer
+from maskery.jobs.folder.answer_options import AnswerOptions
+from maskery.jobs.folder.answers import PictureAnswerer
 from maskery.jobs.folder.listing import ListedPicture, PictureListing, Shard
 from maskery.jobs.folder.places import Place
 from maskery.jobs.folder.result_lines import Line, ResultLines, file_of, is_failed, open_lines

@@ -61,6 +61,11 @@ class _Share:
         self._bytes += size
         body_quota.held += size
 
+    def subtract(self, size: int) -> None:
+        if self._intake:
+            self._bytes -= size
+            self._intake.held -= size
+
     def like(self) -> "_Share":
         """Another one, empty."""
         return _Share(self._intake)
@@ -79,6 +84,13 @@ def hold(size: int) -> None:
     share = _share.get()
     if share:
         share.add(size)
+
+
+def let_go(size: int) -> None:
+    """Bytes of the present request that are on the disk now, and no longer held."""
+    share = _share.get()
+    if share:
+        share.subtract(size)
 
 
 @contextmanager

@@ -19,6 +19,8 @@ STATUS: tuple[tuple[type[errors.MaskeryError], int], ...] = (
     (errors.TooLarge, 413),
     (errors.UnsupportedPicture, 415),
     (errors.UnknownModel, 404),
+    (errors.UnknownJob, 404),
+    (errors.NotFinished, 409),
     (errors.NotAcceptable, 406),
     (errors.SlowRequest, 408),
     (errors.Unauthorized, 401),

@@ -92,6 +92,7 @@ class Access:
             return
         headers = Headers(scope=scope)
         holder = self._keys.holder(headers) if self._keys else None
+        scope.setdefault("state", {})["holder"] = holder  # for what belongs to one caller alone
         # Without a known key the address pays, so that guessing keys is limited too.
         self._count(f"key {holder}" if holder is not None else f"address {address_of(scope, self._trust_proxy)}")
         if self._keys and holder is None:

@@ -60,7 +60,7 @@ class Operation:
     """One verb of one path.
 
     Attributes:
-        verb: GET or POST. HEAD is answered as GET.
+        verb: GET, POST or DELETE. HEAD is answered as GET.
         path: As Starlette writes it, ``{name}`` for a part that varies.
         handler: What answers; every error that it raises becomes the protocol's envelope.
         summary: One sentence for the OpenAPI document.
@@ -75,7 +75,7 @@ class Operation:
         hidden: Served, but not in the document.
     """
 
-    verb: Literal["GET", "POST"]
+    verb: Literal["GET", "POST", "DELETE"]
     path: str
     handler: Handler
     summary: str

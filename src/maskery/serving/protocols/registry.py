@@ -12,6 +12,7 @@ from maskery.serving.runtime.request import Writer
 # Name -> the module whose ``protocol(service)`` makes it, and whose ``WRITERS`` write its answers.
 PROTOCOLS = {
     "native": "maskery.serving.protocols.native.routes",
+    "jobs": "maskery.serving.protocols.jobs.routes",
     "max": "maskery.serving.protocols.max",
     "open-inference": "maskery.serving.protocols.open_inference.routes",
     "hugging-face": "maskery.serving.protocols.huggingface",
@@ -19,7 +20,7 @@ PROTOCOLS = {
     "label-studio": "maskery.serving.protocols.label_studio.routes",
 }
 ALWAYS = ("native",)
-"""Served whatever the settings say: the page is written on it."""
+"""Served whatever the settings say."""
 
 
 def chosen(settings: Settings) -> list[str]:
@@ -29,7 +30,8 @@ def chosen(settings: Settings) -> list[str]:
             raise ConfigError(f"There is no protocol {name!r}.", nearest(name, PROTOCOLS))
     if settings.drop_in and settings.drop_in not in settings.protocols:
         raise ConfigError(f"drop_in is {settings.drop_in!r}, but protocols lacks it.", "Add it to protocols.")
-    return [name for name in PROTOCOLS if name in (*ALWAYS, *settings.protocols)]
+    served = (*ALWAYS, *settings.protocols, *(["jobs"] if settings.jobs else []))
+    return [name for name in PROTOCOLS if name in served]
 
 
 def factories(settings: Settings) -> list[Callable[[Any], Protocol]]:

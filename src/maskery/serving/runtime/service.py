@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -32,6 +32,9 @@ from maskery.serving.runtime.scheduler import JobResult, QueueTerms, Scheduler
 from maskery.serving.telemetry.events import Events
 from maskery.serving.telemetry.metrics import Metrics
 from maskery.serving.telemetry.status import Change
+
+if TYPE_CHECKING:
+    from maskery.serving.runtime.job_runner import JobRunner
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -73,6 +76,7 @@ class InferenceService:
         self._most_embeddings = self.pool.embeddings.limit
         self.budget: Budget | None = None
         self._loaded = False
+        self.jobs = _job_runner(settings)
         self.fetcher = fetcher or Fetcher(settings).fetch
         self._headers = anyio.CapacityLimiter(4)
         self._job_ids = itertools.count(1)
@@ -255,3 +259,12 @@ async def disconnection(request: Request) -> AsyncIterator["asyncio.Future[None]
         yield gone
     finally:
         gone.cancel()
+
+
+def _job_runner(settings: Settings) -> "JobRunner | None":
+    """None where the settings name no folder for jobs; then nothing of them is loaded."""
+    if not settings.jobs:
+        return None
+    from maskery.serving.runtime.job_runner import JobRunner
+
+    return JobRunner(settings)
