@@ -32,6 +32,8 @@ MISTAKES = (
     (MISSING, "models add nowhere.onnx"),
     (MISSING, "models import torchvision/fcn_resnet50 --weights nowhere.pth"),
     (MISSING, "serve --config nowhere.toml"),
+    (MISSING, "doctor --config nowhere.toml"),
+    (MISSING, "size --photos nowhere"),
     (MISSING, "package docker --manifest nowhere.toml -o out"),
     (UNKNOWN, "package docker --model everydya -o out"),
     (VALUE, "package dokcer -o out"),

@@ -33,6 +33,8 @@ VERBS = {
     "train": ("maskery.cli.train", "Train a model by a recipe."),
     "export": ("maskery.cli.export", "Turn a training run into a model that serves."),
     "package": ("maskery.cli.package", "Write a deployment: container, Kubernetes, Cloud Run, systemd, bundle."),
+    "doctor": ("maskery.cli.doctor", "Say what is wrong with this installation, and how to mend it."),
+    "size": ("maskery.cli.size", "Measure here what a model takes; requests, limits and replicas for a load."),
 }
 
 # The first class that matches an error decides.
