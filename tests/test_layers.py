@@ -53,6 +53,7 @@ WITHIN = {
         "tiles",
         "planning",
         "source.py",
+        "objects",
         "tasks",
         "pipeline.py",
         "faces",

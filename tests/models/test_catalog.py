@@ -13,6 +13,7 @@ from maskery.core.card import (
     Licence,
     ModelCard,
     Network,
+    Objects,
     Output,
     Quality,
     Quantisation,
@@ -20,6 +21,7 @@ from maskery.core.card import (
 from maskery.core.labels import CITYSCAPES, VOC
 from maskery.core.picture import decode
 from maskery.core.result.capabilities import Result
+from maskery.core.result.instances import InstanceResult
 from maskery.core.result.meta import Face
 from maskery.core.result.types import ClassificationResult, ForegroundResult, SemanticResult
 from maskery.core.settings import Settings
@@ -33,7 +35,9 @@ from maskery.serving.runtime.model_pool import check
 from tests.material import ROOT, photo, shared
 
 NAMES = sorted(catalog())
+FILES = {"nanodet-m-coco": "nanodet-m-416", "yolox-nano-coco": "yolox-nano-coco-416"}
 VOC_MODELS = [name for name in NAMES if "-voc-" in name]
+OBJECT_MODELS = [name for name in NAMES if catalog()[name].task in ("detection", "instance")]
 PORTRAIT_MODELS = [name for name in NAMES if catalog()[name].task == "foreground"]
 
 
@@ -58,9 +62,9 @@ def share(result: Result, label: str) -> float:
 
 def test_names_are_those_of_the_files() -> None:
     assert sorted(path.stem for path in (FOLDER / "catalog").glob("*.toml")) == NAMES
-    assert len(NAMES) == 11
+    assert len(NAMES) == 13
     for card in catalog().values():
-        assert card.file.rpartition(".")[0] == card.name
+        assert card.file.rpartition(".")[0] == FILES.get(card.name, card.name)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -135,6 +139,20 @@ def test_road_lies_below(name: str) -> None:
     is_road = result.class_map == result.meta.labels.index("road")
     assert is_road[420:500, 300:700].mean() > 0.8
     assert is_road[:200].mean() < 0.01
+
+
+@pytest.mark.parametrize("name", OBJECT_MODELS)
+def test_cars_lie_on_the_road_and_the_cat_is_one(name: str) -> None:
+    road = np.asarray(Image.open(shared("data/photos/udacity_solidWhiteRight.jpg")))
+    result = run(name, road)
+    assert isinstance(result, InstanceResult)
+    assert result.meta.labels[result.instances[0].class_id] == "car"
+    left, top, right, bottom = result.instances[0].box_xyxy
+    assert (left, right) == (pytest.approx(0, abs=8), pytest.approx(92, abs=8))
+    assert (top, bottom) == (pytest.approx(286, abs=8), pytest.approx(362, abs=8))
+    cat = run(name, photo("chelsea"))
+    assert isinstance(cat, InstanceResult)
+    assert cat.meta.labels[cat.instances[0].class_id] == "cat"
 
 
 def faces(picture: np.ndarray) -> SemanticResult:
@@ -213,7 +231,13 @@ def test_documentation_has_every_key() -> None:
     sections = re.split(r"^`\[+(\w+)\]+`", (ROOT / "docs/models.md").read_text().partition("key by key")[2], flags=re.M)
     text = {"": sections[0], **dict(zip(sections[1::2], sections[2::2], strict=True))}
     parts = {"": ModelCard, "licence": Licence, "networks": Network, "inputs": Input, "outputs": Output}
-    parts |= {"detector": Detector, "quality": Quality, "check": Check, "quantisation": Quantisation}
+    parts |= {
+        "detector": Detector,
+        "objects": Objects,
+        "quality": Quality,
+        "check": Check,
+        "quantisation": Quantisation,
+    }
     for section, kind in parts.items():
         documented = re.findall(r"^\| `(\w+)` \|", text[section], flags=re.M)
         keys = [name for name in kind.__struct_fields__ if section or name not in {*parts, "quality_also"}]

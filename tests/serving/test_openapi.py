@@ -54,7 +54,17 @@ def test_every_route_is_described_and_nothing_else(client: TestClient, document:
 
 def test_parameters_and_problems_of_segment(document: Json) -> None:
     segment = operations(document)["post /v1/segment"]
-    assert {p["name"] for p in segment["parameters"]} == {"model", "format", "classes", "max_side", "tile", *HELP}
+    assert {p["name"] for p in segment["parameters"]} == {
+        "model",
+        "format",
+        "classes",
+        "max_side",
+        "tile",
+        "score",
+        "overlap",
+        "max_objects",
+        *HELP,
+    }
     assert {"400", "404", "413", "415", "503"} <= set(segment["responses"])
     assert {encoder.media_type for encoder in ENCODERS.values()} == set(segment["responses"]["200"]["content"])
 

@@ -42,6 +42,8 @@ class AskedRun:
         classes: Keep only these.
         max_side: Longest side, in pixels, of what the model sees.
         tile: Side of the tiles in pixels of the picture; 0 = none.
+        score: The least score of objects.
+        max_objects: At most so many.
         prompt: What is pointed at, for a model that is asked so.
         candidates: Masks of it at most.
     """
@@ -51,6 +53,8 @@ class AskedRun:
     classes: tuple[str, ...]
     max_side: int | None
     tile: int | None
+    score: float | None
+    max_objects: int | None
     prompt: "Prompt | None"
     candidates: int
 
@@ -68,6 +72,8 @@ Answer = Callable[[Path, "Options", Callable[[str], None]], bytes]
 @click.option("--classes", default="", metavar="A,B", help="Keep only these classes.")
 @click.option("--max-side", type=int, metavar="N", help="Longest side, in pixels, of what the model sees.")
 @click.option("--tile", type=int, metavar="N", help="Cut into tiles of N pixels of the picture; 0 = never.")
+@click.option("--score", type=float, metavar="S", help="Of single objects, those with a score of S or more, 0 to 1.")
+@click.option("--max-objects", type=int, metavar="N", help="At most N single objects, the surest.")
 @click.option("--point", "points", multiple=True, metavar="X,Y[,-]", help="On the object (- = not); may be repeated.")
 @click.option("--box", metavar="X1,Y1,X2,Y2", help="Around the object, in pixels of the upright picture.")
 @click.option("--candidates", type=int, metavar="N", help="With --point or --box: up to 3 masks, best first.")
@@ -84,6 +90,8 @@ def segment(
     classes: str,
     max_side: int | None,
     tile: int | None,
+    score: float | None,
+    max_objects: int | None,
     points: tuple[str, ...],
     box: str | None,
     candidates: int | None,
@@ -122,6 +130,8 @@ def segment(
         classes=wanted,
         max_side=max_side,
         tile=tile,
+        score=score,
+        max_objects=max_objects,
         prompt=prompt,
         candidates=1 if candidates is None else check_candidates(candidates),
     )
@@ -163,6 +173,8 @@ def _local(asked: AskedRun, device: str | None, precision: str | None) -> Answer
             classes=asked.classes,
             max_side=asked.max_side,
             tile=asked.tile,
+            score=asked.score,
+            max_objects=asked.max_objects,
             prompt=asked.prompt,
             candidates=asked.candidates,
             options=options,
@@ -188,8 +200,9 @@ def _remote(asked: AskedRun, server: str, key: str | None) -> Answer:
     from maskery.integrations.client import Client, SegmentQuery
     from maskery.integrations.prompt_query import PromptQuery
 
-    if asked.prompt and (asked.classes or asked.max_side or asked.tile):
-        cure = "Leave --classes, --max-side and --tile out."
+    limits = (asked.classes, asked.max_side, asked.tile, asked.score, asked.max_objects)
+    if asked.prompt and any(value not in (None, ()) for value in limits):
+        cure = "Leave --classes, --max-side, --tile, --score and --max-objects out."
         raise BadRequest("With --point and --box the picture is looked at as a whole.", cure)
     client = Client(server, key)
     click.get_current_context().call_on_close(client.close)
@@ -200,7 +213,13 @@ def _remote(asked: AskedRun, server: str, key: str | None) -> Answer:
             query = PromptQuery(prompt=asked.prompt, candidates=asked.candidates, model=asked.model, options=options)
         else:
             query = SegmentQuery(
-                model=asked.model, classes=asked.classes, max_side=asked.max_side, tile=asked.tile, options=options
+                model=asked.model,
+                classes=asked.classes,
+                max_side=asked.max_side,
+                tile=asked.tile,
+                score=asked.score,
+                max_objects=asked.max_objects,
+                options=options,
             )
         return client.answer(sys.stdin.buffer.read() if path == STDIN else path, asked.format, query, tell)
 

@@ -15,12 +15,29 @@ from maskery.core.labels import fault_of_names, voc_palette
 
 CARD_NAME = "model.toml"
 MOST_LABELS = 65_536
+MOST_OBJECTS = 1_000
 
-TaskName = Literal["semantic", "foreground", "classification", "detector", "prompt"]
+TaskName = Literal["semantic", "foreground", "classification", "detection", "instance", "detector", "prompt"]
 Resize = Literal["stretch", "letterbox", "longest-side", "shortest-side", "square", "multiple"]
 InputRole = Literal["picture", "prompt-maps", "points", "point-labels", "boxes", "mask", "has-mask", "picture-size"]
-OutputRole = Literal["scores", "class-map", "alpha", "boxes", "box-logits", "masks", "mask-scores", "features"]
-OutputLayout = Literal["CHW", "HWC", "HW", "C", "NC"]
+OutputRole = Literal[
+    "scores",
+    "class-map",
+    "alpha",
+    "boxes",
+    "box-logits",
+    "masks",
+    "mask-scores",
+    "features",
+    "object-rows",
+    "object-boxes",
+    "object-scores",
+    "object-classes",
+    "object-masks",
+    "prototypes",
+]
+OutputLayout = Literal["CHW", "HWC", "HW", "C", "NC", "CN", "NHW"]
+ObjectReader = Literal["distances", "grid", "kept-rows", "raw-rows", "cropped-masks", "queries"]
 Colour = tuple[int, int, int]
 
 
@@ -34,6 +51,8 @@ class TaskRules:
         crops: Whether the model may be shown parts of a picture that a detector finds.
         takes: The roles of which it has one input beside the picture.
         beside: Those of which it has one output beside its answer.
+        objects: Whether it says in ``objects`` how its outputs are read; then its outputs are what that reader needs.
+        masks: Of such a task, whether its objects have masks.
     """
 
     answers: tuple[OutputRole, ...]
@@ -41,12 +60,28 @@ class TaskRules:
     crops: bool = False
     takes: tuple[InputRole, ...] = ()
     beside: tuple[OutputRole, ...] = ()
+    objects: bool = False
+    masks: bool = False
 
+
+# The roles that a reader of objects needs, each of at least one output; ``inference/objects/readers.py`` says the rest.
+READER_ROLES: dict[ObjectReader, tuple[OutputRole, ...]] = {
+    "distances": ("object-boxes", "object-scores"),
+    "grid": ("object-rows",),
+    "kept-rows": ("object-rows",),
+    "raw-rows": ("object-rows",),
+    "cropped-masks": ("object-boxes", "object-scores", "object-classes", "object-masks"),
+    "queries": ("object-masks", "object-scores"),
+}
+# Of the readers above, those that give masks with every object; rows have masks where there are prototypes.
+MASK_READERS: tuple[ObjectReader, ...] = ("cropped-masks", "queries")
 
 TASK_RULES: dict[TaskName, TaskRules] = {
     "semantic": TaskRules(answers=("scores", "class-map"), crops=True),
     "foreground": TaskRules(answers=("alpha",), labels=("background", "foreground")),
     "classification": TaskRules(answers=("scores",)),
+    "detection": TaskRules(answers=("object-rows", "object-boxes"), objects=True),
+    "instance": TaskRules(answers=("object-rows", "object-boxes", "object-masks"), objects=True, masks=True),
     "detector": TaskRules(answers=("boxes",)),
     "prompt": TaskRules(
         answers=("masks",), labels=("background", "object"), takes=("prompt-maps",), beside=("mask-scores",)
@@ -133,7 +168,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """An output tensor of the model, and what it means.
 
     Roles: ``scores``, a plane or a number a class; ``class-map``, class ids; ``alpha``, the foreground's probability;
-    ``boxes`` and ``box-logits``, of a detector; ``masks`` and ``mask-scores``, of things; ``features``, of an encoder.
+    ``boxes`` and ``box-logits``, of a detector; ``masks`` and ``mask-scores``, of things; ``features``, of an encoder;
+    ``object-...`` and ``prototypes``, of single objects, as the card's ``objects.reader`` says.
 
     Role ``boxes``, layout NC: N anchors, each with x and y of a box's centre relative to the anchor, its width and
     height, anything else; lengths in working pixels. The logit of each is an output of role ``box-logits``, (N, 1), or
@@ -142,7 +178,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes:
         tensor: Name of the tensor in the network's file.
         role: What it means.
-        layout: Its axes without the batch: CHW, HWC, HW (class map, one probability), C, NC.
+        layout: Its axes without the batch: CHW, HWC, HW (class map, one probability), C, of N objects or anchors NC,
+            CN and NHW.
         values: Whether scores or alpha are logits (softmax or sigmoid makes probabilities of them) or probabilities.
         channel: Of an alpha with several channels, that of the foreground.
         anchors: [stride, anchors a cell] of boxes, in their order: one grid after another, row by row, those of a
@@ -157,8 +194,10 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     anchors: list[tuple[int, int]] = []
 
     def __post_init__(self) -> None:
-        if (self.role in ("boxes", "box-logits")) != (self.layout == "NC"):
-            raise ValueError("outputs of role 'boxes' and 'box-logits' have layout 'NC', and no other role has")
+        if self.role in ("boxes", "box-logits") and self.layout != "NC":
+            raise ValueError("outputs of role 'boxes' and 'box-logits' have layout 'NC'")
+        if self.layout in ("NC", "CN", "NHW") and not self.role.startswith(("box", "object-")):
+            raise ValueError(f"layout {self.layout!r} is of boxes and objects, not of {self.role!r}")
         if (self.role == "boxes") != bool(self.anchors):
             raise ValueError("an output of role 'boxes' has anchors, and no other role has")
         if any(stride < 1 or count < 1 for stride, count in self.anchors):
@@ -256,6 +295,43 @@ class PromptQuality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     noc_85: float
     noc_90: float
     intervals: dict[str, tuple[float, float]] = {}
+
+
+class Objects(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a model's outputs are read as single objects (docs/extending/object-models.md), and what is asked of it
+    where a caller says nothing.
+
+    Attributes:
+        reader: What the outputs mean.
+        strides: Of ``distances`` and ``grid``: working pixels of a cell, one grid after another.
+        shift: What is added to the middle of each cell, in working pixels.
+        relative: Whether boxes are given in shares of the working size instead of working pixels.
+        first_class: The id that the first label has in the outputs: 1 where 0 is the background.
+        masks_cover: What the masks of ``cropped-masks`` cover: all of the working picture, or each its box.
+        score: Objects with a lower score are left out, 0..1.
+        overlap: Of two boxes of one class that overlap by more than this (intersection over union), one is left out.
+        max_objects: At most so many are given, the surest.
+    """
+
+    reader: ObjectReader
+    strides: list[int] = []
+    shift: float = 0.0
+    relative: bool = False
+    first_class: int = 0
+    masks_cover: Literal["picture", "box"] = "picture"
+    score: float = 0.3
+    overlap: float = 0.6
+    max_objects: int = 100
+
+    def __post_init__(self) -> None:
+        if (self.reader in ("distances", "grid")) != bool(self.strides):
+            raise ValueError("objects.strides is of the readers 'distances' and 'grid', which need it")
+        if any(stride < 1 for stride in self.strides) or self.first_class < 0:
+            raise ValueError("objects.strides must be at least 1, and first_class at least 0")
+        if not 0 <= self.score <= 1 or not 0 < self.overlap <= 1 or not 1 <= self.max_objects <= MOST_OBJECTS:
+            raise ValueError(
+                f"objects needs score 0..1, overlap above 0 and up to 1, max_objects from 1 to {MOST_OBJECTS}"
+            )
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -377,6 +453,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         outputs: Its output tensors, one of them of an answering role of its task.
         palette: "voc" or one [red, green, blue] a label.
         detector: The model that finds what this one is shown, where it needs one.
+        objects: How outputs are read as single objects, of the tasks of objects.
         quality: What was measured.
         quality_also: The same of further data sets.
         check: The stored answer to the stored picture.
@@ -395,6 +472,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     inputs: list[Input]
     outputs: list[Output]
     detector: Detector | None = None
+    objects: Objects | None = None
     quality: Quality | None = None
     quality_also: list[Quality] = []
     check: Check | None = None
@@ -431,13 +509,32 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError("a card has exactly one input of role 'picture'")
         roles = [one.role for one in self.outputs]
         allowed = TASK_RULES[self.task].answers
-        if sum(role in allowed for role in roles) != 1:
+        if TASK_RULES[self.task].objects:
+            self._check_objects(roles)
+        elif self.objects:
+            raise ValueError(f"a {self.task} model has no objects")
+        elif sum(role in allowed for role in roles) != 1:
             wanted = " or ".join(map(repr, allowed))
             raise ValueError(f"a {self.task} model has one output of role {wanted}, not {', '.join(roles) or 'none'}")
         self._check_beside(roles)
         for kind, names in (("inputs", [i.tensor for i in self.inputs]), ("outputs", [o.tensor for o in self.outputs])):
             if len(set(names)) != len(names):
                 raise ValueError(f"two {kind} have the same tensor")
+
+    def _check_objects(self, roles: list[OutputRole]) -> None:
+        """There is a reader, it has the outputs that it needs, and it gives masks where the task does."""
+        if self.objects is None:
+            raise ValueError(f"a {self.task} model says in [objects] how its outputs are read")
+        reader = self.objects.reader
+        for role in READER_ROLES[reader]:
+            if role not in roles:
+                raise ValueError(f"the reader {reader!r} of objects needs an output of role {role!r}")
+        masks = reader in MASK_READERS or "prototypes" in roles
+        if masks != TASK_RULES[self.task].masks:
+            raise ValueError(f"outputs {'with' if masks else 'without'} masks are not those of a {self.task} model")
+        levels = len(self.objects.strides)
+        if reader == "distances" and (roles.count("object-boxes"), roles.count("object-scores")) != (levels, levels):
+            raise ValueError("the reader 'distances' needs boxes and scores for each of objects.strides")
 
     def _check_beside(self, outputs: list[OutputRole]) -> None:
         """Of the roles that its task's models have beside picture and answer there is one each."""

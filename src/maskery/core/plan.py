@@ -77,6 +77,9 @@ class RunOptions:
         tile: Side of the tiles that the picture is cut into, in its pixels; 0 = none, None = only where it is huge.
         prompt: What is pointed at, for models that cut that out.
         candidates: How many masks such a model may give, best first.
+        score: Of single objects, those with a lower score are left out, 0..1; None = the card's own.
+        overlap: Two of one class that overlap by more (intersection over union) are one, 0..1; None = the card's own.
+        max_objects: At most so many, the surest; None = the card's own.
     """
 
     classes: tuple[str, ...] = ()
@@ -86,6 +89,15 @@ class RunOptions:
     tile: int | None = None
     prompt: Prompt | None = field(default=None, repr=False)  # repr is in the ETags of answers without prompts
     candidates: int = field(default=1, repr=False)
+    score: float | None = field(default=None, repr=False)
+    overlap: float | None = field(default=None, repr=False)
+    max_objects: int | None = field(default=None, repr=False)
+
+    @property
+    def of_objects(self) -> dict[str, float | int]:
+        """Those of ``score``, ``overlap`` and ``max_objects`` that were given."""
+        given = {"score": self.score, "overlap": self.overlap, "max_objects": self.max_objects}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 PLAIN = RunOptions()

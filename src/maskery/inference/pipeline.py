@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from maskery.core.arrays import Array, Tensor
-from maskery.core.card import ModelCard
+from maskery.core.card import MOST_OBJECTS, ModelCard
 from maskery.core.errors import BadRequest, nearest
 from maskery.core.labels import names_among
 from maskery.core.picture.decode import Picture
 from maskery.core.plan import PLAIN, PLAIN_DEMAND, Demand, Plan, RunOptions, TileGrid
-from maskery.core.result.capabilities import HasClasses, Result, expect, in_one_piece
+from maskery.core.result.capabilities import HasClasses, HasInstances, Result, capable, expect, in_one_piece
 from maskery.core.result.meta import MAPS
 from maskery.core.timing import Stopwatch
 from maskery.inference import preprocess, source
@@ -218,7 +218,9 @@ def check(run_options: RunOptions, card: ModelCard) -> RunOptions:
                 f"{card.name} has no {name} map: it gives no scores of several classes for a pixel.",
                 "Ask a semantic model that gives scores, or without maps.",
             )
-    if run_options.classes and (task.prompted or not task.gives(HasClasses)):
+    check_objects(run_options, card)
+    restricted = task.gives(HasClasses) or task.gives(HasInstances)
+    if run_options.classes and (task.prompted or not restricted):
         raise BadRequest(f"{card.name} is {task.noun}: it has no mask to restrict.", "Leave classes out.")
     if run_options.tile and task.per_pixel is None:
         raise BadRequest(f"{card.name} is {task.noun}: it looks at a picture as a whole.", "Leave tile out.")
@@ -232,6 +234,24 @@ def check(run_options: RunOptions, card: ModelCard) -> RunOptions:
     return replace(run_options, classes=classes) if classes != run_options.classes else run_options
 
 
+def check_objects(run_options: RunOptions, card: ModelCard) -> None:
+    """The part of ``check`` for what only models of objects have. Raises ``BadRequest``."""
+    given, task = run_options.of_objects, task_of(card)
+    if given and (task.prompted or not task.gives(HasInstances)):
+        cure = f"Leave {' and '.join(given)} out, or ask a model of objects (docs/objects.md)."
+        raise BadRequest(f"{card.name} is {task.noun}: it finds no single objects.", cure)
+    for name in ("score", "overlap"):
+        if not 0 <= given.get(name, 0) <= 1:  # neither is a NaN
+            raise BadRequest(f"{name} is {given[name]}.", f"Give a number from 0 to 1, {name}=0.5 say.")
+    if not 1 <= given.get("max_objects", 1) <= MOST_OBJECTS:
+        raise BadRequest(f"max_objects is {given['max_objects']}.", f"Give a number from 1 to {MOST_OBJECTS}.")
+
+
 def keep(result: Result, classes: Sequence[str]) -> Result:
-    """Only these classes, where there are some. Raises ``BadRequest`` for a result without classes of its pixels."""
+    """Only these classes, where there are some; single objects were chosen before the surest were.
+
+    Raises ``BadRequest`` for a result without classes of its pixels.
+    """
+    if capable(result, HasInstances) and not capable(result, HasClasses):
+        return result
     return expect(result, HasClasses).keep(classes) if classes else result

@@ -46,6 +46,9 @@ class SegmentQuery:
         classes: Keep only these.
         max_side: Longest side, in pixels, of what the model sees.
         tile: Side, in pixels of the picture, of the tiles that it is cut into; 0 = none.
+        score: Of single objects, those with a lower score are left out, 0..1.
+        overlap: Two objects of one class that overlap by more are one, 0..1.
+        max_objects: At most so many objects, the surest.
         options: Of the format.
     """
 
@@ -53,6 +56,9 @@ class SegmentQuery:
     classes: tuple[str, ...] = ()
     max_side: int | None = None
     tile: int | None = None
+    score: float | None = None
+    overlap: float | None = None
+    max_objects: int | None = None
     options: Options = PLAIN_OPTIONS
 
     def call(self, picture: Picture, format: str) -> Call:
@@ -62,6 +68,9 @@ class SegmentQuery:
             "classes": ",".join(self.classes) or None,
             "max_side": self.max_side,
             "tile": self.tile,
+            "score": self.score,
+            "overlap": self.overlap,
+            "max_objects": self.max_objects,
         }
         query = {name: str(value) for name, value in given.items() if value is not None}
         return Call(

@@ -47,6 +47,9 @@ class Segmenter:
         max_side: int | None = None,
         maps: tuple[str, ...] = (),
         tile: int | None = None,
+        score: float | None = None,
+        overlap: float | None = None,
+        max_objects: int | None = None,
         prompt: Prompt | None = None,
         candidates: int = 1,
     ) -> Segmentation:
@@ -54,8 +57,9 @@ class Segmenter:
 
         ``classes`` keeps only these; ``max_side`` is the longest side of what the model sees, in pixels; ``maps``
         adds some of "confidence", "entropy" and "margin" to the result; ``tile`` is the side, in pixels of the picture,
-        of the tiles that it is cut into: 0 = none, None = only where it is huge; ``prompt`` is what a model is asked by
-        that takes clicks and boxes, which then gives at most ``candidates`` masks. Raises ``PictureError``,
+        of the tiles that it is cut into: 0 = none, None = only where it is huge; ``score``, ``overlap`` and
+        ``max_objects`` are limits of single objects, as ``RunOptions`` has them; ``prompt`` is what a model is asked
+        by that takes clicks and boxes, which then gives at most ``candidates`` masks. Raises ``PictureError``,
         ``TooLarge``, ``BadRequest``.
         """
         picture = decode.open_picture(source, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
@@ -64,6 +68,9 @@ class Segmenter:
             max_side=max_side,
             maps=tuple(maps),
             tile=tile,
+            score=score,
+            overlap=overlap,
+            max_objects=max_objects,
             prompt=prompt,
             candidates=candidates,
         )
@@ -139,6 +146,9 @@ class Segmenter:
         classes: tuple[str, ...] = (),
         max_side: int | None = None,
         tile: int | None = None,
+        score: float | None = None,
+        overlap: float | None = None,
+        max_objects: int | None = None,
         prompt: Prompt | None = None,
         candidates: int = 1,
         options: Options = PLAIN_OPTIONS,
@@ -155,6 +165,9 @@ class Segmenter:
             max_side=max_side,
             maps=wanted_maps(format, options),
             tile=tile,
+            score=score,
+            overlap=overlap,
+            max_objects=max_objects,
             prompt=prompt,
             candidates=candidates,
         )

@@ -36,6 +36,8 @@ def test_every_task_of_a_card_is_there_with_its_rules() -> None:
         ("semantic", {HasClasses, HasClassMap, HasMaps}),
         ("foreground", {HasClasses, HasClassMap, HasAlpha}),
         ("classification", {HasScores}),
+        ("detection", set()),
+        ("instance", set()),
         ("detector", set()),
         ("prompt", {HasClasses, HasClassMap}),
     ],

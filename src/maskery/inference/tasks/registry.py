@@ -9,6 +9,7 @@ from maskery.core.result.prompted import PromptResult
 from maskery.inference.tasks.base import ModelOutput, Task
 from maskery.inference.tasks.classification import CLASSIFICATION
 from maskery.inference.tasks.foreground import FOREGROUND
+from maskery.inference.tasks.objects import DETECTION, INSTANCE
 from maskery.inference.tasks.semantic import SEMANTIC
 
 
@@ -33,7 +34,7 @@ PROMPT = Task(
     check_options=RunOptions(prompt=Prompt((Click(128.0, 128.0),))),
 )
 
-TASKS = {task.name: task for task in (SEMANTIC, FOREGROUND, CLASSIFICATION, DETECTOR, PROMPT)}
+TASKS = {task.name: task for task in (SEMANTIC, FOREGROUND, CLASSIFICATION, DETECTION, INSTANCE, DETECTOR, PROMPT)}
 
 
 def task_of(card: ModelCard) -> Task:

@@ -21,7 +21,7 @@ from maskery.core.card import ModelCard
 from maskery.core.errors import Busy, ChecksumError, ConfigError, MaskeryError, ModelError, UnknownModel, nearest
 from maskery.core.picture import decode
 from maskery.core.process_memory import give_back, resident_bytes
-from maskery.core.result.capabilities import HasClasses, HasScores, Result, capable, expect
+from maskery.core.result.capabilities import HasClasses, HasInstances, HasScores, Result, capable, expect
 from maskery.core.settings import Settings
 from maskery.inference.pipeline import Model
 from maskery.inference.planning.footprint import measure_batch
@@ -51,11 +51,26 @@ def _differences(result: Result, expected: dict[str, float], tolerance: float) -
     if scored := capable(result, HasScores):
         first = scored.top(1)[0][0]
         return [] if first in expected else [f"first class is {first!r}, expected {', '.join(expected)}"]
+    listed = capable(result, HasInstances)
+    if listed and not capable(result, HasClasses):
+        return _other_objects(listed, expected, tolerance)
     shares = {item.name: item.share for item in expect(result, HasClasses).classes}
     return [
         f"{name} covers {shares.get(name, 0.0):.3f}, expected {share:.3f}"
         for name, share in expected.items()
         if abs(shares.get(name, 0.0) - share) > tolerance
+    ]
+
+
+def _other_objects(result: HasInstances, expected: dict[str, float], tolerance: float) -> list[str]:
+    """Of single objects the stored numbers are the scores of the surest of each class."""
+    best: dict[str, float] = {}
+    for one in result.instances:
+        best.setdefault(result.meta.labels[one.class_id], one.score)
+    return [
+        f"the surest {name} has the score {best.get(name, 0.0):.3f}, expected {score:.3f}"
+        for name, score in expected.items()
+        if abs(best.get(name, 0.0) - score) > tolerance
     ]
 
 

@@ -58,7 +58,7 @@ def _parse_range(text: str) -> tuple[str, float, str]:
     return media_type, quality, values.get("format", "").strip('"')
 
 
-PARAMETERS = ("model", "format", "classes", "max_side", "tile")
+PARAMETERS = ("model", "format", "classes", "max_side", "tile", "score", "overlap", "max_objects")
 URL = "url"
 FIELDS_AT_MOST = 64  # of a form, beside its files
 
@@ -83,6 +83,9 @@ class SegmentBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         max_side: Longest side, in pixels, of what the model sees.
         tile: Side, in pixels of the picture, of the tiles that it is cut into; 0 = none. Without it only huge
             pictures are cut.
+        score: Of single objects, those with a lower score are left out, 0 to 1.
+        overlap: Two objects of one class that overlap by more are one, 0 to 1.
+        max_objects: At most so many objects, the surest.
         options: Options of the format, by their names in the query.
     """
 
@@ -93,6 +96,9 @@ class SegmentBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     classes: list[str] | None = None
     max_side: int | None = None
     tile: int | None = None
+    score: float | None = None
+    overlap: float | None = None
+    max_objects: int | None = None
     options: dict[str, str | int | float | bool] = {}
 
 
@@ -207,8 +213,10 @@ def _texts(call: SegmentBody) -> dict[str, str]:
         "model": call.model,
         "format": call.format,
         "max_side": None if call.max_side is None else str(call.max_side),
-        "tile": None if call.tile is None else str(call.tile),
     }
+    for name in ("tile", "score", "overlap", "max_objects"):
+        value = getattr(call, name)
+        found[name] = None if value is None else str(value)
     given = {name: text for name, text in found.items() if text is not None}
     options = {n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in call.options.items()}
     if twice := sorted(set(options) & set(PARAMETERS)):
@@ -232,14 +240,32 @@ def _ask(
     classes = tuple(name.strip() for name in texts.get("classes", "").split(",") if name.strip())
     classes = classes if listed is None else tuple(listed)
     options = parse_options({name: text for name, text in texts.items() if name not in PARAMETERS}, format)
-    max_side, tile = (_integer(name, texts.get(name)) for name in ("max_side", "tile"))
-    run_options = RunOptions(classes=classes, max_side=max_side, maps=wanted_maps(format, options), tile=tile)
+    run_options = RunOptions(
+        classes=classes,
+        max_side=_integer("max_side", texts),
+        maps=wanted_maps(format, options),
+        tile=_integer("tile", texts),
+        score=_share("score", texts),
+        overlap=_share("overlap", texts),
+        max_objects=_integer("max_objects", texts, "objects"),
+    )
     return SegmentParameters(texts.get("model") or None, format, run_options, options)
 
 
-def _integer(name: str, text: str | None) -> int | None:
+def _integer(name: str, texts: Mapping[str, str], what: str = "pixels") -> int | None:
+    text = texts.get(name)
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise BadRequest(f"{name} is {text!r}.", f"Give a whole number of pixels, {name}=512 say.")
+        raise BadRequest(f"{name} is {text!r}.", f"Give a whole number of {what}, {name}=512 say.")
     return int(text)
+
+
+def _share(name: str, texts: Mapping[str, str]) -> float | None:
+    text = texts.get(name)
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError as error:
+        raise BadRequest(f"{name} is {text!r}.", f"Give a number from 0 to 1, {name}=0.5 say.") from error

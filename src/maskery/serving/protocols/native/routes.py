@@ -7,6 +7,7 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from maskery.core.card import MOST_OBJECTS
 from maskery.core.errors import BadRequest, MaskeryError, Unchanged
 from maskery.core.settings import Settings
 from maskery.encode.document import SegmentationDocument
@@ -187,6 +188,7 @@ def _answer(several: bool) -> ResponseSpec:
 def _parameters(settings: Settings) -> Sequence[ParameterSpec]:
     """The table of the query, as OpenAPI has it."""
     side, tile = Annotated[int, Meta(ge=1)], Annotated[int, Meta(ge=0)]
+    share, count = Annotated[float, Meta(ge=0, le=1)], Annotated[int, Meta(ge=1, le=MOST_OBJECTS)]
     formats = {"type": "string", "enum": list(ENCODERS), "default": DEFAULT_FORMAT}
     return (
         ParameterSpec(
@@ -212,6 +214,17 @@ def _parameters(settings: Settings) -> Sequence[ParameterSpec]:
             "itself; 0 = none. Without it pictures of more than 100 megapixels are cut.",
             kind=tile,
         ),
+        ParameterSpec(
+            name="score",
+            text="Of single objects, those with a lower score are left out; without it the model's own limit counts.",
+            kind=share,
+        ),
+        ParameterSpec(
+            name="overlap",
+            text="Two objects of one class whose boxes overlap by more (intersection over union) are one.",
+            kind=share,
+        ),
+        ParameterSpec(name="max_objects", text="At most so many objects, the surest.", kind=count),
         *(
             ParameterSpec(name=name, text=f"{text} For {takers}.")
             for name, text in HELP.items()

@@ -135,8 +135,10 @@ def etag_of(data: bytes, parameters: SegmentParameters, card: ModelCard) -> str:
     """Weak, because the milliseconds in a JSON answer differ from time to time; all else is the same."""
     asked = (parameters.format, parameters.run_options, parameters.options)
     details = ("details",) if parameters.options.details else ()  # not in repr: other answers keep their ETags
+    objects = parameters.run_options.of_objects
+    more = (*details, objects) if objects else details
     digest = hashlib.blake2b(data, digest_size=16)
-    digest.update(repr((__version__, card.name, card.version, card.sha256, card.detector, *asked, *details)).encode())
+    digest.update(repr((__version__, card.name, card.version, card.sha256, card.detector, *asked, *more)).encode())
     return f'W/"{digest.hexdigest()}"'
 
 

@@ -1,0 +1,124 @@
+"""Detection and instance segmentation: single objects, as boxes or with masks, by the readers that cards name."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from maskery.core.arrays import Doubles
+from maskery.core.card import ModelCard
+from maskery.core.errors import TooLarge
+from maskery.core.plan import PLAIN, RunOptions
+from maskery.core.result.instances import Box, CropMask, Instance, InstanceResult
+from maskery.inference.objects.readers import Candidates, ObjectOutputs, chosen, read_candidates
+from maskery.inference.objects.resize_back import boxes_in_picture, cut_boxes, mask_in_box, mask_of_box
+from maskery.inference.objects.suppression import suppressed
+from maskery.inference.tasks.base import ModelOutput, Task
+
+MOST_COVERED = 32
+"""Times the picture's area that the boxes of all masks may cover together: it bounds time and memory of a request."""
+MASK_BYTES = 2
+"""That the runs of all masks may hold, a pixel of the answer, as the plan counts them."""
+LEAST_BYTES = 1 << 20
+
+
+def read(model_output: ModelOutput) -> InstanceResult:
+    """Objects in pixels of the answer, surest first, ids from 1; masks are cut to their boxes.
+
+    Of an instance model an object without a single pixel is none. Raises ``ModelError`` where an output does not fit
+    the card, ``TooLarge`` where masks would take more than the plan has for them.
+    """
+    options = model_output.plan.options if model_output.plan else PLAIN
+    found = _kept(model_output, options)
+    width, height = model_output.placement.original_wh
+    boxes = boxes_in_picture(found.boxes, model_output.placement)
+    listed = _listed(cut_boxes(boxes, (width, height)))
+    if found.mask_of:
+        expect_room(listed, width * height)
+    instances: list[Instance] = []
+    held = 0
+    for box, mask, score, class_id in zip(
+        listed, _masks(found, boxes, model_output), found.scores.tolist(), found.class_ids.tolist(), strict=True
+    ):
+        held += 0 if mask is None else mask.counts.nbytes
+        if held > MASK_BYTES * width * height + LEAST_BYTES:
+            raise TooLarge(f"The masks of {len(listed)} objects take too much memory.", "Ask for fewer: max_objects.")
+        if box[2] > box[0] and box[3] > box[1] and (mask is None or mask.area):
+            number = len(instances) + 1
+            score = min(1.0, score)
+            instances.append(Instance(id=number, class_id=class_id, score=score, box_xyxy=box, mask=mask))
+    return InstanceResult(model_output.meta, tuple(instances))
+
+
+def expect_room(boxes: list[Box], pixels: int) -> None:
+    """Raises ``TooLarge`` where the masks of these boxes, surest first, are more than a picture of ``pixels`` may have.
+
+    They cover ``MOST_COVERED`` times its area at most.
+    """
+    covered = np.cumsum([(right - left) * (bottom - top) for left, top, right, bottom in boxes])
+    if len(covered) and covered[-1] > MOST_COVERED * pixels:
+        fitting = int(np.searchsorted(covered, MOST_COVERED * pixels, side="right"))
+        raise TooLarge(
+            f"The boxes of {len(boxes)} objects cover {covered[-1] / pixels:.0f} times the picture, more than "
+            f"{MOST_COVERED}: their masks would not fit the memory.",
+            f"Ask for fewer: max_objects={max(1, fitting)}, or a higher score.",
+        )
+
+
+def _kept(model_output: ModelOutput, options: RunOptions) -> Candidates:
+    """Those that the caller asked for, each once, surest first."""
+    card = model_output.card
+    spec = card.objects
+    assert spec is not None, "a card of a task of objects says how they are read"
+    score = spec.score if options.score is None else options.score
+    outputs = ObjectOutputs(model_output.outputs, card, model_output.placement.working_wh, score)
+    found = read_candidates(outputs)
+    if options.classes:
+        wanted = [card.labels.index(name) for name in options.classes]
+        found = chosen(found, np.flatnonzero(np.isin(found.class_ids, wanted)))
+    overlap = spec.overlap if options.overlap is None else options.overlap
+    most = options.max_objects or spec.max_objects
+    return chosen(found, suppressed(found.boxes, found.scores, found.class_ids, overlap, most))
+
+
+def _listed(boxes: Doubles) -> list[Box]:
+    return [(box[0], box[1], box[2], box[3]) for box in boxes.tolist()]
+
+
+def _masks(found: Candidates, boxes: Doubles, model_output: ModelOutput) -> Iterator[CropMask | None]:
+    """One at a time: each straight to its runs. ``boxes``: in pixels of the picture, not cut at its edges."""
+    placement = model_output.placement
+    cut = _listed(cut_boxes(boxes, placement.original_wh))
+    for place, (box, inside) in enumerate(zip(_listed(boxes), cut, strict=True)):
+        if found.mask_of is None:
+            yield None
+        elif found.covers == "box":
+            yield mask_of_box(found.mask_of(place), box, placement.original_wh)
+        else:
+            yield mask_in_box(found.mask_of(place), placement, inside)
+
+
+def _no_map(card: ModelCard, maps: int) -> int:
+    """Boxes take nothing a pixel."""
+    return 0
+
+
+def _mask_bytes(card: ModelCard, maps: int) -> int:
+    return MASK_BYTES
+
+
+DETECTION = Task(
+    name="detection",
+    title="Object Detection",
+    noun="a detection model",
+    results=InstanceResult,
+    read=read,
+    answer_bytes=_no_map,
+)
+INSTANCE = Task(
+    name="instance",
+    title="Instance Segmentation",
+    noun="an instance model",
+    results=InstanceResult,
+    read=read,
+    answer_bytes=_mask_bytes,
+)
