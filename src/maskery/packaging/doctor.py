@@ -9,7 +9,7 @@ import msgspec
 from maskery.core.errors import ConfigError
 from maskery.core.settings import Settings, load_settings
 from maskery.core.version import __version__
-from maskery.packaging.finding import Check, SetupFinding, Level, fault_of, fine
+from maskery.packaging.finding import Check, Level, SetupFinding, fault_of, fine
 from maskery.packaging.machine_checks import address, clock, environment, limits, packages, runtimes, threads
 from maskery.packaging.model_checks import cache, disk, licences, models
 
