@@ -9,7 +9,15 @@ from click.testing import CliRunner, Result
 
 from maskery.cli.models import models
 from maskery.core.card import Licence, ModelCard
-from maskery.core.errors import ChecksumError, ConfigError, DownloadError, LicenceError, ModelError, UnknownModel
+from maskery.core.errors import (
+    BadRequest,
+    ChecksumError,
+    ConfigError,
+    DownloadError,
+    LicenceError,
+    ModelError,
+    UnknownModel,
+)
 from maskery.core.settings import load_settings
 from maskery.core.toml import parse_toml
 from maskery.models import store as store_module
@@ -172,6 +180,8 @@ def test_add(tmp_path: Path) -> None:
 def test_add_asks_first(tmp_path: Path) -> None:
     file = str(net(tmp_path / "net.onnx"))
     assert call("add", file, input="n\n").exit_code == 1
+    with pytest.raises(BadRequest, match=r"no terminal to confirm the card at\. Look at it above, then add --yes"):
+        call("add", file, input="")
     with pytest.raises(UnknownModel):
         store().entry("net")
     answered = call("add", file, input="y\n")
@@ -245,3 +255,10 @@ def test_import_is_light() -> None:
     code = "import maskery.cli.models, sys; print({'numpy', 'PIL', 'onnxruntime', 'urllib3'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "set()\n"
+
+
+def test_labels_from_a_windows_editor(tmp_path: Path) -> None:
+    from maskery.cli.output import lines
+
+    (tmp_path / "l.txt").write_text("background\r\nred\r\n", encoding="utf-8-sig")
+    assert lines(tmp_path / "l.txt") == ["background", "red"]

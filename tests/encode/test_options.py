@@ -52,9 +52,9 @@ def test_every_option_is_read_from_text_and_explained() -> None:
         ("depth", "12", "depth=8 or depth=16"),
         ("maps", "entropie", "Did you mean 'entropy'"),
         ("shape", "polygons", "Did you mean 'polygon'"),
-        ("file_name", "a\nb", "printable"),
-        ("file_name", "", "printable"),
-        ("from_name", "x" * 201, "1 to 200"),
+        ("file_name", "a\nb", "control character"),
+        ("file_name", "", "1 to 1024 characters"),
+        ("from_name", "x" * 1025, "1 to 1024"),
     ],
 )
 def test_bad_values_say_a_cure(name: str, text: str, cure: str) -> None:

@@ -46,7 +46,7 @@ def compare(
     """
     if bool(pictures) == bool(data):
         raise BadRequest("There must be pictures or --data, not both.", "maskery compare A B photos/, for example.")
-    from maskery.cli.segment import expand
+    from maskery.cli.answer_files import expand
     from maskery.core.settings import load_settings
     from maskery.evaluation import comparison
     from maskery.evaluation.measurement import EvaluationOptions

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from maskery.cli.output import names, write
+from maskery.cli.output import json_text, names, write
 from maskery.cli.progress import counting
 
 
@@ -28,8 +28,6 @@ def check(path: Path, data_format: str, labels: str | None, as_json: bool, sheet
 
     Exit code 1 where there are problems, 0 where there are none or only warnings.
     """
-    import msgspec
-
     from maskery.core.picture.decode import trust_own_pixel_limit
     from maskery.datasets.check import check as check_data
     from maskery.datasets.report import text
@@ -39,7 +37,7 @@ def check(path: Path, data_format: str, labels: str | None, as_json: bool, sheet
     viewer = ContactSheet(pictures) if sheet else None
     with counting(f"checking {path.name}") as progress:
         report = check_data(path, data_format, names(labels), viewer, progress)
-    click.echo(msgspec.json.encode(report) if as_json else text(report))
+    click.echo(json_text(report) if as_json else text(report))
     if sheet and viewer:
         write(sheet, viewer.html(report))
     if not report.fine:

@@ -1,5 +1,9 @@
 """``maskery``: the verbs, loaded when called, and the one table from errors to exit codes."""
 
+import contextlib
+import errno
+import io
+import os
 import sys
 from importlib import import_module
 
@@ -13,6 +17,7 @@ from maskery.core.errors import (
     LossAboveLimit,
     MaskeryError,
     ModelError,
+    OutputError,
     TrainingError,
     UnknownModel,
 )
@@ -86,6 +91,9 @@ def exit_code(error: MaskeryError) -> int:
 
 def main() -> None:
     """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files may be no UTF-8, or the locale no UTF-8
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli.main(standalone_mode=False)
     except MaskeryError as error:
@@ -99,5 +107,20 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         # The reader of our stdout has gone; Python would complain again when it flushes at exit.
-        sys.stdout = None
+        _drop_stdout()
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        click.echo(f"maskery: standard output could not be written: {error.strerror}.", err=True)
+        _drop_stdout()
+        sys.exit(exit_code(OutputError("")))
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF, errno.EFBIG)
+
+
+def _drop_stdout() -> None:
+    """Let nobody flush it again."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,5 +1,6 @@
 """``maskery models``: what is known, here, pulled, verified, removed, added; ``cli.importing`` has the import."""
 
+import sys
 import tomllib
 from collections.abc import Sequence
 from functools import partial
@@ -14,7 +15,7 @@ from maskery.cli.output import lines
 from maskery.cli.own_models import store_of, stored
 from maskery.cli.progress import ProgressDisplay
 from maskery.core.card import Licence, ModelCard, Quality, Quantisation
-from maskery.core.errors import ChecksumError, ConfigError, MaskeryError
+from maskery.core.errors import BadRequest, ChecksumError, ConfigError, MaskeryError
 from maskery.models.card_toml import card_text, parse_card, present_form
 from maskery.models.store import StoredModel
 
@@ -122,8 +123,20 @@ def add(file: Path, name: str | None, labels: Path | None, card: Path | None, li
         raise click.UsageError("--labels and --licence belong into the card that --card names.")
     proposal = _own_card(card, file, name) if card else _proposed(file, name, labels, licence)
     if not yes:
-        click.confirm(f"Add it as {proposal.name!r}?", default=True, abort=True, err=True)
+        _confirm(f"Add it as {proposal.name!r}?")
     click.echo(stored(file, proposal).path)
+
+
+def _confirm(question: str) -> None:
+    """Raises ``click.Abort`` for no, ``BadRequest`` where nobody is there to say it."""
+    try:
+        agreed = click.confirm(question, default=True, err=True)
+    except click.Abort as error:
+        if sys.stdin and sys.stdin.isatty():
+            raise
+        raise BadRequest("There is no terminal to confirm the card at.", "Look at it above, then add --yes.") from error
+    if not agreed:
+        raise click.Abort
 
 
 def _proposed(file: Path, name: str | None, labels: Path | None, licence: str | None) -> ModelCard:
@@ -137,7 +150,7 @@ def _proposed(file: Path, name: str | None, labels: Path | None, licence: str | 
 def _own_card(path: Path, file: Path, name: str | None) -> ModelCard:
     """The user's card; what the file itself says may be missing. Raises ``ConfigError``."""
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.", "Save it as UTF-8 TOML.") from error
     card = present_form(given, str(path)) | ({"name": name} if name else {})

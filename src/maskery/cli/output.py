@@ -46,7 +46,7 @@ def names(text: str | None) -> tuple[str, ...] | None:
 def lines(path: Path) -> list[str]:
     """The lines of a text file that are not blank. Raises ``ConfigError``."""
     try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.", "Save it as UTF-8 text, one name a line.") from error
 
@@ -61,7 +61,20 @@ def overrides(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """--map, given once or more, each with one pair or more. Raises ``BadRequest``."""
     from maskery.datasets.label_map import parse_overrides
 
-    return parse_overrides(part for pair in pairs for part in pair.split(",") if part.strip())
+    return parse_overrides(one for pair in pairs for one in _cut(pair))
+
+
+def _cut(pair: str) -> list[str]:
+    """DATA=MODEL,DATA=MODEL -> each pair; a part without "=" is of a name that has a comma in it, of the next pair."""
+    found, before = list[str](), ""
+    for part in pair.split(","):
+        before = f"{before},{part}" if before else part
+        if "=" in part:
+            found.append(before)
+            before = ""
+    if before.strip():
+        found = [*found[:-1], f"{found[-1]},{before}"] if found else [before]
+    return found
 
 
 def say(lines: Iterable[str]) -> None:
@@ -71,9 +84,21 @@ def say(lines: Iterable[str]) -> None:
 
 
 def json_text(value: Any) -> str:
+    """``value`` as JSON; names of files that are no UTF-8 by their codes."""
     import msgspec
 
-    return msgspec.json.encode(value).decode()
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_shown(msgspec.to_builtins(value))).decode()
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_shown(key): _shown(inner) for key, inner in value.items()}
+    return [_shown(inner) for inner in value] if isinstance(value, list) else value
 
 
 def write(target: Path, text: str) -> None:

@@ -1,6 +1,5 @@
 """``maskery segment``: pictures in, masks out."""
 
-import glob
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -10,26 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from maskery.cli.answer_files import LINES, STDIN, STDOUT, FileJob, expand, is_folder, without_answers, writer
 from maskery.cli.progress import counting
 from maskery.core.errors import BadRequest, MaskeryError
-from maskery.core.files import writing
+from maskery.core.files import shown_name
 
 if TYPE_CHECKING:
     from maskery.core.prompt import Prompt
     from maskery.encode.options import Options
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
-LINES = ("json", "summary", "polygons", "coco-rle")  # formats of which one line a picture is printed
-BESIDE = ("yolo", "labelme")  # formats whose files must have the picture's own name
-STDIN = Path("-")
-
-
-@dataclass(frozen=True)
-class FileJob:
-    """One picture: where it is and the name, without suffix, that its answer gets below the output folder."""
-
-    source: Path
-    stem: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +55,7 @@ Answer = Callable[[Path, "Options", Callable[[str], None]], bytes]
 @click.option("--model", help="Model name, or folder with a model.toml.  [default: everyday]")
 @click.option("--format", metavar="NAME", help="What to write: mask, overlay, coco ...  [default: by OUT, else mask]")
 @click.option("--option", "pairs", multiple=True, metavar="KEY=VALUE", help="Of the format; may be repeated.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT", help="File, or folder for many.")
+@click.option("-o", "--output", metavar="OUT", help="File, folder for many, or - for stdout.")
 @click.option("--classes", default="", metavar="A,B", help="Keep only these classes.")
 @click.option("--max-side", type=int, metavar="N", help="Longest side, in pixels, of what the model sees.")
 @click.option("--tile", type=int, metavar="N", help="Cut into tiles of N pixels of the picture; 0 = never.")
@@ -86,7 +73,7 @@ def segment(
     model: str | None,
     format: str | None,
     pairs: tuple[str, ...],
-    output: Path | None,
+    output: str | None,
     classes: str,
     max_side: int | None,
     tile: int | None,
@@ -108,10 +95,10 @@ def segment(
     the same; the model is one of the server's, its first by default.
     docs/formats.md has all formats with their options.
     """
-    jobs = expand(inputs)
+    jobs = without_answers(expand(inputs), Path(output) if output else None)
     several = len(jobs) > 1 or Path(inputs[0]).is_dir()
     chosen = format or _format_of(output, several)
-    write = _writer(output, chosen, several)
+    write = writer(output, chosen, several)
     options = _options(pairs, chosen)
 
     from maskery.core.picture import decode
@@ -146,7 +133,7 @@ def segment(
     def own(job: FileJob) -> Options:
         """The options for one picture: formats that name it get its name."""
         unnamed = "file_name" in named(chosen).options and "file_name" not in options.given and job.source != STDIN
-        return replace(options, file_name=job.source.name) if unnamed else options
+        return replace(options, file_name=shown_name(job.source.name)) if unnamed else options
 
     def work(job: FileJob) -> None:
         data = answer(job.source, own(job), partial(_tell, job))
@@ -238,43 +225,19 @@ def _tell(job: FileJob, note: str) -> None:
     click.echo(f"{job.source}: {note}", err=True)
 
 
-def expand(inputs: tuple[str, ...]) -> list[FileJob]:
-    """Files as they are, folders with all pictures below, globs. Raises ``BadRequest`` for what matches nothing."""
-    jobs: list[FileJob] = []
-    for text in inputs:
-        path = Path(text)
-        if path == STDIN:
-            jobs.append(FileJob(STDIN, Path("stdin")))
-        elif path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            if not found:
-                raise BadRequest(f"{text} holds no pictures.", f"Looked for {', '.join(SUFFIXES)}.")
-            jobs += [FileJob(p, p.relative_to(path).with_suffix("")) for p in found]
-        elif path.exists():
-            jobs.append(FileJob(path, Path(path.stem)))
-        else:
-            matches = sorted(Path(p) for p in glob.glob(text, recursive=True))
-            if not matches:
-                raise BadRequest(f"{text} does not exist and matches nothing.", "Check the path.")
-            jobs += [FileJob(p, Path(p.stem)) for p in matches if p.is_file()]
-    if sum(job.source == STDIN for job in jobs) > 1:
-        raise BadRequest("Standard input was named twice.", "Name it once.")
-    return jobs
-
-
 def _named(json: bytes, source: Path) -> bytes:
     """The JSON object with its picture's path as first key."""
     import msgspec
 
-    return b'{"file":' + msgspec.json.encode(str(source)) + b"," + json[1:]
+    return b'{"file":' + msgspec.json.encode(shown_name(str(source))) + b"," + json[1:]
 
 
-def _format_of(output: Path | None, several: bool) -> str:
-    if output is None or several or output.is_dir() or not output.suffix:
+def _format_of(output: str | None, several: bool) -> str:
+    if output is None or Path(output) == STDOUT or not Path(output).suffix or is_folder(output, several):
         return "mask"
     from maskery.encode.registry import for_suffix
 
-    return for_suffix(output.suffix)
+    return for_suffix(Path(output).suffix)
 
 
 def _options(pairs: tuple[str, ...], format: str) -> "Options":
@@ -290,49 +253,6 @@ def _options(pairs: tuple[str, ...], format: str) -> "Options":
             raise BadRequest(f"--option {name} was given twice.", "Give it once.")
         found[name] = value
     return parse_options(found, format)
-
-
-def _writer(output: Path | None, format: str, several: bool) -> Callable[[FileJob, bytes], None]:
-    """Decide once where answers go. Raises ``BadRequest`` where that cannot work."""
-    from maskery.encode.registry import named
-
-    suffix = named(format).suffix
-    if output is None and several and format not in LINES:
-        raise BadRequest("Several pictures need a place for their masks.", "Add -o FOLDER, or --format json.")
-    if output is None and (several or not sys.stdout.isatty() or format in LINES):
-        return _to_stdout
-    if output is not None and (not several and not output.is_dir() and output.suffix):
-        return _to_file(output)
-    folder = output or Path()
-    if output is not None and output.exists() and not output.is_dir():
-        raise BadRequest(f"{output} is a file; several pictures need a folder.", "Give a folder.")
-    taken: dict[Path, Path] = {}
-
-    def write(job: FileJob, data: bytes) -> None:
-        target = folder / job.stem.with_name(f"{job.stem.name}{'' if format in BESIDE else f'-{format}'}{suffix}")
-        if taken.setdefault(target, job.source) != job.source:
-            raise BadRequest(f"{target} is already the answer to {taken[target]}.", "Rename one of the pictures.")
-        _to_file(target)(job, data)
-        if output is None:
-            click.echo(f"wrote {target}", err=True)
-
-    return write
-
-
-def _to_stdout(job: FileJob, data: bytes) -> None:
-    sys.stdout.buffer.write(data + b"\n" if data.startswith(b"{") else data)
-    sys.stdout.buffer.flush()
-
-
-def _to_file(target: Path) -> Callable[[FileJob, bytes], None]:
-    def write(job: FileJob, data: bytes) -> None:
-        if job.source != STDIN and target.exists() and target.samefile(job.source):
-            raise BadRequest(f"{target} is the picture itself.", "Choose another -o.")
-        with writing(target, "Choose another -o."):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
-
-    return write
 
 
 def _run_many(jobs: list[FileJob], work: Callable[[FileJob], None]) -> None:

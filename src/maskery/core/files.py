@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,19 @@ from maskery.core.errors import OutputError
 def without_mark(data: bytes) -> bytes:
     """A UTF-8 text without the byte order mark that editors on Windows put before it."""
     return data.removeprefix(b"\xef\xbb\xbf")
+
+
+PICTURE_SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jp2", ".j2k",
+    ".heic", ".heif",
+)  # fmt: skip
+"""Files of these names are pictures wherever folders are read, whether they can be read or not."""
+
+
+def shown_name(name: str) -> str:
+    """A file's name as text that every format can hold: what is not UTF-8 or a control character as its code."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(f"\\x{ord(c):02x}" if unicodedata.category(c) == "Cc" or c in "\ufffe\uffff" else c for c in text)
 
 
 _SYSTEM = frozenset(
@@ -35,6 +49,8 @@ def writing(path: Path, cure: str = "Free some disk space, or choose another pla
     """Within it an ``OSError`` becomes ``OutputError``: a full disk, a folder without the right to write."""
     try:
         yield
+    except BrokenPipeError:  # the reader has gone, which is no fault of the writer's
+        raise
     except OSError as error:
         raise OutputError(f"{path} could not be written: {error.strerror or error}.", cure) from error
 
@@ -73,9 +89,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8 with the line ends that it has. Raises ``OSError``."""
+    """Write ``text`` as UTF-8 with the line ends that it has; what is no UTF-8 by its code. Raises ``OSError``."""
     with whole_file(path) as file:
-        file.write(text.encode())
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 @contextmanager

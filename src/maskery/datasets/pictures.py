@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from maskery.core.errors import DataError, InputError
-from maskery.core.files import is_system
+from maskery.core.files import PICTURE_SUFFIXES, is_system
 from maskery.core.picture import decode, headers
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+IMAGE_SUFFIXES = PICTURE_SUFFIXES
 MASK_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff")  # they keep every value; JPEG does not
 MAX_PIXELS = 1 << 28
 MAX_BYTES = 1 << 30

@@ -5,12 +5,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
+from unicodedata import category
 
 from maskery.core.errors import BadRequest, nearest
 from maskery.core.result.meta import MAPS, Colour
 
 TOLERANCE_AT_MOST = 1000.0  # pixels
-WORDS_AT_MOST = 200  # characters of a name
+WORDS_AT_MOST = 1024  # characters of a name: four times what file systems allow
+NO_TEXT = ("Cc", "Cs")  # control characters and halves of pairs, which XML and UTF-8 cannot hold
 SHAPES = ("mask", "polygon", "box")
 
 
@@ -81,8 +83,9 @@ class Options:
             raise _bad("shape", self.shape, nearest(self.shape, SHAPES))
         for name in ("file_name", "from_name", "to_name"):
             text = getattr(self, name)
-            if not text.isprintable() or not 0 < len(text) <= WORDS_AT_MOST:
-                raise _bad(name, text[:WORDS_AT_MOST], f"Give 1 to {WORDS_AT_MOST} printable characters.")
+            if not 0 < len(text) <= WORDS_AT_MOST or any(category(c) in NO_TEXT or c in "\ufffe\uffff" for c in text):
+                shown = ascii(text[:WORDS_AT_MOST])[1:-1]
+                raise _bad(name, shown, f"Give 1 to {WORDS_AT_MOST} characters, none of them a control character.")
 
     @property
     def given(self) -> frozenset[str]:

@@ -205,6 +205,10 @@ def check(run_options: RunOptions, card: ModelCard) -> RunOptions:
     Raises ``BadRequest`` for options that a model with this card does not have.
     """
     task = task_of(card)
+    for name in ("max_side", "tile", "candidates"):
+        value = getattr(run_options, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
+            raise BadRequest(f"{name} is {value!r}.", f"Give a whole number, {name}=512 say.")
     if task.prompted and run_options.prompt is None:
         cure = "Say what is meant: points or a box (docs/prompts.md)."
         raise BadRequest(f"{card.name} is {task.noun}, and there is none.", cure)

@@ -1,12 +1,14 @@
 """The call in Python: ``maskery.load(name).segment(source)``."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from maskery.core.arrays import Pixels
 from maskery.core.card import ModelCard
+from maskery.core.errors import BadRequest
 from maskery.core.picture import decode
 from maskery.core.picture.decode import Source
 from maskery.core.plan import Plan, RunOptions
@@ -20,7 +22,7 @@ from maskery.inference.source import photo_of
 from maskery.inference.tasks.registry import task_of
 from maskery.models.loading import open_model
 from maskery.models.segmented_picture import Segmentation, SegmentedFrame
-from maskery.models.store import Store
+from maskery.models.store import Store, is_path
 
 if TYPE_CHECKING:
     from maskery.inference.video.sources import VideoInput
@@ -29,11 +31,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Segmenter:
-    """A loaded model and the limits that pictures must keep."""
+    """A loaded model and the limits that pictures must keep. ``origin``: by which name and settings it was loaded."""
 
     model: Model
     max_bytes: int
     max_pixels: int
+    origin: tuple[str, Settings] | None = field(default=None, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[Callable[..., "Segmenter"], tuple[object, ...]]:
+        """Pickled by its name: where it is unpickled, the model is loaded again."""
+        if self.origin is None:
+            raise BadRequest("A segmenter of a model without a name cannot be pickled.", "Make it by maskery.load.")
+        return open_segmenter, self.origin
 
     @property
     def card(self) -> ModelCard:
@@ -43,7 +52,7 @@ class Segmenter:
         self,
         source: Source,
         *,
-        classes: tuple[str, ...] = (),
+        classes: Sequence[str] | None = (),
         max_side: int | None = None,
         maps: tuple[str, ...] = (),
         tile: int | None = None,
@@ -64,9 +73,9 @@ class Segmenter:
         """
         picture = decode.open_picture(source, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
         options = RunOptions(
-            classes=tuple(classes),
+            classes=_names(classes),
             max_side=max_side,
-            maps=tuple(maps),
+            maps=_names(maps),
             tile=tile,
             score=score,
             overlap=overlap,
@@ -90,7 +99,7 @@ class Segmenter:
         self,
         source: "VideoInput",
         *,
-        classes: tuple[str, ...] = (),
+        classes: Sequence[str] | None = (),
         max_side: int | None = None,
         start: float = 0.0,
         end: float | None = None,
@@ -113,7 +122,7 @@ class Segmenter:
         from maskery.inference.video.tracking import TrackerOptions
 
         read = ReadOptions(start_s=start, end_s=end, every=every, max_pixels=self.max_pixels)
-        look = self.looking(RunOptions(classes=tuple(classes), max_side=max_side))
+        look = self.looking(RunOptions(classes=_names(classes), max_side=max_side))
         with closing(open_source(source, read)) as opened:
             tracker = TrackerOptions(lost_frames=max(1, round(lost * opened.facts.rate / every)))
             follower = Follower(look, FollowOptions(track=track, smooth=smooth, tracker=tracker))
@@ -143,7 +152,7 @@ class Segmenter:
         source: Source,
         format: str,
         *,
-        classes: tuple[str, ...] = (),
+        classes: Sequence[str] | None = (),
         max_side: int | None = None,
         tile: int | None = None,
         score: float | None = None,
@@ -161,7 +170,7 @@ class Segmenter:
         find(format, task_of(self.card))
         picture = decode.open_picture(source, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
         run_options = RunOptions(
-            classes=tuple(classes),
+            classes=_names(classes),
             max_side=max_side,
             maps=wanted_maps(format, options),
             tile=tile,
@@ -178,8 +187,29 @@ class Segmenter:
         return encode(found, format, photo_of(picture, plan), options)
 
 
+def _names(names: object) -> tuple[str, ...]:
+    """A name, or several. Raises ``BadRequest`` for anything else."""
+    found = (names,) if isinstance(names, str) else () if names is None else names
+    listed = tuple(found) if isinstance(found, Iterable) else (found,)
+    if not all(isinstance(name, str) for name in listed):
+        raise BadRequest(f"Names are {names!r}.", 'Give a tuple of names, ("person", "dog") say.')
+    return listed
+
+
+def _path_name(path: object) -> str:
+    """A path as a name, which has a slash. Raises ``BadRequest`` for what is neither."""
+    if not isinstance(path, os.PathLike):
+        raise BadRequest(f"A model's name cannot be {type(path).__name__}.", "Give a name, or the path of a folder.")
+    text = os.fspath(path)
+    return text if is_path(text) else f"{text}{os.sep}"
+
+
 def load(
-    name: str = "everyday", *, device: str | None = None, threads: int | None = None, precision: str | None = None
+    name: str | os.PathLike[str] = "everyday",
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    precision: str | None = None,
 ) -> Segmenter:
     """Load the model ``name``: built-in, pulled, added, or the path of a folder with a ``model.toml``.
 
@@ -187,10 +217,12 @@ def load(
     model's int8 twin; None takes the setting. Raises ``UnknownModel``, ``DeviceError``, ``ModelError``; ``ConfigError``
     where there is no twin. Thread-safe once loaded.
     """
+    if not isinstance(name, str):
+        name = _path_name(name)
     return open_segmenter(name, load_settings({"device": device, "threads": threads, "precision": precision}))
 
 
 def open_segmenter(name: str, settings: Settings) -> Segmenter:
     """The model ``name`` with the limits of ``settings``."""
     model = open_model(Store(settings).locate(name), settings.device, settings.threads)
-    return Segmenter(model, settings.max_bytes, settings.max_pixels)
+    return Segmenter(model, settings.max_bytes, settings.max_pixels, (name, settings))

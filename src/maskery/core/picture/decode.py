@@ -20,13 +20,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from maskery.core.arrays import Array
-from maskery.core.errors import BadRequest, MaskeryError, PictureError, TooLarge, UnsupportedPicture
+from maskery.core.errors import (
+    BadRequest,
+    MaskeryError,
+    PictureError,
+    TooLarge,
+    UnsupportedPicture,
+    first_line,
+)
 from maskery.core.picture.headers import (
     NO_HEADER,
     SAVE_AGAIN,
@@ -38,7 +46,33 @@ from maskery.core.picture.headers import (
 )
 from maskery.core.picture.orientation import turned_wh
 
-Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Image.Image | np.ndarray
+FILES = (bytes, bytearray, memoryview, str, os.PathLike)
+
+
+class Readable(Protocol):
+    """An open file, or what is read like one."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
+class ArrayLike(Protocol):
+    """What numpy can take as an array: a tensor on the CPU, say."""
+
+    def __array__(self) -> NDArray[Any]: ...
+
+
+Source = (
+    bytes
+    | bytearray
+    | memoryview
+    | str
+    | os.PathLike[str]
+    | Image.Image
+    | np.ndarray
+    | Readable
+    | ArrayLike
+    | list[Any]
+)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # Pillow's JPEG reader opens MPO too
 BAND_PIXELS = 1 << 19
 TILE_PIXELS_AT_MOST = 4096 * 4096  # of a TIFF smaller than that
@@ -121,17 +155,18 @@ class Picture:
 
 
 def open_picture(source: Source, *, max_bytes: int, max_pixels: int) -> Picture:
-    """Read the header of ``source``: the bytes of a file, its path, a PIL image or an array.
+    """Read the header of ``source``: the bytes of a file, its path, the open file, a PIL image or an array.
 
-    An array is (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA of bool, uint8 or uint16. A PIL image is loaded, but
-    neither changed nor closed. ``max_bytes`` limits files, ``max_pixels`` limits width times height, before decoding.
+    An array (a tensor, nested lists of 0 to 255) is (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA of bool, uint8
+    or uint16. A PIL image is loaded, but neither changed nor closed. ``max_bytes`` limits files, ``max_pixels`` limits
+    width times height, before decoding.
     Raises ``TooLarge``, ``UnsupportedPicture``, ``PictureError``; ``BadRequest`` for a path that cannot be read or an
     array that is no picture.
     """
-    if isinstance(source, np.ndarray):
-        return _from_array(source, max_pixels)
     if isinstance(source, Image.Image):
         return _from_pil(source, max_pixels)
+    if not isinstance(source, FILES) and not hasattr(source, "read"):
+        return _from_array(_as_array(source), max_pixels)
     data = _read(source, max_bytes)
     with decoder_errors():
         check_structure(data, max_pixels)
@@ -173,8 +208,15 @@ def decoder_errors() -> Iterator[None]:
         ) from error
 
 
-def _read(source: bytes | bytearray | memoryview | str | os.PathLike[str], max_bytes: int) -> bytes:
+def _read(source: Any, max_bytes: int) -> bytes:
     """The bytes of a file or a buffer, at most ``max_bytes``."""
+    if hasattr(source, "read"):
+        try:
+            source = source.read(max_bytes + 1)
+        except (OSError, ValueError) as error:  # closed, or open for writing
+            raise BadRequest(f"The file cannot be read: {error}.", "Open it for reading, in binary mode.") from error
+        if isinstance(source, str):
+            raise BadRequest("The file is open as text.", "Open it in binary mode, open(path, 'rb').")
     if isinstance(source, bytes | bytearray | memoryview):
         _check_bytes(memoryview(source).nbytes, max_bytes)
         return bytes(source)
@@ -272,7 +314,23 @@ def _from_pil(image: Image.Image, max_pixels: int) -> Picture:
     return Picture(size_wh=turned_wh(image.size, orientation), orientation=orientation, format="PIL", source=image)
 
 
+def _as_array(source: object) -> NDArray[np.generic]:
+    """Raises ``BadRequest`` for what numpy cannot take."""
+    if isinstance(source, np.ndarray):
+        return source
+    cure = "Give a path, bytes, an open file, a PIL image, or an array (H, W, 3) of uint8."
+    if not isinstance(source, list | tuple) and not hasattr(source, "__array__"):
+        raise BadRequest(f"A picture cannot be {type(source).__name__}.", cure)
+    try:
+        array = np.asarray(source)
+    except (TypeError, ValueError, RuntimeError) as error:  # lists of unequal lengths, a tensor on a GPU
+        raise BadRequest(f"The {type(source).__name__} is no array: {first_line(error)}.", cure) from error
+    small = isinstance(source, list | tuple) and array.dtype.kind == "i" and array.size and array.min() >= 0
+    return array.astype(np.uint8) if small and array.max() <= 255 else array
+
+
 def _from_array(array: NDArray[np.generic], max_pixels: int) -> Picture:
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype not in (np.bool_, np.uint8, np.uint16):
         cure = "Scale it to 0..255 and convert it: (255 * array).round().astype(np.uint8), if it is 0..1."
         raise BadRequest(f"The array has dtype {array.dtype}, expected uint8 (or bool, uint16).", cure)

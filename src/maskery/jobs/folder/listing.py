@@ -13,10 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from maskery.core.files import PICTURE_SUFFIXES, is_system
 from maskery.jobs.folder.places import StoredFile
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
-SYSTEM = frozenset({"@eaDir", "__MACOSX"})
 AT_ONCE = 1000
 """Rows that one question to the database brings."""
 
@@ -55,9 +54,9 @@ class PictureCounts:
 
 def is_picture(name: str) -> bool:
     """By its suffix; hidden files and what systems leave beside pictures are none."""
-    if not name.lower().endswith(SUFFIXES):
+    if not name.lower().endswith(PICTURE_SUFFIXES):
         return False
-    return not any(part.startswith(".") or part in SYSTEM for part in name.split("/"))
+    return not any(map(is_system, name.split("/")))
 
 
 def stem_of(name: str) -> str:
