@@ -8,12 +8,14 @@ from maskery.core.files import whole_folder, writing
 from maskery.core.settings import Settings
 from maskery.packaging.context import Content, content_of
 from maskery.packaging.docker import write_docker
+from maskery.packaging.kubernetes import write_kubernetes
 from maskery.packaging.manifest import Manifest
 
 Write = Callable[[Path, Manifest, Content], list[str]]
 
 TARGETS: dict[str, Write] = {
     "docker": write_docker,
+    "kubernetes": write_kubernetes,
 }
 
 
