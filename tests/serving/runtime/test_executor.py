@@ -29,7 +29,8 @@ from maskery.serving.runtime.scheduler import JobResult
 from maskery.serving.runtime.service import InferenceService
 from tests.inference.prompts.toy_prompt import write_toy
 from tests.material import encoded, photo
-from tests.serving.protocols.label_studio.requests import predict_one
+from tests.serving.protocols.label_studio.requests import BRUSH as SMART
+from tests.serving.protocols.label_studio.requests import data_url, predict, predict_one
 from tests.serving.protocols.open_inference.wire import infer_bytes
 from tests.serving.runtime.spawned import work
 
@@ -103,6 +104,7 @@ def plain(value: Any) -> Any:
     return value
 
 
+CLICK = {"result": [{"type": "keypointlabels", "value": {"x": 22, "y": 33, "keypointlabels": ["cat"]}}]}
 REQUESTS: dict[str, Callable[[TestClient], Any]] = {
     "native:candidates": lambda client: client.post("/v1/interact?model=toy-prompt&points=99,99", content=CAT),
     "native:warm": lambda client: client.post("/v1/interact?model=toy-prompt", content=CAT),
@@ -111,6 +113,9 @@ REQUESTS: dict[str, Callable[[TestClient], Any]] = {
     "open-inference:outputs": lambda client: infer_bytes(client, CAT),
     "hugging-face:masks": lambda client: client.post("/hf/everyday", content=CAT),
     "rembg:png": lambda client: client.post("/api/remove", files={"file": CAT}),
+    "label-studio:smart": lambda client: predict(
+        client, SMART, {"image": data_url(CAT)}, prefix="/label-studio/models/toy-prompt", context=CLICK
+    ),
     "label-studio:regions": lambda client: predict_one(client, CAT),
 }
 

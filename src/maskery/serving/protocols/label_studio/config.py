@@ -17,6 +17,8 @@ from maskery.encode.options import Options, from_text
 from maskery.inference.tasks.registry import task_of
 
 LONGEST = 1 << 20  # characters
+KEYPOINT = "keypointlabels"
+"""A tag that only points at things; its regions are no answer."""
 SHAPES = {"brushlabels": "mask", "polygonlabels": "polygon", "rectanglelabels": "box"}
 # An exact outline has a corner for every step of the pixels; nobody wants to edit that.
 TOLERANCE = 1.0
@@ -60,12 +62,32 @@ class Control:
     options: Options
 
 
+@dataclass(frozen=True, kw_only=True)
+class SmartTag:
+    """A tag with which somebody points at things.
+
+    Attributes:
+        kind: the tag's type in lower case.
+        name: the tag's name.
+        to_name: name of the image tag that it is used on.
+        smart: whether Label Studio then asks for a mask.
+        labels: what it may be used for.
+    """
+
+    kind: str
+    name: str
+    to_name: str
+    smart: bool
+    labels: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Config:
-    """``ignored``: what was found and is not used, in words."""
+    """``ignored``: what was found and is not used, in words. ``smart_tags``: the tags that could point at things."""
 
     controls: tuple[Control, ...]
     ignored: tuple[str, ...]
+    smart_tags: tuple[SmartTag, ...] = ()
 
 
 def read_config(xml: str) -> Config:
@@ -98,13 +120,14 @@ class _Tags:
     def __init__(self) -> None:
         self._owners: list[_Tag | None] = [None]  # by depth: the control that a label there belongs to
         self._controls: list[_Tag] = []
+        self._points: list[_Tag] = []
         self._images: dict[str, str] = {}
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         tag = _Tag(name.lower(), {key.lower(): value for key, value in attributes.items()})
         owner = self._owners[-1]
-        if tag.kind in SHAPES:
-            self._controls.append(tag)
+        if tag.kind in SHAPES or tag.kind == KEYPOINT:
+            (self._controls if tag.kind in SHAPES else self._points).append(tag)
             owner = tag
         elif tag.kind == "image":
             value = tag.attributes.get("value") or tag.attributes.get("valuelist", "")
@@ -126,7 +149,7 @@ class _Tags:
             why = f" ({'; '.join(ignored[:3])})" if ignored else ""
             kinds = "BrushLabels, PolygonLabels or RectangleLabels"
             raise BadRequest(f"The labelling configuration has no {kinds} for an Image{why}.", _EXAMPLE)
-        return Config(tuple(controls), tuple(ignored))
+        return Config(tuple(controls), tuple(ignored), tuple(map(_smart_tag, (*self._points, *self._controls))))
 
     def _control(self, tag: _Tag, ignored: list[str]) -> Control | None:
         name, to_name = tag.attributes.get("name", ""), tag.attributes.get("toname", "")
@@ -138,6 +161,15 @@ class _Tags:
         return Control(
             name=name, to_name=to_name, key=key, kind=tag.kind, labels=_labels(tag), options=_options(tag, ignored)
         )
+
+
+def _smart_tag(tag: _Tag) -> SmartTag:
+    given = tag.attributes
+    smart = given.get("smart", "").lower() == "true" or given.get("smartonly", "").lower() == "true"
+    labels = tuple(label.value for label in _labels(tag))
+    return SmartTag(
+        kind=tag.kind, name=given.get("name", ""), to_name=given.get("toname", ""), smart=smart, labels=labels
+    )
 
 
 def _labels(tag: _Tag) -> tuple[Label, ...]:
@@ -185,8 +217,10 @@ class DrawingPlan:
 
 
 def plan_of(config: Config, card: ModelCard) -> DrawingPlan:
-    """Raises ``BadRequest`` for a model without masks."""
+    """Nothing is drawn by a model that must be asked by clicks. Raises ``BadRequest`` for a model without masks."""
     task = task_of(card)
+    if task.prompted:
+        return DrawingPlan((), config.ignored)
     if not task.gives(HasClassMap):
         raise BadRequest(f"{card.name} is {task.noun}: it has no regions.", "Use a model that gives masks.")
     ignored = list(config.ignored)

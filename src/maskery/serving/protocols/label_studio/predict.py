@@ -14,6 +14,7 @@ from maskery.core.plan import Demand
 from maskery.serving.http.json_body import parsed
 from maskery.serving.protocols.label_studio.config import VARIABLE, Part, plan_of, read_config
 from maskery.serving.protocols.label_studio.regions import DrawnRegions, draw, run_options_of
+from maskery.serving.protocols.label_studio.smart_tools import SmartContext, SmartRequest, smart_request
 from maskery.serving.runtime.request import Outcome, SegmentRequest, Writer
 
 PROTOCOL = "label-studio"
@@ -33,20 +34,31 @@ class LabelStudioTask(msgspec.Struct, frozen=True):
     ] = {}
 
 
+class PredictParams(msgspec.Struct, frozen=True):
+    """``context``: what somebody has drawn with a smart tool."""
+
+    context: SmartContext | None = None
+
+
 class PredictBody(msgspec.Struct, frozen=True):
     """What is read of a request."""
 
     tasks: list[LabelStudioTask]
     label_config: str
+    params: PredictParams | None = None
 
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """A request, understood. ``by_key``: what is drawn on the picture that a task's data has under that name."""
+    """A request, understood. ``by_key``: what is drawn on the picture that a task's data has under that name.
+
+    ``smart``: what a smart tool asks for, in place of all that.
+    """
 
     tasks: list[LabelStudioTask]
     by_key: dict[str, list[Part]]
     ignored: tuple[str, ...]
+    smart: SmartRequest | None = None
 
 
 class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -71,12 +83,16 @@ def version_of(card: ModelCard) -> str:
     return f"{card.name}:{card.version}"
 
 
-def parse_request(body: bytes, card: ModelCard) -> PredictRequest:
-    """Raises ``BadRequest``."""
+def parse_request(body: bytes, card: ModelCard, clicks: bool) -> PredictRequest:
+    """``clicks``: whether there is a model that answers smart tools. Raises ``BadRequest``."""
     ask = parsed(body, PredictBody, "a prediction request of Label Studio")
     if len(ask.tasks) > TASKS_AT_MOST:
         raise BadRequest(f"{len(ask.tasks):,} tasks in one request.", f"Send at most {TASKS_AT_MOST:,}.")
-    plan = plan_of(read_config(ask.label_config), card)
+    config = read_config(ask.label_config)
+    context = ask.params.context if ask.params and clicks else None
+    if context is not None:
+        return PredictRequest(ask.tasks, {}, config.ignored, smart_request(context, config))
+    plan = plan_of(config, card)
     by_key: dict[str, list[Part]] = {}
     for part in plan.parts:
         by_key.setdefault(part.control.key, []).append(part)
@@ -142,7 +158,7 @@ def _followed(value: Any, way: str) -> tuple[Any, str]:
 
 def prediction(found: list[DrawnRegions], card: ModelCard) -> Prediction:
     """Of one task. ``score``: the mean over all pixels of regions."""
-    total, pixels = (sum(values) for values in zip(*(one.scored for one in found), strict=True))
+    total, pixels = sum(one.scored[0] for one in found), sum(one.scored[1] for one in found)
     items = [msgspec.Raw(item) for one in found for item in one.items]
     return Prediction(items, total / pixels if pixels else None, version_of(card))
 

@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from maskery.core.card import ModelCard
-from maskery.core.errors import InputError
+from maskery.core.errors import InputError, NotPulled, UnknownModel
+from maskery.inference.tasks.registry import task_of
 from maskery.serving.http.body import read_unpacked
 from maskery.serving.http.body_quota import apart
 from maskery.serving.http.json_body import json_response, parsed
@@ -35,13 +36,16 @@ from maskery.serving.protocols.label_studio.predict import (
     version_of,
 )
 from maskery.serving.protocols.label_studio.regions import DrawnRegions
+from maskery.serving.protocols.label_studio.smart_tools import SMART, SmartRequest, smart_gaps, smart_segment_request
 from maskery.serving.protocols.label_studio.task_pictures import TaskPictures
 from maskery.serving.runtime.request import writers_by_name
 from maskery.serving.runtime.service import InferenceService
 
-WRITERS = writers_by_name(REGIONS)
+WRITERS = writers_by_name(REGIONS, SMART)
 log = logging.getLogger("maskery")
 
+PROMPT = "prompt"
+"""The model that answers smart tools where the one that is asked does not."""
 ROOT = "/label-studio"
 OF_MODEL = ROOT + "/models/{model}"
 EVENTS = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATION_DELETED", "START_TRAINING")
@@ -62,6 +66,7 @@ class SetupAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     model_version: str
     ignored: Annotated[tuple[str, ...], Meta(description=IGNORED)] | UnsetType = UNSET
+    smart_tools: Annotated[tuple[str, ...], Meta(description="Why smart tools will not work.")] | UnsetType = UNSET
 
 
 class EventBody(msgspec.Struct, frozen=True):
@@ -130,21 +135,28 @@ class LabelStudioEndpoints:
         """Checks the labelling configuration, so that a project learns at once what does not fit."""
         card = await self._card(request)
         ask = parsed(await read_unpacked(request, self.service.settings), SetupBody, "a setup request of Label Studio")
-        ignored = plan_of(read_config(ask.schema), card).ignored if ask.schema else ()
+        config = read_config(ask.schema) if ask.schema else None
+        ignored = plan_of(config, card).ignored if config else ()
+        gaps = smart_gaps(config) if config and await self._clicker(request) else ()
+        if gaps:
+            log.info("Label Studio: smart tools will not work: %.300s", "; ".join(gaps))
         if ignored:
             log.info(
                 "Label Studio: %d things of a configuration are not used: %.300s", len(ignored), "; ".join(ignored)
             )
-        return json_response(SetupAnswer(version_of(card), ignored or UNSET))
+        return json_response(SetupAnswer(version_of(card), ignored or UNSET, gaps or UNSET))
 
     async def predict(self, request: Request) -> Response:
         """A prediction for every task, in order; a task whose picture fails, fails alone."""
-        card, service = await self._card(request), self.service
-        work = await anyio.to_thread.run_sync(parse_request, await read_unpacked(request, service.settings), card)
+        card, clicker, service = await self._card(request), await self._clicker(request), self.service
+        body = await read_unpacked(request, service.settings)
+        work = await anyio.to_thread.run_sync(parse_request, body, card, clicker is not None)
 
         async def one(task: LabelStudioTask) -> Prediction:
             with apart():
                 try:
+                    if work.smart and clicker:
+                        return prediction([await pointed(work.smart, clicker, task)], clicker)
                     return prediction([one for key in work.by_key for one in await drawn(key, task)], card)
                 except InputError as error:
                     return failed(str(error), card)
@@ -155,6 +167,13 @@ class LabelStudioEndpoints:
                 picture = await self.pictures.read(value)
                 found.append(await service.segment(request_of(picture, work.by_key[key], card), request))
             return found if len(found) < 2 else [of_page(one, index) for index, one in enumerate(found)]
+
+        async def pointed(asked: SmartRequest, clicker: ModelCard, task: LabelStudioTask) -> DrawnRegions:
+            values = values_of(task, asked.part.control.key)
+            page = min(asked.page, len(values) - 1)
+            picture = await self.pictures.read_again(values[page])
+            found = await service.segment(smart_segment_request(picture, asked, clicker.name), request)
+            return found if len(values) < 2 else of_page(found, page)
 
         results = await service.each(one, work.tasks)
         return json_response(Predictions(results, version_of(card), work.ignored or UNSET))
@@ -170,6 +189,17 @@ class LabelStudioEndpoints:
 
     async def _card(self, request: Request) -> ModelCard:
         return await self.service.card(request.path_params.get("model"))
+
+    async def _clicker(self, request: Request) -> ModelCard | None:
+        """The model that answers smart tools: the one that is asked, or ``prompt``; None where there is none."""
+        card = await self._card(request)
+        if task_of(card).prompted:
+            return card
+        try:
+            clicker = await self.service.card(PROMPT)
+        except (UnknownModel, NotPulled):
+            return None
+        return clicker if task_of(clicker).prompted else None
 
 
 def _below(prefix: str, ends: LabelStudioEndpoints) -> tuple[Operation, ...]:

@@ -1,7 +1,10 @@
 """A task's value for its picture -> the picture's bytes."""
 
 import re
+import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +22,10 @@ OWN_PATHS = re.compile(r"/(data|storage-data)/.+|/(tasks|projects)/\d+/(resolve|
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
+KEPT_SECONDS = 60.0
+KEPT_BYTES = 16 << 20
+"""Of all pictures that somebody is clicking at; the latest one may exceed it."""
+
 Fetch = Callable[[str], Awaitable[bytes]]
 
 
@@ -28,6 +35,14 @@ class FetchWith(Protocol):
     async def __call__(self, url: str, fetcher: Fetch | None = None, /) -> bytes: ...
 
 
+@dataclass(frozen=True)
+class KeptPicture:
+    """A picture that was fetched, and when, of ``time.monotonic``."""
+
+    data: bytes
+    since: float
+
+
 class TaskPictures:
     """Made once per server. ``own_fetch`` gets Label Studio's own pictures; None = over the network."""
 
@@ -35,6 +50,7 @@ class TaskPictures:
         """Raises ``ConfigError`` for a ``label_studio_url`` that is none."""
         self._max_bytes, self._fetch = settings.max_bytes, fetch
         self._home = _home(settings)
+        self._kept: OrderedDict[str, KeptPicture] = OrderedDict()
         self._own_fetch = own_fetch or (_fetcher(settings, self._home).fetch if self._home else None)
 
     async def read(self, value: str) -> bytes:
@@ -55,6 +71,20 @@ class TaskPictures:
         if self._home and target.origin == self._home.origin:
             return await self._own(target.url.removeprefix(self._home.url.rstrip("/")))
         return await self._fetch(value)
+
+    async def read_again(self, value: str) -> bytes:
+        """As ``read``, for a picture that somebody is clicking at: it is fetched once in ``KEPT_SECONDS``."""
+        if value.startswith("data:"):
+            return await self.read(value)
+        now = time.monotonic()
+        while self._kept and (now - next(iter(self._kept.values())).since > KEPT_SECONDS or self._too_much()):
+            self._kept.popitem(last=False)
+        if value not in self._kept:
+            self._kept[value] = KeptPicture(await self.read(value), time.monotonic())
+        return self._kept[value].data
+
+    def _too_much(self) -> bool:
+        return sum(len(kept.data) for kept in self._kept.values()) > KEPT_BYTES
 
     async def _own(self, path: str) -> bytes:
         if self._home is None:
