@@ -131,26 +131,26 @@ class ObjectDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """One object that was found.
 
     Attributes:
-        id: Of the object, within the answer.
-        class_id: Of its class.
+        id: Of the object, within the answer, from 1.
         name: Of its class.
-        color: Of its class, #rrggbb.
+        class_id: Of its class.
         score: 0 to 1.
-        pixels: How many pixels of the upright picture it has.
-        box: Left, top, right, bottom in pixels of the upright picture.
-        mask: Its pixels, of a model that gives them.
         track_id: Of the same object in other pictures of a video.
+        color: In which it is drawn, #rrggbb.
+        box: Left, top, right, bottom in pixels of the upright picture.
+        area: How many pixels of the upright picture it has; of a model that gives boxes only, those of its box.
+        mask: Its pixels, in the answer's own grid; null of a model that gives boxes only; not in a summary.
     """
 
     id: int
+    name: str = msgspec.field(name="class")
     class_id: int
-    name: str
-    color: str
     score: float
-    pixels: int
-    box: list[float]
-    mask: RunLengths | UnsetType = UNSET
     track_id: int | UnsetType = UNSET
+    color: str
+    box: list[float]
+    area: int
+    mask: RunLengths | UnsetType | None = UNSET
 
 
 class ScoreDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

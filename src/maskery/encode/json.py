@@ -23,6 +23,7 @@ from maskery.core.result.rle import piece_counts, runs_of_bands
 from maskery.encode.annotations.coco_counts import crop_rle
 from maskery.encode.document import encode_document
 from maskery.encode.format import JSON, OBJECTS, ROWS, SCORES, Encoder
+from maskery.encode.object_facts import colour_of, facts
 from maskery.encode.provenance import head, png_text
 from maskery.encode.raster import png
 from maskery.encode.raster.mask import encode_mask
@@ -84,9 +85,10 @@ def _counted(result: Result) -> dict[str, Any]:
 
 
 def objects(result: Result, masks: bool = True) -> dict[str, Any]:
-    """``objects``: id, class, name, color, score, box, area and mask in pixels of the upright picture, surest first.
+    """``objects``: id, class, score, color, box and area in pixels of the upright picture, surest first; and with
+    ``masks`` the mask of each, null of a model that gives boxes only.
 
-    Masks are left out without ``masks``, and where the answer has a grid of its own.
+    Masks are left out too where the answer has a grid of its own.
     """
     listed = capable(result, HasInstances)
     return {"objects": [_object(one, result.meta, masks) for one in listed.instances]} if listed else {}
@@ -94,22 +96,14 @@ def objects(result: Result, masks: bool = True) -> dict[str, Any]:
 
 def _object(one: Instance, meta: Meta, masks: bool) -> dict[str, Any]:
     (x, y), (left, top, right, bottom) = _scale(meta), one.box_xyxy
-    return {
-        "id": one.id,
-        "class_id": one.class_id,
-        "name": meta.labels[one.class_id],
-        "color": hex_colour(meta.palette[one.class_id]),
-        "score": round(one.score, 4),
-        "pixels": round(one.area * x * y),
+    placed = {
+        "color": hex_colour(colour_of(one)),
         "box": [round(value, 1) for value in (left * x, top * y, right * x, bottom * y)],
-    } | _of_object(one, meta, masks)
-
-
-def _of_object(one: Instance, meta: Meta, masks: bool) -> dict[str, Any]:
-    """What not every object has."""
-    shown = one.mask if masks and meta.frame.answer_wh is None else None
-    mask = {"mask": crop_rle(shown, meta.frame.size_wh)} if shown else {}
-    return mask | ({} if one.track_id is None else {"track_id": one.track_id})
+        "area": round(one.area * x * y),
+    }
+    shown = masks and meta.frame.answer_wh is None
+    mask = {"mask": crop_rle(one.mask, meta.frame.size_wh) if one.mask else None} if shown else {}
+    return facts(one, meta) | placed | mask
 
 
 def _timings(result: Result) -> dict[str, Any]:

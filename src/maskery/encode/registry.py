@@ -11,7 +11,9 @@ from maskery.encode.annotations.coco import COCO, COCO_RLE
 from maskery.encode.annotations.cvat import CVAT
 from maskery.encode.annotations.label_studio import LABEL_STUDIO
 from maskery.encode.annotations.labelme import LABELME
+from maskery.encode.annotations.panoptic import PANOPTIC, PANOPTIC_JSON
 from maskery.encode.annotations.yolo import YOLO
+from maskery.encode.count import COUNT, COUNT_CSV
 from maskery.encode.format import Encoder
 from maskery.encode.json import FULL, SUMMARY
 from maskery.encode.options import PLAIN_OPTIONS, Options, from_text
@@ -19,6 +21,7 @@ from maskery.encode.raster.confidence import CONFIDENCE, ENTROPY, MARGIN
 from maskery.encode.raster.cutout import CUTOUT
 from maskery.encode.raster.mask import COLOR, MASK, MASK16
 from maskery.encode.raster.npz import NPY, NPZ
+from maskery.encode.raster.object_cutouts import CUTOUTS
 from maskery.encode.raster.overlay import OVERLAY, OVERLAY_JPEG
 from maskery.encode.raster.privacy import BLUR, BLUR_JPEG, PIXELATE, PIXELATE_JPEG, REPLACE, REPLACE_JPEG
 from maskery.encode.vector.polygons import GEOJSON, POLYGONS
@@ -29,9 +32,10 @@ _RASTERS = (
     *(OVERLAY, OVERLAY_JPEG, MASK, MASK16, COLOR, CUTOUT),
     *(BLUR, BLUR_JPEG, PIXELATE, PIXELATE_JPEG, REPLACE, REPLACE_JPEG),
     *(CONFIDENCE, ENTROPY, MARGIN),
+    *(PANOPTIC, CUTOUTS),
 )
-_DATA = (FULL, SUMMARY, NPY, NPZ)
-_SHAPES = (POLYGONS, GEOJSON, SVG, COCO, COCO_RLE, YOLO, LABELME, CVAT, LABEL_STUDIO)
+_DATA = (FULL, SUMMARY, COUNT, COUNT_CSV, NPY, NPZ)
+_SHAPES = (POLYGONS, GEOJSON, SVG, COCO, COCO_RLE, PANOPTIC_JSON, YOLO, LABELME, CVAT, LABEL_STUDIO)
 ENCODERS = {encoder.name: encoder for encoder in (*_RASTERS, *_DATA, *_SHAPES)}
 
 BY_SUFFIX = {

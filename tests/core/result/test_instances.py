@@ -38,6 +38,15 @@ def test_the_area_of_an_object_without_a_mask_is_its_boxes() -> None:
     assert [one.area for one in instances().instances] == [48, 36, 4]
 
 
+@given(hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12)))
+def test_runs_of_the_whole_picture(mask: NDArray[np.bool_]) -> None:
+    height, width = mask.shape
+    for by_columns, flat in ((False, mask.reshape(-1)), (True, mask.reshape(-1, order="F"))):
+        counts = crop_mask(mask).counts_in((width, height), by_columns)
+        np.testing.assert_array_equal(np.repeat(np.arange(len(counts)) % 2 == 1, counts), flat)
+        assert (counts[1:] > 0).all()
+
+
 def test_the_surest_lies_above_the_others() -> None:
     numbers = painted(instances().instances, (16, 12))
     assert [int((numbers == number).sum()) for number in range(4)] == [192 - 48 - 27 - 4, 48, 36 - 9, 4]

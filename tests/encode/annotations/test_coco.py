@@ -120,9 +120,8 @@ def test_objects_are_annotations_of_their_own(tmp_path: Path) -> None:
     assert [category["name"] for category in data.loadCats(data.getCatIds())] == ["cat", "dog"]
 
 
-def test_small_objects_are_left_out_and_polygons_of_objects_refused() -> None:
+def test_small_objects_are_left_out() -> None:
     found = json.loads(encode_coco(instances(), Options(min_area=37)))
     assert [one["area"] for one in found["annotations"]] == [48]
     assert found["info"]["provenance"]["left_out"] == {"pieces": 2, "pixels": 40}
-    with pytest.raises(BadRequest, match="Objects are written as masks"):
-        encode_coco(instances(), Options(shape="polygon"))
+    assert [one["id"] for one in json.loads(encode_coco_rle(instances(), Options(min_area=37)))["objects"]] == [1]

@@ -39,6 +39,23 @@ class CropMask:
         values = np.arange(len(self.counts)) % 2 == 1
         return np.repeat(values, self.counts).reshape(self.size_wh[::-1])
 
+    def counts_in(self, size_wh: tuple[int, int], by_columns: bool = False) -> Integers:
+        """(n,) int64: lengths of the runs of a whole picture of ``size_wh``, zeros first (maybe 0 of them).
+
+        Row by row, or column by column. The picture is never drawn: the runs of the part are moved.
+        """
+        part, left_top, size = self.decoded(), self.left_top, size_wh
+        if by_columns:
+            part, left_top, size = part.T, left_top[::-1], size_wh[::-1]
+        (left, top), (height, width) = left_top, part.shape
+        apart = int(width < size[0])  # a column of zeros keeps what ends one row from what begins the next
+        flat = np.zeros((height, width + apart), np.int8)
+        flat[:, :width] = part
+        edges = np.flatnonzero(np.diff(flat.reshape(-1), prepend=np.int8(0), append=np.int8(0)))
+        row, column = np.divmod(edges, max(1, width + apart))
+        counts: Integers = np.diff((top + row) * size[0] + left + column, prepend=0, append=size[0] * size[1])
+        return counts if counts[-1] else counts[:-1]
+
     def placed(self, size_wh: tuple[int, int]) -> NDArray[np.bool_]:
         """(H, W) bool, of the whole picture of ``size_wh``."""
         whole, (left, top), (width, height) = np.zeros(size_wh[::-1], np.bool_), self.left_top, self.size_wh

@@ -12,40 +12,60 @@ from maskery.core.errors import BadRequest
 from maskery.core.result.capabilities import HasClassMap, HasInstances, Result, capable, expect
 from maskery.core.result.instances import Instance
 from maskery.core.result.meta import ClassShare
-from maskery.encode.annotations.coco_counts import compressed
+from maskery.encode.annotations.coco_counts import compressed, crop_rle
 from maskery.encode.format import JSON, MASKS, OBJECTS, Encoder
+from maskery.encode.object_facts import bbox, colour_of, facts, large_enough
 from maskery.encode.options import Options, check_shape
 from maskery.encode.provenance import SOFTWARE, head, provenance
 from maskery.encode.selection import drawn, shown, without_small_pieces
 from maskery.encode.text import hex_colour
-from maskery.encode.vector.outlines import SHAPE_OPTIONS, made, outlines, single_ring
+from maskery.encode.vector.outlines import SHAPE_OPTIONS, Polygon, by_object, made, outlines, single_ring
 
 
-def encode_coco_rle(result: HasClassMap, options: Options) -> bytes:
-    """UTF-8 JSON: provenance and of every class but background its ``rle``, ``area`` and ``bbox`` [x, y, w, h].
+def encode_coco_rle(result: Result, options: Options) -> bytes:
+    """UTF-8 JSON: provenance and of every object, else of every class but background, its ``rle``, ``area`` and
+    ``bbox`` [x, y, w, h].
 
-    ``rle`` is what pycocotools decodes: ``size`` [height, width] and compressed ``counts``.
+    ``rle`` is what pycocotools decodes: ``size`` [height, width] and compressed ``counts``; null of an object without
+    mask.
     """
+    if objects := capable(result, HasInstances):
+        found, left_out = _object_rles(objects, options)
+    else:
+        found, left_out = _class_rles(expect(result, HasClassMap), options)
+    return msgspec.json.encode(head(result) | {"min_area": options.min_area, "left_out": left_out} | found)
+
+
+def _class_rles(result: HasClassMap, options: Options) -> tuple[dict[str, Any], dict[str, Any]]:
     kept, left_out = without_small_pieces(result, options.min_area)
     masks = class_rles(kept.class_map)
-    return msgspec.json.encode(
-        head(result)
-        | {
-            "min_area": options.min_area,
-            "left_out": left_out,
-            "classes": [
-                {
-                    "id": share.id,
-                    "name": share.name,
-                    "color": hex_colour(share.colour),
-                    "area": share.pixels,
-                    "bbox": _bbox(share),
-                    "rle": masks[share.id],
-                }
-                for share in shown(kept)
-            ],
+    classes = [
+        {
+            "id": share.id,
+            "name": share.name,
+            "color": hex_colour(share.colour),
+            "area": share.pixels,
+            "bbox": _bbox(share),
+            "rle": masks[share.id],
         }
-    )
+        for share in shown(kept)
+    ]
+    return {"classes": classes}, left_out
+
+
+def _object_rles(result: HasInstances, options: Options) -> tuple[dict[str, Any], dict[str, Any]]:
+    kept, left_out = large_enough(result, options)
+    objects = [
+        facts(one, result.meta)
+        | {
+            "color": hex_colour(colour_of(one)),
+            "area": one.area,
+            "bbox": bbox(one),
+            "rle": crop_rle(one.mask, result.meta.frame.size_wh) if one.mask else None,
+        }
+        for one in kept
+    ]
+    return {"objects": objects}, left_out
 
 
 def encode_coco(result: Result, options: Options) -> bytes:
@@ -53,7 +73,7 @@ def encode_coco(result: Result, options: Options) -> bytes:
 
     ``segmentation`` is run-length encoded or, with ``options.shape`` "polygon", a list of polygons whose holes are
     joined to the outline by cuts of no width. ``iscrowd`` is 0, as in COCO-Stuff: tools would skip crowds.
-    Objects are written as their masks only. Raises ``BadRequest`` for another shape.
+    An object without a mask has an empty list there, as detectors write it. Raises ``BadRequest`` for another shape.
     """
     if options.shape == "box":
         raise BadRequest("A COCO annotation is a mask or a polygon, not a box.", "Give shape=mask or shape=polygon.")
@@ -93,25 +113,28 @@ def _annotated(result: Result, options: Options) -> Annotations:
 
 
 def _by_objects(result: HasInstances, options: Options) -> Annotations:
-    """Each object, in the order of the result. Raises ``BadRequest`` for polygons, which objects do not have."""
-    if options.shape != "mask":
-        raise BadRequest("Objects are written as masks, not as polygons.", "Give shape=mask.")
+    """Each object, in the order of the result."""
     size, labels = result.meta.frame.size_wh, result.meta.labels
-    kept = [one for one in result.instances if one.area >= options.min_area]
-    small = sum(one.area for one in result.instances if one.area < options.min_area)
-    left_out = {"pieces": len(result.instances) - len(kept), "pixels": small}
     countable = np.array([number != result.meta.background for number in range(len(labels))])
-    return [_object(one, size) for one in kept], {"min_area": options.min_area, "left_out": left_out}, countable
+    if options.shape == "polygon":
+        found = outlines(result, options)
+        outlined = [_object(one, _rings(one, pieces)) for one, pieces in by_object(found.polygons)]
+        return outlined, made(options, found), countable
+    kept, left_out = large_enough(result, options)
+    masked = [_object(one, crop_rle(one.mask, size) if one.mask else []) for one in kept]
+    return masked, {"min_area": options.min_area, "left_out": left_out}, countable
 
 
-def _object(one: Instance, size_wh: tuple[int, int]) -> dict[str, Any]:
-    """Without a mask, ``segmentation`` is an empty list, as detectors write it."""
-    left, top, right, bottom = one.box_xyxy
+def _rings(one: Instance, pieces: list[Polygon]) -> list[list[int]]:
+    return [single_ring(piece).reshape(-1).tolist() for piece in pieces] if one.mask else []
+
+
+def _object(one: Instance, segmentation: object) -> dict[str, Any]:
     return {
         "category_id": one.class_id,
-        "segmentation": mask_rle(one.mask.placed(size_wh)) if one.mask else [],
+        "segmentation": segmentation,
         "area": one.area,
-        "bbox": [left, top, right - left, bottom - top],
+        "bbox": bbox(one),
         "score": round(one.score, 4),
         "iscrowd": 0,
     } | ({} if one.track_id is None else {"track_id": one.track_id})
@@ -174,4 +197,6 @@ def _by_polygons(result: HasClassMap, options: Options) -> tuple[list[dict[str, 
 
 
 COCO = Encoder(name="coco", file=JSON, needs=MASKS + OBJECTS, function=encode_coco, options=SHAPE_OPTIONS)
-COCO_RLE = Encoder(name="coco-rle", file=JSON, needs=MASKS, function=encode_coco_rle, options=frozenset({"min_area"}))
+COCO_RLE = Encoder(
+    name="coco-rle", file=JSON, needs=MASKS + OBJECTS, function=encode_coco_rle, options=frozenset({"min_area"})
+)

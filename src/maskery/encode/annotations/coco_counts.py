@@ -31,16 +31,7 @@ def crop_rle(mask: CropMask, size_wh: tuple[int, int]) -> dict[str, Any]:
 
 def crop_counts(mask: CropMask, size_wh: tuple[int, int]) -> Integers:
     """(n,) int64, lengths of runs column by column, zeros first."""
-    (width, height), (left, top), (w, h) = size_wh, mask.left_top, mask.size_wh
-    if not mask.area:
-        return np.array([width * height], np.int64)
-    apart = h < height  # a row of zeros keeps what ends one column from what begins the next
-    flat = np.zeros((w, h + apart), np.int8)
-    flat[:, :h] = mask.decoded().T
-    edges = np.flatnonzero(np.diff(flat.reshape(-1), prepend=0, append=0))
-    column, row = np.divmod(edges, h + apart)
-    counts: Integers = np.diff((left + column) * height + top + row, prepend=0, append=width * height)
-    return counts if counts[-1] else counts[:-1]
+    return mask.counts_in(size_wh, by_columns=True)
 
 
 def compressed(counts: Integers) -> str:

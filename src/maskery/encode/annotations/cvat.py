@@ -5,28 +5,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.core.result.capabilities import HasClassMap
-from maskery.encode.format import MASKS, Encoder, FileType
+from maskery.core.arrays import Integers
+from maskery.core.result.capabilities import HasClasses, HasClassMap, HasInstances, Result, capable, expect
+from maskery.core.result.instances import Instance
+from maskery.encode.format import MASKS, OBJECTS, Encoder, FileType
+from maskery.encode.object_facts import large_enough
 from maskery.encode.options import Options, check_shape
 from maskery.encode.provenance import provenance_text
 from maskery.encode.selection import drawn, shown, without_small_pieces
 from maskery.encode.text import hex_colour, xml_text
-from maskery.encode.vector.outlines import SHAPE_OPTIONS, made, outlines, single_ring
+from maskery.encode.vector.outlines import SHAPE_OPTIONS, by_object, made, outlines, single_ring
 
 
-def encode_cvat(result: HasClassMap, options: Options) -> bytes:
-    """UTF-8 XML. By ``options.shape``: one mask a class; or one polygon, or one box, a piece.
+def encode_cvat(result: Result, options: Options) -> bytes:
+    """UTF-8 XML. By ``options.shape``: one mask a class; or one polygon, or one box, a piece. Of single objects one
+    mask or one box each, or a polygon a piece, those of one object with a ``group_id`` in common.
 
     CVAT's polygons know no holes: they are joined to the outline by cuts of no width.
     """
     check_shape(options)
     meta = result.meta
     width, height = meta.frame.size_wh
-    shapes, way = _masks(result, options) if options.shape == "mask" else _outlined(result, options)
+    shapes, way = _shapes(result, options)
     labels = [
         f"<label><name>{xml_text(meta.labels[number])}</name><color>{hex_colour(meta.palette[number])}</color>"
         "<attributes></attributes></label>"
-        for number in np.flatnonzero(drawn(result)[: len(meta.labels)]).tolist()
+        for number in _label_ids(result)
     ]
     lines = [
         '<?xml version="1.0" encoding="utf-8"?>',
@@ -41,6 +45,69 @@ def encode_cvat(result: HasClassMap, options: Options) -> bytes:
         "",
     ]
     return "\n".join(lines).encode()
+
+
+def _label_ids(result: Result) -> list[int]:
+    """The classes that the task has: all but the background, unless that was chosen."""
+    if mapped := capable(result, HasClasses):
+        chosen: list[int] = np.flatnonzero(drawn(mapped)[: len(result.meta.labels)]).tolist()
+        return chosen
+    return [number for number in range(len(result.meta.labels)) if number != result.meta.background]
+
+
+def _shapes(result: Result, options: Options) -> tuple[list[str], dict[str, Any]]:
+    """The lines of the picture's shapes, and how they were made."""
+    objects = capable(result, HasInstances)
+    if options.shape == "polygon":
+        return _objects_outlined(objects, options) if objects else _outlined(expect(result, HasClassMap), options)
+    if objects:
+        kept, left_out = large_enough(objects, options)
+        return [_object(one, result, options) for one in kept], {"min_area": options.min_area, "left_out": left_out}
+    mapped = expect(result, HasClassMap)
+    return _masks(mapped, options) if options.shape == "mask" else _outlined(mapped, options)
+
+
+def _object(one: Instance, result: Result, options: Options) -> str:
+    """One mask; one box where boxes are asked for, or there is no mask."""
+    label = xml_text(result.meta.labels[one.class_id])
+    if one.mask is None or options.shape == "box":
+        return _box(label, one.box_xyxy)
+    (left, top), (width, height) = one.mask.left_top, one.mask.size_wh
+    return _mask(label, one.mask.counts.tolist(), (left, top, width, height))
+
+
+def _objects_outlined(result: HasInstances, options: Options) -> tuple[list[str], dict[str, Any]]:
+    found, shapes = outlines(result, options), []
+    for one, pieces in by_object(found.polygons):
+        label = xml_text(result.meta.labels[one.class_id])
+        group = f' group_id="{one.id}"' if len(pieces) > 1 else ""
+        shapes += (
+            [_polygon(label, single_ring(piece), group) for piece in pieces]
+            if one.mask
+            else [_box(label, one.box_xyxy)]
+        )
+    return shapes, made(options, found)
+
+
+def _mask(label: str, lengths: list[int], place: tuple[int, int, int, int]) -> str:
+    """``label``: as XML text; ``place``: left, top, width, height of the runs."""
+    left, top, width, height = place
+    return (
+        f'<mask label="{label}" source="auto" occluded="0" '
+        f'rle="{", ".join(map(str, lengths))}" left="{left}" top="{top}" '
+        f'width="{width}" height="{height}" z_order="0"></mask>'
+    )
+
+
+def _box(label: str, box_xyxy: tuple[float, float, float, float]) -> str:
+    left, top, right, bottom = box_xyxy
+    corners = f'xtl="{left}" ytl="{top}" xbr="{right}" ybr="{bottom}"'
+    return f'<box label="{label}" source="auto" occluded="0" {corners} z_order="0"></box>'
+
+
+def _polygon(label: str, ring: Integers, group: str = "") -> str:
+    points = ";".join(f"{x},{y}" for x, y in ring.tolist())
+    return f'<polygon label="{label}" source="auto" occluded="0" points="{points}" z_order="0"{group}></polygon>'
 
 
 def sdk_mask(mask: NDArray[np.bool_]) -> list[int]:
@@ -69,31 +136,23 @@ def _masks(result: HasClassMap, options: Options) -> tuple[list[str], dict[str, 
     for share in shown(kept):
         left, top, right, bottom = share.box_xyxy
         lengths = run_lengths(kept.class_map[top:bottom, left:right] == share.id)
-        shapes.append(
-            f'<mask label="{xml_text(share.name)}" source="auto" occluded="0" '
-            f'rle="{", ".join(map(str, lengths))}" left="{left}" top="{top}" '
-            f'width="{right - left}" height="{bottom - top}" z_order="0"></mask>'
-        )
+        shapes.append(_mask(xml_text(share.name), lengths, (left, top, right - left, bottom - top)))
     return shapes, {"min_area": options.min_area, "left_out": left_out}
 
 
 def _outlined(result: HasClassMap, options: Options) -> tuple[list[str], dict[str, Any]]:
     found, shapes = outlines(result, options), []
     for polygon in found.polygons:
-        common = f'label="{xml_text(result.meta.labels[polygon.id])}" source="auto" occluded="0"'
-        if options.shape == "box":
-            left, top, right, bottom = polygon.box_xyxy
-            shapes.append(f'<box {common} xtl="{left}" ytl="{top}" xbr="{right}" ybr="{bottom}" z_order="0"></box>')
-        else:
-            points = ";".join(f"{x},{y}" for x, y in single_ring(polygon).tolist())
-            shapes.append(f'<polygon {common} points="{points}" z_order="0"></polygon>')
+        label = xml_text(result.meta.labels[polygon.id])
+        is_box = options.shape == "box"
+        shapes.append(_box(label, polygon.box_xyxy) if is_box else _polygon(label, single_ring(polygon)))
     return shapes, made(options, found)
 
 
 CVAT = Encoder(
     name="cvat",
     file=FileType("application/xml", ".xml"),
-    needs=MASKS,
+    needs=MASKS + OBJECTS,
     function=encode_cvat,
     options=SHAPE_OPTIONS,
 )

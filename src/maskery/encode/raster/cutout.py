@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.picture.stream import Photo
-from maskery.core.result.capabilities import HasAlphaRows, HasClasses, capable
-from maskery.encode.format import PNG, ROWS, Encoder
+from maskery.core.result.capabilities import HasAlphaRows, HasClasses, Result, capable
+from maskery.encode.format import OBJECTS, PNG, ROWS, Encoder
+from maskery.encode.object_facts import by_class
 from maskery.encode.provenance import png_text
 from maskery.encode.raster import png
 from maskery.encode.selection import alpha_rows, id_rows, photo_rows, subject
@@ -70,13 +71,15 @@ def over(alpha: NDArray[np.uint8], photo: NDArray[np.uint8], colour: Rgba) -> ND
     return band
 
 
-def encode_cutout(result: HasClasses, photo: Photo) -> bytes:
+def encode_cutout(answer: Result, photo: Photo) -> bytes:
     """PNG bytes, RGBA. ``photo``: the upright picture, (H, W, 3) uint8 RGB, of the result's size.
 
-    Alpha is the soft mask of a foreground result; else 255 where a class is and 0 on background and pixels of no class.
+    Alpha is the soft mask of a foreground result; else 255 where a class or an object is and 0 on background and pixels
+    of no class.
     What is wholly transparent is black: nothing of the photo is hidden there. Raises ``BadRequest`` where the model has
     no background class and no class was chosen.
     """
+    result = by_class(answer)
     size = result.meta.frame.size_wh
     rows = png.band_rows(4 * size[0])
     bands = map(rgba, alpha_bands(result, rows), photo_rows(photo, rows))
@@ -104,7 +107,15 @@ def alpha_bands(result: HasClasses, rows: int) -> Iterator[NDArray[np.uint8]]:
     return (table[band] for band in id_rows(result, rows))  # np.take would widen the ids to 64 bits
 
 
-CUTOUT = Encoder(name="cutout", file=PNG, needs=ROWS, function=encode_cutout, needs_photo=True, held=0.3, shown=3.0)
+CUTOUT = Encoder(
+    name="cutout",
+    file=PNG,
+    needs=ROWS + OBJECTS,
+    function=encode_cutout,
+    needs_photo=True,
+    held=0.3,
+    shown=3.0,
+)
 
 
 @dataclass(frozen=True)

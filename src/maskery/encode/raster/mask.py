@@ -6,16 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.core.result.capabilities import HasAlpha, HasClasses, HasClassMap, capable
+from maskery.core.result.capabilities import HasAlpha, HasClasses, HasClassMap, Result, capable
 from maskery.core.result.meta import Meta
-from maskery.encode.format import PNG, ROWS, Encoder
+from maskery.encode.format import OBJECTS, PNG, ROWS, Encoder
+from maskery.encode.object_facts import by_class
 from maskery.encode.provenance import png_text
 from maskery.encode.raster import png
 from maskery.encode.selection import id_rows
 
 
-def encode_mask(result: HasClasses) -> bytes:
+def encode_mask(answer: Result) -> bytes:
     """PNG bytes. Pixel value = class id; 255 (65535 in 16 bits) = no class, black in the palette."""
+    result = by_class(answer)
     size, depth = result.meta.frame.size_wh, result.unlabelled.bit_length()
     rows = id_rows(result, png.band_rows(size[0] * depth // 8))
     if depth == 16:
@@ -23,8 +25,9 @@ def encode_mask(result: HasClasses) -> bytes:
     return png.indexed_rows(rows, size, colour_table(result), png_text(result.meta))
 
 
-def encode_mask16(result: HasClasses) -> bytes:
+def encode_mask16(answer: Result) -> bytes:
     """PNG bytes, 16-bit grey whatever the number of classes. Pixel value = class id; 65535 = no class."""
+    result = by_class(answer)
     table = np.arange(result.unlabelled + 1, dtype=np.uint16)
     table[result.unlabelled] = 65535
     rows = (table[band] for band in id_rows(result, png.band_rows(2 * result.meta.frame.size_wh[0])))
@@ -38,8 +41,9 @@ def colour_table(result: HasClasses) -> NDArray[np.uint8]:
     return table
 
 
-def encode_color(result: HasClasses) -> bytes:
+def encode_color(answer: Result) -> bytes:
     """PNG bytes, 8-bit RGB; black where no class is."""
+    result = by_class(answer)
     size = result.meta.frame.size_wh
     table = colour_table(result)
     coloured = (np.take(table, band, axis=0) for band in id_rows(result, png.band_rows(size[0])))
@@ -75,6 +79,6 @@ def _png(chosen: NDArray[np.bool_], meta: Meta) -> bytes:
     return png.grey(chosen.view(np.uint8) * np.uint8(255), png_text(meta))
 
 
-MASK = Encoder(name="mask", file=PNG, needs=ROWS, function=encode_mask, held=0.1)
-MASK16 = Encoder(name="mask16", file=PNG, needs=ROWS, function=encode_mask16, held=0.1)
-COLOR = Encoder(name="color", file=PNG, needs=ROWS, function=encode_color, held=0.2)
+MASK = Encoder(name="mask", file=PNG, needs=ROWS + OBJECTS, function=encode_mask, held=0.1)
+MASK16 = Encoder(name="mask16", file=PNG, needs=ROWS + OBJECTS, function=encode_mask16, held=0.1)
+COLOR = Encoder(name="color", file=PNG, needs=ROWS + OBJECTS, function=encode_color, held=0.2)

@@ -12,6 +12,7 @@ from maskery.core.result.capabilities import (
     HasAlpha,
     HasCandidates,
     HasClassMap,
+    HasInstances,
     HasMaps,
     HasScores,
     Result,
@@ -22,10 +23,11 @@ from maskery.core.result.instances import CropMask, Instance
 from maskery.core.result.meta import MAPS, Meta
 from maskery.core.result.prompted import PromptResult
 from maskery.core.result.types import ClassificationResult, ForegroundResult, SemanticResult
-from maskery.encode.format import MASKS, SCORES, Encoder, FileType
+from maskery.encode.format import MASKS, OBJECTS, SCORES, Encoder, FileType
 from maskery.encode.options import Options
 from maskery.encode.provenance import provenance_text
 from maskery.encode.raster.confidence import asked_map
+from maskery.encode.raster.object_arrays import object_arrays, objects_of
 
 
 def encode_npy(result: Result) -> bytes:
@@ -47,9 +49,9 @@ def encode_npz(result: Result, options: Options) -> bytes:
     """.npz bytes: ids are packed, numbers of 32 bits are stored as they are, for they hardly pack.
 
     ``class_map`` (H, W) uint8 or uint16, and of a foreground model ``alpha`` (H, W) uint8; of a classifier ``scores``
-    (C,) float32. ``confidence``, ``entropy``, ``margin`` (H, W) float32: those of ``options.maps``, or all that the
-    result has. ``labels`` (C,) and ``provenance``, a line of JSON, as text; ``details``, another one, where
-    ``options.details``. Raises ``BadRequest`` for a map that the result does not have.
+    (C,) float32; of single objects those of ``object_arrays``. ``confidence``, ``entropy``, ``margin`` (H, W) float32:
+    those of ``options.maps``, or all that the result has. ``labels`` (C,) and ``provenance``, a line of JSON, as text;
+    ``details``, another one, where ``options.details``. Raises ``BadRequest`` for a map that the result does not have.
     """
     file = io.BytesIO()
     texts = {"labels": np.array(result.meta.labels), "provenance": np.array(provenance_text(result.meta))}
@@ -73,6 +75,8 @@ def _arrays(result: Result) -> dict[str, NDArray[np.generic]]:
         arrays["alpha"] = soft.alpha
     if scored := capable(result, HasScores):
         arrays["scores"] = scored.scores
+    if (objects := capable(result, HasInstances)) and not arrays:
+        arrays |= object_arrays(objects.instances)
     return arrays
 
 
@@ -166,6 +170,8 @@ def decode_npz(data: bytes) -> Result:
     if details.candidates is not None:
         instances = (one.instance(id) for id, one in enumerate(details.candidates, 1))
         return PromptResult(details.meta, tuple(instances))
+    if "object_id" in arrays:
+        return objects_of(arrays, details.meta)
     if "scores" in arrays:
         return ClassificationResult(details.meta, arrays["scores"])
     if "alpha" in arrays and details.threshold is not None:
@@ -187,7 +193,7 @@ NPY = Encoder(
 NPZ = Encoder(
     name="npz",
     file=FileType("application/x-npz", ".npz"),
-    needs=MASKS + SCORES,
+    needs=MASKS + SCORES + OBJECTS,
     function=encode_npz,
     options=frozenset({"maps", "details"}),
 )

@@ -1,10 +1,11 @@
 """The photo with the classes laid over it: half colour, half photo, full colour along the borders of a class.
 
-Background and pixels of no class stay exactly as in the photo. Of single objects each has its own border.
+Background and pixels of no class stay exactly as in the photo. Of single objects each has its own colour and border,
+and its name with the score; one without a mask has the lines of its box.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,10 @@ from maskery.core.picture.stream import Photo
 from maskery.core.result.capabilities import HasClasses, HasInstances, Result, capable, expect
 from maskery.core.result.instances import painted
 from maskery.encode.format import JPEG, MASKS, OBJECTS, PNG, ROWS, Encoder
+from maskery.encode.object_facts import colour_of
 from maskery.encode.provenance import png_text
 from maskery.encode.raster import jpeg, png
+from maskery.encode.raster.marks import Mark, marks_of, paint, text_height
 from maskery.encode.raster.mask import colour_table
 from maskery.encode.selection import photo_rows
 
@@ -35,12 +38,13 @@ def encode_overlay_jpeg(result: Result, photo: NDArray[np.uint8]) -> bytes:
 @dataclass(frozen=True)
 class _Layer:
     """What is laid over the photo: ``bands`` (h, W) of numbers, from top to bottom; by number ``colours`` (n, 3) uint8
-    and ``plain`` (n,): where the photo stays as it is.
+    and ``plain`` (n,): where the photo stays as it is. ``marks``: what is drawn above that.
     """
 
     bands: Iterable[NDArray[np.unsignedinteger]]
     colours: NDArray[np.uint8]
     plain: NDArray[np.bool_]
+    marks: list[Mark] = field(default_factory=list)
 
 
 def _layer(result: Result) -> _Layer:
@@ -49,10 +53,11 @@ def _layer(result: Result) -> _Layer:
 
 
 def _objects(result: HasInstances) -> _Layer:
-    """Each object in the colour of its class, the surest above the others."""
-    palette = result.meta.palette
-    colours = np.array([(0, 0, 0), *(palette[one.class_id] for one in result.instances)], np.uint8)
-    return _Layer([painted(result.instances, result.meta.frame.size_wh)], colours, np.arange(len(colours)) == 0)
+    """Each object in a colour of its own, the surest above the others."""
+    masked = [one for one in result.instances if one.mask]
+    colours = np.array([(0, 0, 0), *map(colour_of, masked)], np.uint8)
+    numbers = painted(masked, result.meta.frame.size_wh)
+    return _Layer([numbers], colours, np.arange(len(colours)) == 0, marks_of(result.instances, result.meta))
 
 
 def _classes(result: HasClasses) -> _Layer:
@@ -67,7 +72,7 @@ def _bands(result: Result, photo: Photo) -> Iterator[NDArray[np.uint8]]:
     """Bands (h, W, 3) uint8 of the overlay, from top to bottom."""
     layer, (width, height) = _layer(result), result.meta.frame.size_wh
     reach = 2 if max(height, width) >= WIDE_LINE_FROM else 1
-    rows, around = png.band_rows(3 * width), RowBuffer(layer.bands)
+    rows, around, letters = png.band_rows(3 * width), RowBuffer(layer.bands), text_height((width, height))
     for (top, bottom), original in zip(steps(height, rows), photo_rows(photo, rows), strict=True):
         first = max(0, top - reach)
         window = around.rows(first, bottom + reach)
@@ -76,6 +81,7 @@ def _bands(result: Result, photo: Photo) -> Iterator[NDArray[np.uint8]]:
         blended = png.mean(colours, original)
         np.copyto(blended, colours, where=_thrice(_borders(window, top - first, bottom - first, reach)))
         np.copyto(blended, original, where=_thrice(np.take(layer.plain, ids)))
+        paint(blended, top, layer.marks, letters)
         yield blended
 
 

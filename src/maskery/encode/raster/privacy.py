@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from maskery.core.arrays import Pixels
-from maskery.core.result.capabilities import HasClassMap
-from maskery.encode.format import JPEG, MASKS, PNG, Encoder
+from maskery.core.result.capabilities import HasClassMap, Result
+from maskery.encode.format import JPEG, MASKS, OBJECTS, PNG, Encoder
+from maskery.encode.object_facts import class_map_of
 from maskery.encode.options import Options
 from maskery.encode.provenance import png_text
 from maskery.encode.raster import jpeg, png
@@ -23,41 +24,42 @@ BLOCK_AT_LEAST = 8  # pixels, of the default
 
 # (top, bottom) -> what stands in the place of the classes in these rows, (bottom - top, W, 3), or one colour, (3,).
 Filling = Callable[[int, int], Pixels]
-Writer = Callable[[HasClassMap, Pixels, Options], bytes]
+Writer = Callable[[Result, Pixels, Options], bytes]
 
 
-def encode_blur(result: HasClassMap, photo: Pixels, options: Options) -> bytes:
+def encode_blur(result: Result, photo: Pixels, options: Options) -> bytes:
     """PNG bytes, RGB. ``photo``: the upright picture, (H, W, 3) uint8 RGB, of the result's size.
 
-    Changed are the chosen classes, or every class but background where none was chosen; with ``options.outside`` all
-    the rest instead. Raises ``BadRequest`` where the model has no background and no class was chosen.
+    Changed are the chosen classes, or every class but background where none was chosen, or every object;
+    with ``options.outside`` all the rest instead. Raises ``BadRequest`` where the model has no background and no class
+    was chosen.
     """
-    return _png(result, photo, blurred(photo, options), options)
+    return _png(class_map_of(result), photo, blurred(photo, options), options)
 
 
-def encode_blur_jpeg(result: HasClassMap, photo: Pixels, options: Options) -> bytes:
+def encode_blur_jpeg(result: Result, photo: Pixels, options: Options) -> bytes:
     """The same as JPEG bytes."""
-    return jpeg.photo(_bands(result, photo, blurred(photo, options), options))
+    return jpeg.photo(_bands(class_map_of(result), photo, blurred(photo, options), options))
 
 
-def encode_pixelate(result: HasClassMap, photo: Pixels, options: Options) -> bytes:
+def encode_pixelate(result: Result, photo: Pixels, options: Options) -> bytes:
     """As ``encode_blur``, with square blocks of one colour."""
-    return _png(result, photo, pixelated(photo, options), options)
+    return _png(class_map_of(result), photo, pixelated(photo, options), options)
 
 
-def encode_pixelate_jpeg(result: HasClassMap, photo: Pixels, options: Options) -> bytes:
+def encode_pixelate_jpeg(result: Result, photo: Pixels, options: Options) -> bytes:
     """The same as JPEG bytes."""
-    return jpeg.photo(_bands(result, photo, pixelated(photo, options), options))
+    return jpeg.photo(_bands(class_map_of(result), photo, pixelated(photo, options), options))
 
 
-def encode_replace(result: HasClassMap, photo: Pixels, options: Options) -> bytes:
+def encode_replace(result: Result, photo: Pixels, options: Options) -> bytes:
     """As ``encode_blur``, with ``options.color``."""
-    return _png(result, photo, filled(options), options)
+    return _png(class_map_of(result), photo, filled(options), options)
 
 
-def encode_replace_jpeg(result: HasClassMap, photo: Pixels, options: Options) -> bytes:
+def encode_replace_jpeg(result: Result, photo: Pixels, options: Options) -> bytes:
     """The same as JPEG bytes."""
-    return jpeg.photo(_bands(result, photo, filled(options), options))
+    return jpeg.photo(_bands(class_map_of(result), photo, filled(options), options))
 
 
 def blurred(photo: Pixels, options: Options) -> Filling:
@@ -124,7 +126,7 @@ def _encoder(name: str, png_function: Writer, jpeg_function: Writer, *options: s
         Encoder(
             name=name,
             file=PNG,
-            needs=MASKS,
+            needs=MASKS + OBJECTS,
             function=png_function,
             needs_photo=True,
             options=known,
@@ -134,7 +136,7 @@ def _encoder(name: str, png_function: Writer, jpeg_function: Writer, *options: s
         Encoder(
             name=f"{name}-jpeg",
             file=JPEG,
-            needs=MASKS,
+            needs=MASKS + OBJECTS,
             function=jpeg_function,
             needs_photo=True,
             options=known,

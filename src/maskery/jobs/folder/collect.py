@@ -95,10 +95,10 @@ def _rows(line: Line, model: str) -> Iterator[dict[str, Any]]:
         yield (
             whole
             | {
-                "name": thing["name"],
+                "name": thing.get("name", thing.get("class")),
                 "class_id": thing.get("class_id", thing.get("id")),
                 "score": thing.get("score"),
-                "pixels": thing.get("pixels"),
+                "pixels": thing.get("pixels", thing.get("area")),
                 "share": thing.get("share"),
             }
             | dict(zip(("left", "top", "right", "bottom"), box, strict=True))

@@ -57,7 +57,7 @@ def test_a_click_is_answered_with_run_lengths(client: TestClient) -> None:
     assert body["model"]["name"] == "prompt"
     assert [one["score"] for one in body["objects"]] == [0.9, 0.5]
     best = mask_of(body["objects"][0])
-    assert best.sum() == body["objects"][0]["pixels"] == pytest.approx(1600, rel=0.1)
+    assert best.sum() == body["objects"][0]["area"] == pytest.approx(1600, rel=0.1)
     rows, columns = np.flatnonzero(best.any(1)), np.flatnonzero(best.any(0))
     assert body["objects"][0]["box"] == [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
     assert "run;dur=" in response.headers["server-timing"]
@@ -206,7 +206,7 @@ def test_hostile_prompts_get_an_answer_or_a_cure(client: TestClient, seed: int) 
             assert response.json()["cure"], body
         elif response.headers["content-type"] == "application/json" and "objects" in response.json():
             for one in response.json()["objects"]:
-                assert mask_of(one).sum() == one["pixels"] > 0
+                assert mask_of(one).sum() == one["area"] > 0
     assert len(set(statuses)) > 1
 
 
