@@ -49,7 +49,7 @@ def test_cars_by_every_entry_point(
     answer = client.post("/v1/segment?score=0.5", content=road.read_bytes())
     assert answer.status_code == 200, answer.text
     objects = answer.json()["objects"]
-    assert [(one["name"], one["id"]) for one in objects] == [("car", 1), ("car", 2)]
+    assert [(one["class"], one["id"]) for one in objects] == [("car", 1), ("car", 2)]
     assert objects[0]["box"] == pytest.approx([191, 305, 276, 353], abs=3)
     limited = client.post("/v1/segment?score=0.5&max_objects=1&overlap=0.5", content=road.read_bytes())
     assert limited.json()["objects"] == objects[:1]
