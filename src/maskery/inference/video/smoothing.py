@@ -1,8 +1,8 @@
 """Classes that stay where nothing changes: flicker goes, moving things leave no ghosts.
 
-A pixel takes another class at once where the picture has changed there, and otherwise only when the new class was given
-several frames in a row. What has changed is decided by the picture, not by the map: the difference to the frame at
-which the pixel last took its class, averaged over blocks so that noise and compression do not count as movement.
+A pixel takes another class at once where the picture has changed since the frame before, and otherwise only when the new
+class was given several frames in a row. What has changed is decided by the picture, not by the map, from means of small
+blocks, so that noise and compression do not count as movement. docs/video.md has what was measured.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from PIL import Image
 
 from maskery.core.arrays import Array, ClassMap, Mask, Pixels
 
-PATIENCE = 5  # frames in a row that a new class needs where nothing moves
-BLOCK = 8  # pixels of the side of a block
-MOVED = 9.0  # difference of a block's mean grey value, 0..255, from which on something moves there
+PATIENCE = 3  # frames in a row that a new class needs where nothing moves
+BLOCK = 4  # pixels of the side of a block
+MOVED = 6  # difference of a block's mean in one channel, 0..255, from which on something moves there
 
 
 class Smoother:
@@ -69,11 +69,6 @@ def _block_means(pixels: Pixels) -> Array:
 
 
 def _moved(now: Array, before: Array, shape: tuple[int, ...]) -> Mask:
-    """(H, W): blocks that look otherwise than before, and their neighbours."""
+    """(H, W): blocks that look otherwise than before."""
     change = np.abs(now.astype(np.int16) - before.astype(np.int16)).max(axis=2) >= MOVED
-    wide = np.pad(change, 1)
-    near = np.zeros_like(change)
-    for down in range(3):
-        for right in range(3):
-            near |= wide[down : down + change.shape[0], right : right + change.shape[1]]
-    return np.repeat(np.repeat(near, BLOCK, 0), BLOCK, 1)[: shape[0], : shape[1]]
+    return np.repeat(np.repeat(change, BLOCK, 0), BLOCK, 1)[: shape[0], : shape[1]]
