@@ -27,7 +27,8 @@ def open_run(
     """
     options = request.options(settings.max_pixels)
     segmenter = open_segmenter(request.model or settings.model[0], settings)
-    card = segmenter.card
+    card, follow = segmenter.card, options.follow
+    least = follow.tracker.least if follow.track else None
     job = VideoJob(
         video=video,
         model=f"{card.name}@{card.version} {card.sha256}",
@@ -35,4 +36,4 @@ def open_run(
         options=options,
         resume=resume,
     )
-    return VideoRun(job, segmenter.looking(options.run), progress)
+    return VideoRun(job, segmenter.looking(options.run, least), progress)

@@ -72,7 +72,7 @@ class VideoRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         tracker = (
             TrackerOptions()
             if self.sure is None
-            else TrackerOptions(least=min(0.25, self.sure), sure=self.sure, begins=self.sure)
+            else TrackerOptions(least=min(0.3, self.sure), sure=self.sure, begins=self.sure)
         )
         read = ReadOptions(start_s=self.start, end_s=self.end, every=self.every, rate=self.rate, max_pixels=max_pixels)
         color = from_text({"color": self.color}).color

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from maskery.core.arrays import Pixels
@@ -13,7 +13,7 @@ from maskery.core.picture import decode
 from maskery.core.picture.decode import Source
 from maskery.core.plan import Plan, RunOptions
 from maskery.core.prompt import Prompt
-from maskery.core.result.capabilities import Result
+from maskery.core.result.capabilities import HasInstances, Result
 from maskery.core.settings import Settings, load_settings
 from maskery.encode.options import PLAIN_OPTIONS, Options
 from maskery.encode.registry import encode, find, named, wanted_maps
@@ -122,7 +122,8 @@ class Segmenter:
         from maskery.inference.video.tracking import TrackerOptions
 
         read = ReadOptions(start_s=start, end_s=end, every=every, max_pixels=self.max_pixels)
-        look = self.looking(RunOptions(classes=_names(classes), max_side=max_side))
+        asked = RunOptions(classes=_names(classes), max_side=max_side)
+        look = self.looking(asked, TrackerOptions.least if track else None)
         with closing(open_source(source, read)) as opened:
             tracker = TrackerOptions(lost_frames=max(1, round(lost * opened.facts.rate / every)))
             follower = Follower(look, FollowOptions(track=track, smooth=smooth, tracker=tracker))
@@ -132,12 +133,15 @@ class Segmenter:
                     result = follower.look(frame.pixels).result
                     yield SegmentedFrame(result, picture, frame.index, frame.time_s)
 
-    def looking(self, options: RunOptions) -> Callable[[Pixels], Result]:
+    def looking(self, options: RunOptions, least: float | None = None) -> Callable[[Pixels], Result]:
         """The model as a function of the frames of a video, (H, W, 3) uint8 RGB; all of one size have one plan.
 
-        The function raises ``BadRequest`` at its first call for options that the model does not have.
+        ``least``: of a model of single objects, the least score of those that a tracker is given. The function raises
+        ``BadRequest`` at its first call for options that the model does not have.
         """
         plans: dict[tuple[int, ...], Plan] = {}
+        if least is not None and task_of(self.card).gives(HasInstances):
+            options = replace(options, score=least)
 
         def look(pixels: Pixels) -> Result:
             picture = decode.open_picture(pixels, max_bytes=self.max_bytes, max_pixels=self.max_pixels)

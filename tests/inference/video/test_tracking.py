@@ -70,7 +70,7 @@ def test_an_unsure_box_continues_a_track_but_begins_none() -> None:
     tracker = Tracker(TrackerOptions())
     for _ in range(3):
         numbers(tracker, instance((0, 0, 50, 50)))
-    found = tracker.update([instance((1, 0, 51, 50), 0.3), instance((200, 0, 240, 50), 0.3)])
+    found = tracker.update([instance((1, 0, 51, 50), 0.35), instance((200, 0, 240, 50), 0.35)])
     assert found[0] is not None
     assert found[0].track_id == 1
     assert found[1] is None

@@ -1,6 +1,6 @@
 """Classes that stay where nothing changes: flicker goes, moving things leave no ghosts.
 
-A pixel takes another class at once where the picture has changed since the frame before, and otherwise only when the new
+A pixel takes another class at once where the picture has changed since the frame before, otherwise only when the new
 class was given several frames in a row. What has changed is decided by the picture, not by the map, from means of small
 blocks, so that noise and compression do not count as movement. docs/video.md has what was measured.
 """

@@ -36,7 +36,7 @@ class TrackerOptions:
         lost_frames: For how many frames an object may be hidden and still keep its number.
     """
 
-    least: float = 0.25
+    least: float = 0.3
     sure: float = 0.5
     begins: float = 0.6
     overlap: float = 0.3
