@@ -44,5 +44,6 @@ STATUS = Status(
         rss_bytes=100, peak_bytes=200, budget_bytes=250, held_bytes=50, limit_bytes=300, limit_source="setting"
     ),
     embeddings=CacheState(pictures=2, bytes=9_000_000, limit_bytes=64_000_000, hits=7, misses=3, evicted=1),
+    jobs={"queued": 1, "running": 1, "succeeded": 4, "failed": 0, "cancelled": 0},
     limits={"max_queue": 64},
 )

@@ -25,6 +25,9 @@ class RunningService(Protocol):
     @property
     def scheduler(self) -> Scheduler[Any]: ...
 
+    def job_states(self) -> dict[str, int] | None:
+        """How many jobs are in each state; None where none are taken."""
+
 
 def overview(service: RunningService, held_bytes: int = 0) -> Status:
     """The status now. ``held_bytes``: of callers' pictures. On the event loop only: the queues are the loop's."""
@@ -37,6 +40,7 @@ def overview(service: RunningService, held_bytes: int = 0) -> Status:
         models=tuple(_model(service, pooled) for pooled in service.pool.views()),
         memory=memory_now(models_bytes, held_bytes, limit.bytes, limit.source),
         embeddings=service.pool.embeddings.state(),
+        jobs=service.job_states(),
         limits=limits(service.settings),
     )
 

@@ -123,6 +123,10 @@ class InferenceService:
                 raise ClientDisconnect
             return value
 
+    def job_states(self) -> dict[str, int] | None:
+        """How many jobs are in each state; None where none are taken."""
+        return self.jobs.store.states() if self.jobs else None
+
     async def each(self, work: Callable[[Item], Awaitable[T]], items: Sequence[Item]) -> list[T]:
         """``work`` on all ``items`` of one request, no more of them at once than can go together. In order.
 

@@ -31,6 +31,8 @@ def gauges_of(status: Status) -> Iterator[Metric]:
         gauges["memory_budget_bytes"].add_metric((), status.memory.budget_bytes)
     gauges["embedding_bytes"].add_metric((), status.embeddings.bytes)
     gauges["embedding_pictures"].add_metric((), status.embeddings.pictures)
+    for state, count in (status.jobs or {}).items():
+        gauges["jobs"].add_metric((state,), count)
     requests = CounterMetricFamily(
         "maskery_embedding_requests", "Clicks and boxes by whether their picture was embedded.", labels=("found",)
     )
@@ -59,6 +61,7 @@ def _families() -> dict[str, GaugeMetricFamily]:
         ("ready", "1 when /readyz answers 200.", ()),
         ("uptime_seconds", "Seconds since the service was started.", ()),
         ("memory_peak_bytes", "Most resident memory that the process ever had.", ()),
+        ("jobs", "Jobs that are kept, by state.", ("state",)),
         ("held_bytes", "Bytes of all callers' pictures that wait or are at work.", ()),
         ("embedding_bytes", "Bytes of pictures that wait for the next click.", ()),
         ("embedding_pictures", "Pictures that wait for the next click.", ()),

@@ -163,6 +163,7 @@ class Status:
         models: the default first.
         memory: of the process.
         embeddings: pictures that wait for the next click, with what the models made of them.
+        jobs: how many are in each state; None where none are taken.
         limits: the settings of ``LIMITS``.
         limits_per_process: names of settings that each server process counts for itself.
     """
@@ -173,6 +174,7 @@ class Status:
     models: tuple[ModelStatus, ...]
     memory: Memory
     embeddings: CacheState
+    jobs: dict[str, int] | None = None
     limits: dict[str, float | str]
     limits_per_process: tuple[str, ...] = PER_PROCESS
 

@@ -72,6 +72,8 @@ def test_pictures(client: TestClient) -> None:
     assert mask.content == client.post("/v1/segment?format=mask", content=CAT).content
     part = client.get(f"{path}/files/cat-mask.png", headers={"Range": "bytes=1-3"})
     assert (part.status_code, part.content) == (206, b"PNG")
+    assert client.get("/v1/status").json()["jobs"]["succeeded"] >= 1
+    assert 'maskery_jobs{state="succeeded"}' in client.get("/metrics").text
     lines = [json.loads(line) for line in client.get(f"{path}/result").text.splitlines()]
     assert [line["picture"] for line in lines] == ["bad.jpg", "cat.jpg"]
 
