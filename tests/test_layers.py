@@ -65,6 +65,7 @@ HEAVY = {
     "torch": ("training", "models/importers", "cli"),
     "onnx": ("training", "models/importers", "models/quantisation"),
     "httpx2": ("integrations",),
+    "cvat_sdk": ("integrations",),
     "matplotlib": ("training", "models/segmented_picture.py", "cli"),
     "supervision": ("models/segmented_picture.py",),
     "torchvision": ("models/importers",),

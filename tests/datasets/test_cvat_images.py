@@ -7,7 +7,7 @@ import pytest
 
 from maskery.core.errors import DataError
 from maskery.datasets.formats import describe, open_dataset
-from maskery.encode.annotations.cvat import encode_cvat
+from maskery.encode.annotations.cvat_xml import encode_cvat
 from maskery.encode.options import Options
 from tests.datasets.exports import class_map, opened, picture
 from tests.encode.results import LABELS, semantic

@@ -123,7 +123,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     protocols: Annotated[
         tuple[str, ...],
         Meta(description="Compatible APIs that are served beside `/v1`; empty = none. Comma-separated."),
-    ] = ("max", "open-inference", "hugging-face", "rembg", "label-studio")
+    ] = ("max", "open-inference", "hugging-face", "rembg", "label-studio", "cvat")
     drop_in: Annotated[
         Literal["", "max"],
         Meta(description="Stand in for another server: `max` = MAX-Image-Segmenter (docs/protocols/max.md)."),

@@ -8,7 +8,7 @@ from maskery.core.errors import BadRequest, nearest
 from maskery.core.picture.stream import Photo, PhotoRows
 from maskery.core.result.capabilities import HasWhole, Result, has
 from maskery.encode.annotations.coco import COCO, COCO_RLE
-from maskery.encode.annotations.cvat import CVAT
+from maskery.encode.annotations.cvat_xml import CVAT
 from maskery.encode.annotations.label_studio import LABEL_STUDIO
 from maskery.encode.annotations.labelme import LABELME
 from maskery.encode.annotations.panoptic import PANOPTIC, PANOPTIC_JSON

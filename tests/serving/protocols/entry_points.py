@@ -61,6 +61,12 @@ def _post_base64(path: str) -> Send:
     return lambda client, data: client.post(path, json={"inputs": base64.b64encode(data).decode()})
 
 
+def _cvat(client: TestClient, data: bytes) -> httpx2.Response:
+    headers = {"x-nuclio-function-name": "everyday"}
+    body = {"image": base64.b64encode(data).decode()}
+    return client.post("/api/function_invocations", json=body, headers=headers)
+
+
 def _get_by_url(path: str) -> Send:
     def send(client: TestClient, data: bytes) -> httpx2.Response:
         service = client.app.state.service  # type: ignore[attr-defined]
@@ -101,5 +107,6 @@ ENTRY_POINTS = [
     EntryPoint("hugging-face, base64", _post_base64("/hf/everyday"), _key("error")),
     EntryPoint("rembg", _post_form("/api/remove", "file"), _key("detail")),
     EntryPoint("rembg, URL", _get_by_url("/api/remove"), _key("detail")),
+    EntryPoint("cvat", _cvat, _key("error")),
     EntryPoint("label-studio", predict_one, _task_error, (200, 413), _task_answered),
 ]

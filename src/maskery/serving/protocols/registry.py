@@ -18,6 +18,7 @@ PROTOCOLS = {
     "hugging-face": "maskery.serving.protocols.huggingface",
     "rembg": "maskery.serving.protocols.rembg",
     "label-studio": "maskery.serving.protocols.label_studio.routes",
+    "cvat": "maskery.serving.protocols.cvat_functions",
 }
 ALWAYS = ("native",)
 """Served whatever the settings say."""

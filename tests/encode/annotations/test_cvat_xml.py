@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
-from maskery.encode.annotations.cvat import encode_cvat, sdk_mask
+from maskery.encode.annotations.cvat_xml import encode_cvat, sdk_mask
 from maskery.encode.options import PLAIN_OPTIONS, Options
 from tests.encode.annotations.test_coco import A, B
 from tests.encode.reference import inside, label_maps
