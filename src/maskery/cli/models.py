@@ -69,14 +69,14 @@ def show(name: str, as_json: bool, as_toml: bool) -> None:
 def pull(names: tuple[str, ...], accept_licence: bool, offline: bool | None) -> None:
     """Fetch models of the catalogue into the cache; prints where each one is. An interrupted pull goes on.
 
-    A model that finds faces by another one comes with that.
+    A model that needs another one, to find faces or to draw masks, comes with that.
     """
     store = store_of(offline)
     for name in names:
         with ProgressDisplay() as display:  # with the first bytes: what is here already shows none
             located = store.pull(name, accept_licence, partial(display.count, name))
         click.echo(located.path)
-        for path in (*located.files[1:], *(located.detector.files if located.detector else ())):
+        for path in (*located.files[1:], *(located.part.files if located.part else ())):
             click.echo(path)
 
 
@@ -181,6 +181,7 @@ def _facts(entry: StoredModel) -> list[tuple[str, ...]]:
         ("input", f"{size} ({image.resize}), {image.channels}, {image.dtype}, {image.layout}"),
         *(("output", f"{one.role}, {one.layout}") for one in card.outputs),
         ("detector", card.detector.model if card.detector else ""),
+        ("masks", card.objects.masks if card.objects else ""),
         ("labels", f"{len(card.labels)}: {', '.join(card.labels)}"),
     ]
     rows += [row for one in card.measured for row in _quality(one)] or [("quality", "not measured here")]

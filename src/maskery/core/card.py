@@ -307,6 +307,8 @@ class Objects(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         shift: What is added to the middle of each cell, in working pixels.
         relative: Whether boxes are given in shares of the working size instead of working pixels.
         first_class: The id that the first label has in the outputs: 1 where 0 is the background.
+        masks: Name of the model of task ``prompt`` that draws a mask into each box; "" where the outputs have masks, or
+            there are none.
         masks_cover: What the masks of ``cropped-masks`` cover: all of the working picture, or each its box.
         score: Objects with a lower score are left out, 0..1.
         overlap: Of two boxes of one class that overlap by more than this (intersection over union), one is left out.
@@ -318,6 +320,7 @@ class Objects(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     shift: float = 0.0
     relative: bool = False
     first_class: int = 0
+    masks: str = ""
     masks_cover: Literal["picture", "box"] = "picture"
     score: float = 0.3
     overlap: float = 0.6
@@ -529,9 +532,12 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         for role in READER_ROLES[reader]:
             if role not in roles:
                 raise ValueError(f"the reader {reader!r} of objects needs an output of role {role!r}")
-        masks = reader in MASK_READERS or "prototypes" in roles
+        own = reader in MASK_READERS or "prototypes" in roles
+        if own and self.objects.masks:
+            raise ValueError(f"objects.masks is {self.objects.masks!r}, but the outputs have masks")
+        masks = own or bool(self.objects.masks)
         if masks != TASK_RULES[self.task].masks:
-            raise ValueError(f"outputs {'with' if masks else 'without'} masks are not those of a {self.task} model")
+            raise ValueError(f"outputs {'with' if masks else 'without'} masks are not those of task {self.task!r}")
         levels = len(self.objects.strides)
         if reader == "distances" and (roles.count("object-boxes"), roles.count("object-scores")) != (levels, levels):
             raise ValueError("the reader 'distances' needs boxes and scores for each of objects.strides")

@@ -139,6 +139,7 @@ class Plan:
         budget_bytes: What it had to fit; None = no limit.
         changed: What is done otherwise than asked, and why; empty where nothing is.
         max_faces: How many faces are parsed at most, by a model that parses one at a time.
+        by_box: Whether masks of objects are drawn by another model, in runs of their own.
     """
 
     options: RunOptions = PLAIN
@@ -154,11 +155,12 @@ class Plan:
     budget_bytes: int | None = None
     changed: str = ""
     max_faces: int = 0
+    by_box: bool = False
 
     @property
     def alone(self) -> bool:
         """Whether the picture is worked on in several runs, and so not together with others."""
-        return self.tiles is not None or self.max_faces > 0 or self.options.prompt is not None
+        return self.tiles is not None or self.max_faces > 0 or self.options.prompt is not None or self.by_box
 
     def document(self) -> dict[str, Any]:
         """As JSON answers say it; sizes in pixels, memory in MiB."""

@@ -27,15 +27,32 @@ def open_model(
         from maskery.inference.prompts.prompt_model import open_prompt_model  # of no use to the other models
 
         return open_prompt_model(card, located.files, device, threads, pictures)
-    if card.detector is None or located.detector is None:
+    if card.objects and located.part:
+        return _by_box(located, located.part, device, threads)
+    if card.detector is None or located.part is None:
         return load_model(card, located.files, device, threads)
-    beside = located.detector
+    beside = located.part
     _expect_detects(beside.card, card.detector, card.name)
     from maskery.inference.faces.detector import FaceDetector  # of no use to the models without a detector
     from maskery.inference.faces.model import Cascade
 
     detector = FaceDetector(card.detector, beside.card, open_session(beside.card, beside.files, device, threads))
     return Cascade(card, open_session(card, located.files, device, threads), detector=detector)
+
+
+def _by_box(located: Located, masks: Located, device: str, threads: int) -> Model:
+    """A detector whose objects get their masks from another model. Raises ``ConfigError`` where that takes no boxes."""
+    if not task_of(masks.card).prompted:
+        raise ConfigError(
+            f"{located.card.name} draws masks by {masks.card.name}, which takes no boxes.",
+            "Name a model of task prompt as objects.masks.",
+        )
+    from maskery.inference.prompts.boxed_objects import BoxedObjects  # of no use to the other models
+    from maskery.inference.prompts.prompt_model import open_prompt_model
+
+    session = open_session(located.card, located.files, device, threads)
+    drawer = open_prompt_model(masks.card, masks.files, device, threads)
+    return BoxedObjects(card=located.card, session=session, drawer=drawer)
 
 
 def expect_answers(card: ModelCard) -> None:

@@ -48,13 +48,14 @@ State = Literal["built-in", "pulled", "added", "available"]
 class Located:
     """A model that is here: ``path`` is its first network's file.
 
-    Origin "path": named by the path of its folder or card. ``detector``: the model that its card's ``detector`` names.
+    Origin "path": named by the path of its folder or card. ``part``: the other model that its card names, its
+    ``detector`` or what draws its ``objects.masks``.
     """
 
     card: ModelCard
     path: Path
     origin: Origin
-    detector: "Located | None" = None
+    part: "Located | None" = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -63,8 +64,8 @@ class Located:
 
     @property
     def bytes(self) -> int:
-        """Of all its files, the detector's included."""
-        return self.card.bytes + (self.detector.bytes if self.detector else 0)
+        """Of all its files, those of its part included."""
+        return self.card.bytes + (self.part.bytes if self.part else 0)
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,19 @@ class Store:
         if self._settings.precision == "int8":
             located = int8_twin(located)
         spec = located.card.detector
-        return replace(located, detector=self._detector(name, spec)) if spec else located
+        if spec:
+            return replace(located, part=self._detector(name, spec))
+        objects = located.card.objects
+        return replace(located, part=self._masks(name, objects.masks)) if objects and objects.masks else located
+
+    def _masks(self, name: str, part: str) -> Located:
+        """The model ``part`` that draws the masks of the model ``name``."""
+        try:
+            return self._locate(part)
+        except NotPulled as error:
+            raise NotPulled(f"{name} draws masks by the model {part}, which is not here.", error.cure) from error
+        except UnknownModel as error:
+            raise ConfigError(f"{name} names an unknown model for its masks: {error.message}", error.cure) from error
 
     def _detector(self, name: str, spec: Detector) -> Located:
         """The detector of the model ``name``, whose own files are all that it needs."""
@@ -152,7 +165,7 @@ class Store:
 
     def pull(self, name: str, accept_licence: bool = False, progress: Progress = silent) -> Located:
         """Fetch the catalogue's model ``name``, unless all its files are here; damaged or outdated ones are replaced.
-        Its detector comes with it.
+        The other models that it needs come with it.
 
         Two pulls at once fetch once. Raises ``UnknownModel``; ``LicenceError`` before anything is fetched;
         ``DownloadError`` and ``ChecksumError`` as ``download.fetch``; ``ConfigError`` for a cache that is not writable.
@@ -165,8 +178,9 @@ class Store:
             with self._lock(name):
                 if not self._whole(card):
                     self._fetch(card, progress)
-        if card.detector and card.detector.model in catalog():
-            self.pull(card.detector.model, accept_licence, progress)
+        for part in (card.detector.model if card.detector else "", card.objects.masks if card.objects else ""):
+            if part in catalog():
+                self.pull(part, accept_licence, progress)
         return self.locate(name)
 
     def verify(self, name: str) -> Located:

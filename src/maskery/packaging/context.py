@@ -81,10 +81,10 @@ def write_context(folder: Path, manifest: Manifest, content: Content, extras: It
 
 
 def write_models(folder: Path, content: Content) -> None:
-    """Cards and files of models that the package does not hold, as the store's cache has them; the detector's too."""
+    """Cards and files of models that the package does not hold, as the store's cache has them; its part's too."""
     folder.mkdir(parents=True, exist_ok=True)
     for one in content.located:
-        for model in (one, *((one.detector,) if one.detector else ())):
+        for model in (one, *((one.part,) if one.part else ())):
             if model.origin == "built-in":
                 continue
             target = folder / model.card.name

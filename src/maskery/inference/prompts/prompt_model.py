@@ -36,7 +36,7 @@ from maskery.inference.prompts.embedded_picture import (
 from maskery.inference.prompts.embedding_cache import EmbeddingCache
 from maskery.inference.prompts.prompt_input import fitted, shares_of_cells
 from maskery.inference.prompts.prompt_maps import prompt_maps
-from maskery.inference.prompts.prompt_plan import kept_size, prompt_ways
+from maskery.inference.prompts.prompt_plan import BATCH, BOX_SIZE, kept_size, prompt_ways
 from maskery.inference.prompts.prompt_window import (
     PromptWindow,
     box_of,
@@ -57,8 +57,6 @@ OBJECT = 1
 """The class of what is pointed at."""
 SURE = 30.0
 """Logits beyond say no more, and overflow."""
-BOX_SIZE, BATCH = 192, 8
-"""Pixels of the window of each of many boxes, and boxes in one run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +173,10 @@ class PromptModel(Model):
         beyond that window. A box outside of the picture has an empty mask. Raises ``ModelError``.
         """
         size_wh = (pixels.shape[1], pixels.shape[0])
-        view = View(pixels, whole(size_wh))
+        return self.in_boxes(View(pixels, whole(size_wh)), size_wh, boxes_xyxy)
+
+    def in_boxes(self, view: View, size_wh: tuple[int, int], boxes_xyxy: Floats | Doubles) -> Iterator[CropMask]:
+        """As ``from_boxes``, for a view of all of a picture of ``size_wh``; boxes and masks are in its own pixels."""
         for start in range(0, len(boxes_xyxy), BATCH):
             boxes: list[BoxXyxy] = [(b[0], b[1], b[2], b[3]) for b in boxes_xyxy[start : start + BATCH].tolist()]
             windows = [window_around(box, AROUND, BOX_SIZE) for box in boxes]

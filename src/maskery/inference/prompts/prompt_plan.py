@@ -20,6 +20,8 @@ from maskery.inference.planning.memory_plan import (
 
 KEPT_SIDE = 1536
 """The longest side, in pixels, at which a picture is kept: a window of a fifth of it is still seen in full detail."""
+BOX_SIZE, BATCH = 192, 8
+"""Pixels of the window of each of many boxes, and boxes in one run."""
 COPIES = 2
 """Of the kept pixels: those that are kept, and what they are made from."""
 

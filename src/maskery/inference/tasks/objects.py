@@ -1,13 +1,13 @@
 """Detection and instance segmentation: single objects, as boxes or with masks, by the readers that cards name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from maskery.core.arrays import Doubles
 from maskery.core.card import ModelCard
 from maskery.core.errors import TooLarge
-from maskery.core.plan import PLAIN, RunOptions
+from maskery.core.plan import PLAIN
 from maskery.core.result.instances import Box, CropMask, Instance, InstanceResult
 from maskery.inference.objects.readers import Candidates, ObjectOutputs, chosen, read_candidates
 from maskery.inference.objects.resize_back import boxes_in_picture, cut_boxes, mask_in_box, mask_of_box
@@ -27,21 +27,30 @@ def read(model_output: ModelOutput) -> InstanceResult:
     Of an instance model an object without a single pixel is none. Raises ``ModelError`` where an output does not fit
     the card, ``TooLarge`` where masks would take more than the plan has for them.
     """
-    options = model_output.plan.options if model_output.plan else PLAIN
-    found = _kept(model_output, options)
-    width, height = model_output.placement.original_wh
+    found = kept(model_output)
     boxes = boxes_in_picture(found.boxes, model_output.placement)
-    listed = _listed(cut_boxes(boxes, (width, height)))
+    size_wh = model_output.placement.original_wh
     if found.mask_of:
-        expect_room(listed, width * height)
+        expect_room(listed(cut_boxes(boxes, size_wh)), size_wh[0] * size_wh[1])
+    return listing(model_output, found, boxes, _masks(found, boxes, model_output))
+
+
+def listing(
+    model_output: ModelOutput, found: Candidates, boxes: Doubles, masks: Iterable[CropMask | None]
+) -> InstanceResult:
+    """The result of objects, surest first. ``boxes``: (N, 4) in pixels of the answer; ``masks``: one each, made one
+    after another.
+
+    Raises ``TooLarge`` where masks would take more than the plan has for them.
+    """
+    width, height = model_output.placement.original_wh
+    rows = listed(cut_boxes(boxes, (width, height)))
     instances: list[Instance] = []
     held = 0
-    for box, mask, score, class_id in zip(
-        listed, _masks(found, boxes, model_output), found.scores.tolist(), found.class_ids.tolist(), strict=True
-    ):
+    for box, mask, score, class_id in zip(rows, masks, found.scores.tolist(), found.class_ids.tolist(), strict=True):
         held += 0 if mask is None else mask.counts.nbytes
         if held > MASK_BYTES * width * height + LEAST_BYTES:
-            raise TooLarge(f"The masks of {len(listed)} objects take too much memory.", "Ask for fewer: max_objects.")
+            raise TooLarge(f"The masks of {len(rows)} objects take too much memory.", "Ask for fewer: max_objects.")
         if box[2] > box[0] and box[3] > box[1] and (mask is None or mask.area):
             number = len(instances) + 1
             score = min(1.0, score)
@@ -64,9 +73,9 @@ def expect_room(boxes: list[Box], pixels: int) -> None:
         )
 
 
-def _kept(model_output: ModelOutput, options: RunOptions) -> Candidates:
+def kept(model_output: ModelOutput) -> Candidates:
     """Those that the caller asked for, each once, surest first."""
-    card = model_output.card
+    card, options = model_output.card, model_output.plan.options if model_output.plan else PLAIN
     spec = card.objects
     assert spec is not None, "a card of a task of objects says how they are read"
     score = spec.score if options.score is None else options.score
@@ -80,15 +89,16 @@ def _kept(model_output: ModelOutput, options: RunOptions) -> Candidates:
     return chosen(found, suppressed(found.boxes, found.scores, found.class_ids, overlap, most))
 
 
-def _listed(boxes: Doubles) -> list[Box]:
+def listed(boxes: Doubles) -> list[Box]:
+    """(N, 4) as plain numbers."""
     return [(box[0], box[1], box[2], box[3]) for box in boxes.tolist()]
 
 
 def _masks(found: Candidates, boxes: Doubles, model_output: ModelOutput) -> Iterator[CropMask | None]:
     """One at a time: each straight to its runs. ``boxes``: in pixels of the picture, not cut at its edges."""
     placement = model_output.placement
-    cut = _listed(cut_boxes(boxes, placement.original_wh))
-    for place, (box, inside) in enumerate(zip(_listed(boxes), cut, strict=True)):
+    cut = listed(cut_boxes(boxes, placement.original_wh))
+    for place, (box, inside) in enumerate(zip(listed(boxes), cut, strict=True)):
         if found.mask_of is None:
             yield None
         elif found.covers == "box":

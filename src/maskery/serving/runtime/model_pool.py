@@ -290,7 +290,9 @@ class ModelPool:
 
     async def _measure_batch(self, pooled: PooledModel) -> tuple[int, dict[int, float]]:
         assert pooled.model is not None
-        alone = pooled.card.detector is not None or task_of(pooled.card).prompted
+        card = pooled.card
+        by_box = card.objects is not None and bool(card.objects.masks)
+        alone = card.detector is not None or task_of(card).prompted or by_box
         most = 1 if alone else self._settings.max_batch
         try:
             return await anyio.to_thread.run_sync(measure_batch, pooled.model.session, pooled.card, most)
