@@ -10,6 +10,8 @@ import click
 @click.command()
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on; 0 takes a free one.  [default: 8000]")
+@click.option("--uds", metavar="PATH", help="Unix socket to listen on, in place of an address.")
+@click.option("--bundle", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Bundle to serve from.")
 @click.option(
     "--model", multiple=True, help="Model to load; repeatable, the first is the default.  [default: everyday]"
 )
@@ -27,6 +29,8 @@ import click
 def serve(
     host: str | None,
     port: int | None,
+    uds: str | None,
+    bundle: Path | None,
     model: tuple[str, ...],
     device: str | None,
     threads: int | None,
@@ -42,7 +46,18 @@ def serve(
     from maskery.core.settings import load_settings, max_variables, service_links
 
     given = {"host": host, "port": port, "model": model or None, "device": device, "threads": threads, "memory": memory}
-    given |= {"precision": precision, "jobs": jobs, "drop_in": "max" if as_max else None}
+    given |= {"precision": precision, "jobs": jobs, "drop_in": "max" if as_max else None, "uds": uds}
+    if uds and (host or port is not None):
+        raise click.UsageError("--uds takes the place of --host and --port.")
+    if bundle:
+        from maskery.packaging.bundle import open_bundle
+
+        if config or model or precision:
+            raise click.UsageError(
+                "--bundle brings its own models and settings: leave out --config, --model, --precision."
+            )
+        opened = open_bundle(bundle)
+        config, given["cache"] = opened.settings, str(opened.cache)
     settings = load_settings(given, config=config)
     from maskery.serving.server import serve as run
     from maskery.serving.telemetry.access_log import set_up_logging

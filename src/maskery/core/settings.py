@@ -56,8 +56,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             docs/settings.md.
     """
 
-    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    host: Annotated[str, Meta(description="Address to listen on; `::` takes IPv6 and IPv4.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")] = 8000
+    uds: Annotated[str, Meta(description="Unix socket to listen on, a path; then `host` and `port` are not used.")] = ""
     model: Annotated[
         tuple[str, ...], Meta(description="Models to load at start; the first is the default one. Comma-separated.")
     ] = ("everyday",)

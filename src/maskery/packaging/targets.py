@@ -6,8 +6,10 @@ from pathlib import Path
 from maskery.core.errors import ConfigError, nearest
 from maskery.core.files import whole_folder, writing
 from maskery.core.settings import Settings
+from maskery.packaging.bundle import write_bundle
 from maskery.packaging.context import Content, content_of
 from maskery.packaging.docker import write_docker
+from maskery.packaging.hosts import write_cloudrun, write_systemd
 from maskery.packaging.kubernetes import write_kubernetes
 from maskery.packaging.manifest import Manifest
 
@@ -16,6 +18,9 @@ Write = Callable[[Path, Manifest, Content], list[str]]
 TARGETS: dict[str, Write] = {
     "docker": write_docker,
     "kubernetes": write_kubernetes,
+    "cloudrun": write_cloudrun,
+    "systemd": write_systemd,
+    "bundle": write_bundle,
 }
 
 
