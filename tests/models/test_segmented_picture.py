@@ -136,6 +136,17 @@ def test_supervision_gets_objects_with_their_scores() -> None:
     assert list(found.data["class_name"]) == ["dog", "cat", "dog"]
     assert found.mask is None  # one object has a box only
     assert found.tracker_id is None  # and two have no track
+    objects = of(instances()).objects
+    assert [(one.id, one.name, one.class_id, one.score, one.area) for one in objects] == [
+        (1, "dog", 2, 0.9, 48),
+        (2, "cat", 1, 0.75, 36),
+        (3, "dog", 2, 0.5, 4),
+    ]
+    assert objects[0].box == (1, 1, 9, 7)
+    assert objects[0].mask is not None
+    assert objects[0].mask.shape == (12, 16)
+    assert objects[0].mask.sum() == 48
+    assert objects[2].mask is None
     cat = of(replace(instances(), instances=instances().instances[1:2])).to_supervision()
     assert cat.tracker_id is not None
     assert cat.tracker_id.tolist() == [7]

@@ -85,7 +85,7 @@ def test_limits_change_the_etag(client: TestClient) -> None:
         ("max_objects=1.5", "max_objects is '1.5'"),
         ("score=0.5&model=everyday", "it finds no single objects"),
         ("max_objects=5&model=everyday", "it finds no single objects"),
-        ("format=mask", "detection"),
+        ("format=npy", "detection"),
     ],
 )
 def test_what_cannot_be_asked_for(client: TestClient, query: str, says: str) -> None:

@@ -16,6 +16,7 @@ from maskery.core.files import shown_name
 
 if TYPE_CHECKING:
     from maskery.core.prompt import Prompt
+    from maskery.core.settings import Settings
     from maskery.encode.options import Options
 
 
@@ -25,6 +26,7 @@ class AskedRun:
 
     Attributes:
         model: Its name; None = the default.
+        task: In the place of a name: the first model that has this task.
         format: What to write.
         classes: Keep only these.
         max_side: Longest side, in pixels, of what the model sees.
@@ -36,6 +38,7 @@ class AskedRun:
     """
 
     model: str | None
+    task: str | None
     format: str
     classes: tuple[str, ...]
     max_side: int | None
@@ -53,6 +56,7 @@ Answer = Callable[[Path, "Options", Callable[[str], None]], bytes]
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="PATH|FOLDER|GLOB|- ...")
 @click.option("--model", help="Model name, or folder with a model.toml.  [default: everyday]")
+@click.option("--task", metavar="NAME", help="The first model here of this task: semantic, detection, instance ...")
 @click.option("--format", metavar="NAME", help="What to write: mask, overlay, coco ...  [default: by OUT, else mask]")
 @click.option("--option", "pairs", multiple=True, metavar="KEY=VALUE", help="Of the format; may be repeated.")
 @click.option("-o", "--output", metavar="OUT", help="File, folder for many, or - for stdout.")
@@ -71,6 +75,7 @@ Answer = Callable[[Path, "Options", Callable[[str], None]], bytes]
 def segment(
     inputs: tuple[str, ...],
     model: str | None,
+    task: str | None,
     format: str | None,
     pairs: tuple[str, ...],
     output: str | None,
@@ -111,7 +116,11 @@ def segment(
     prompt = _prompt(points, box)
     if candidates is not None and prompt is None:
         raise BadRequest("--candidates is for masks of what is pointed at.", "Add --point X,Y or --box X1,Y1,X2,Y2.")
+    if task and (model or prompt):
+        other = "--model" if model else "--point and --box"
+        raise BadRequest(f"--task and {other} both choose a model.", "Give one: a model has its own task.")
     asked = AskedRun(
+        task=task,
         model=model or ("prompt" if prompt else None),
         format=chosen,
         classes=wanted,
@@ -151,7 +160,9 @@ def _local(asked: AskedRun, device: str | None, precision: str | None) -> Answer
     from maskery.models.segmenter import open_segmenter
 
     settings = load_settings({"device": device, "precision": precision})
-    segmenter = open_segmenter(asked.model or settings.model[0], settings)
+    segmenter = open_segmenter(_model_of_task(asked.task, settings) or asked.model or settings.model[0], settings)
+    if asked.task:
+        click.echo(f"--task {asked.task}: the model is {segmenter.card.name}", err=True)
 
     def answer(path: Path, options: "Options", tell: Callable[[str], None]) -> bytes:
         return segmenter.answer(
@@ -182,6 +193,17 @@ def _prompt(points: tuple[str, ...], box: str | None) -> "Prompt | None":
     return Prompt(tuple(text_click(text) for text in points), None if box is None else text_box(box))
 
 
+def _model_of_task(task: str | None, settings: "Settings") -> str | None:
+    """The first model here of ``task``, those of the settings before the others. Raises as ``model_of_task`` does."""
+    if task is None:
+        return None
+    from maskery.inference.tasks.registry import model_of_task
+    from maskery.models.store import Store
+
+    here = [entry.card for entry in Store(settings).entries() if entry.state != "available"]
+    return model_of_task(task, sorted(here, key=lambda card: card.name not in settings.model)).name
+
+
 def _remote(asked: AskedRun, server: str, key: str | None) -> Answer:
     """Answers of a server. Raises ``MissingExtra``, ``BadRequest``."""
     from maskery.integrations.client import Client, SegmentQuery
@@ -201,6 +223,7 @@ def _remote(asked: AskedRun, server: str, key: str | None) -> Answer:
         else:
             query = SegmentQuery(
                 model=asked.model,
+                task=asked.task,
                 classes=asked.classes,
                 max_side=asked.max_side,
                 tile=asked.tile,

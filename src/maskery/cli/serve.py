@@ -25,6 +25,7 @@ import click
 )
 @click.option("--jobs", metavar="FOLDER", help="Take jobs at /v1/jobs and keep them in FOLDER.")
 @click.option("--max", "as_max", is_flag=True, help="Stand in for MAX-Image-Segmenter, on its port 5000.")
+@click.option("--detect", is_flag=True, help="Stand in for the low-memory instance web app, on its port 8080.")
 @click.option("--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="TOML file of settings.")
 def serve(
     host: str | None,
@@ -38,6 +39,7 @@ def serve(
     memory: str | None,
     jobs: str | None,
     as_max: bool,
+    detect: bool,
     config: Path | None,
 ) -> None:
     """Start the server. Every setting also has a variable MASKERY_... and a key in --config: docs/settings.md."""
@@ -46,7 +48,14 @@ def serve(
     from maskery.core.settings import load_settings, max_variables, service_links
 
     given = {"host": host, "port": port, "model": model or None, "device": device, "threads": threads, "memory": memory}
-    given |= {"precision": precision, "jobs": jobs, "drop_in": "max" if as_max else None, "uds": uds}
+    given |= {
+        "precision": precision,
+        "jobs": jobs,
+        "drop_in": "max" if as_max else "detect" if detect else None,
+        "uds": uds,
+    }
+    if as_max and detect:
+        raise click.UsageError("--max and --detect stand in for two servers: both APIs are served by each, give one.")
     if uds and (host or port is not None):
         raise click.UsageError("--uds takes the place of --host and --port.")
     if bundle:

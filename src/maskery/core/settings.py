@@ -2,8 +2,8 @@
 
 A value comes from the command line, else from ``MASKERY_<NAME>`` in the environment, else from the TOML file named by
 ``--config`` or ``MASKERY_CONFIG``, else from the table below. An unknown ``MASKERY_`` variable or key is an error. As a
-drop-in for MAX, and only then, three variables of MAX count too. Variables that Kubernetes sets for a Service named
-``maskery`` are passed over.
+drop-in for MAX, and only then, three variables of MAX count too; as one for the low-memory web app, two of that.
+Variables that Kubernetes sets for a Service named ``maskery`` are passed over.
 """
 
 import os
@@ -45,6 +45,8 @@ SERVICE_LINK = re.compile(
 LINKED_PORT, LINKED_ADDRESS = re.compile(r"MASKERY(_[A-Z0-9_]+)?_PORT"), re.compile(r"(tcp|udp|sctp)://\S+")
 
 MAX_PORT = 5000
+DETECT_PORT = 8080
+RENDER_PIXELS = 16  # that one step of RENDER_FACTOR stands for
 MAX_FULL = "deeplabv3-mobilenetv2-voc-513"
 
 
@@ -124,11 +126,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     protocols: Annotated[
         tuple[str, ...],
         Meta(description="Compatible APIs that are served beside `/v1`; empty = none. Comma-separated."),
-    ] = ("max", "open-inference", "hugging-face", "rembg", "label-studio", "cvat")
+    ] = ("max", "open-inference", "hugging-face", "rembg", "label-studio", "cvat", "detect")
     drop_in: Annotated[
-        Literal["", "max"],
-        Meta(description="Stand in for another server: `max` = MAX-Image-Segmenter (docs/protocols/max.md)."),
+        Literal["", "max", "detect"],
+        Meta(
+            description="Stand in for another server: `max` = MAX-Image-Segmenter (docs/protocols/max.md), `detect` = "
+            "the low-memory instance web app (docs/protocols/detect.md)."
+        ),
     ] = ""
+    detect_side: Annotated[
+        int,
+        Meta(ge=0, le=4096, description="Longest side of what the model of `/detect` sees, in pixels; 0 = its own."),
+    ] = 0
     map_side: Annotated[
         int, Meta(ge=16, le=1024, description="Longest side of the class maps of the MAX API, in pixels.")
     ] = 513
@@ -230,6 +239,8 @@ def load_settings(
     nearer |= {k: v for k, v in (overrides or {}).items() if v is not None}
     if (from_file | nearer).get("drop_in") == "max":
         from_file = {"port": MAX_PORT} | from_file | max_variables(given)[0]
+    if (from_file | nearer).get("drop_in") == "detect":
+        from_file = {"port": DETECT_PORT} | from_file | detect_variables(given)
     try:
         return msgspec.convert(from_file | nearer, Settings)
     except msgspec.ValidationError as error:
@@ -268,6 +279,23 @@ def max_variables(environment: Mapping[str, str] | None = None) -> tuple[dict[st
     elif cors != "false":
         remarks.append(f"CORS_ENABLE={cors!r} is not true: pages of other origins may not call this server")
     return values, remarks
+
+
+def detect_variables(environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What PORT and RENDER_FACTOR of the low-memory instance web app set. Raises ``ConfigError`` for other values."""
+    given = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    for variable, name, most, unit in (
+        ("PORT", "port", 65_535, 1),
+        ("RENDER_FACTOR", "detect_side", 4096 // RENDER_PIXELS, RENDER_PIXELS),
+    ):
+        text = given.get(variable, "").strip()
+        if not text:
+            continue
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
+            raise ConfigError(f"{variable} is {text!r}.", f"Give a whole number from 1 to {most}, or leave it out.")
+        values[name] = int(text) * unit
+    return values
 
 
 def _from_text(name: str, text: str, kind: Any) -> Any:

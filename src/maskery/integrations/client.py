@@ -43,6 +43,7 @@ class SegmentQuery:
 
     Attributes:
         model: A name of ``models()``; None = the server's first.
+        task: In the place of a model: the server's first model that has this task.
         classes: Keep only these.
         max_side: Longest side, in pixels, of what the model sees.
         tile: Side, in pixels of the picture, of the tiles that it is cut into; 0 = none.
@@ -53,6 +54,7 @@ class SegmentQuery:
     """
 
     model: str | None = None
+    task: str | None = None
     classes: tuple[str, ...] = ()
     max_side: int | None = None
     tile: int | None = None
@@ -65,6 +67,7 @@ class SegmentQuery:
         """The request; what is not a file is sent as a PNG of the same pixels."""
         given = {
             "model": self.model,
+            "task": self.task,
             "classes": ",".join(self.classes) or None,
             "max_side": self.max_side,
             "tile": self.tile,

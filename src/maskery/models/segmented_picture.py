@@ -13,6 +13,7 @@ from PIL import Image
 from maskery.core.errors import BadRequest, MissingExtra
 from maskery.core.picture.decode import Picture
 from maskery.core.result.capabilities import HasClassMap, HasInstances, HasScores, Result, capable, expect, has
+from maskery.core.result.instances import Instance
 from maskery.encode.json import summary
 from maskery.encode.options import PLAIN_OPTIONS, Options
 from maskery.encode.registry import ENCODERS, encode, for_suffix, named
@@ -24,6 +25,44 @@ if TYPE_CHECKING:
 
 PREVIEW_SIDE = 1024  # pixels of the longer side of what a notebook shows
 LEGEND_AT_MOST = 12  # classes
+
+
+@dataclass(frozen=True)
+class SegmentedObject:
+    """One object. ``name``: of its class. ``instance``: as the result has it. ``size_wh``: of the picture."""
+
+    name: str
+    instance: Instance
+    size_wh: tuple[int, int]
+
+    @property
+    def id(self) -> int:
+        """Its number within the result, from 1."""
+        return self.instance.id
+
+    @property
+    def class_id(self) -> int:
+        return self.instance.class_id
+
+    @property
+    def score(self) -> float:
+        """How sure the model is of it, 0 to 1."""
+        return self.instance.score
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom in pixels, right and bottom exclusive."""
+        return self.instance.box_xyxy
+
+    @property
+    def area(self) -> int:
+        """Pixels of its mask; of its box where there is no mask."""
+        return self.instance.area
+
+    @property
+    def mask(self) -> NDArray[np.bool_] | None:
+        """(H, W) bool of the whole picture, made when it is asked for; None of a model that gives boxes only."""
+        return self.instance.mask.placed(self.size_wh) if self.instance.mask else None
 
 
 @dataclass(frozen=True)
@@ -54,6 +93,12 @@ class Segmentation:
         """
         ids, classes = self.class_map, expect(self.result, HasClassMap).classes
         return {found.name: ids == found.id for found in classes}
+
+    @property
+    def objects(self) -> list[SegmentedObject]:
+        """Single objects, surest first. Raises ``BadRequest`` for a result that has none to give."""
+        found, meta = expect(self.result, HasInstances), self.result.meta
+        return [SegmentedObject(meta.labels[one.class_id], one, meta.frame.size_wh) for one in found.instances]
 
     def summary(self) -> dict[str, Any]:
         """Plain data: model, frame, classes with pixels, share, box and number of pieces, times. No mask."""

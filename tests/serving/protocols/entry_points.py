@@ -108,5 +108,7 @@ ENTRY_POINTS = [
     EntryPoint("rembg", _post_form("/api/remove", "file"), _key("detail")),
     EntryPoint("rembg, URL", _get_by_url("/api/remove"), _key("detail")),
     EntryPoint("cvat", _cvat, _key("error")),
+    EntryPoint("detect", _post_form("/detect", "file"), _key("error")),
+    EntryPoint("detect, URL", _get_by_url("/detect"), _key("error")),
     EntryPoint("label-studio", predict_one, _task_error, (200, 413), _task_answered),
 ]

@@ -70,7 +70,7 @@ def test_parameters_travel_as_json(hub: InferenceClient) -> None:
 
 @pytest.mark.parametrize("subtask", ["instance", "panoptic"])
 def test_what_no_model_here_does(hub: InferenceClient, subtask: str) -> None:
-    with pytest.raises(BadRequestError, match=f"No model here does {subtask} segmentation. Leave subtask out"):
+    with pytest.raises(BadRequestError, match=f"everyday does no {subtask} segmentation. Leave subtask out"):
         hub.image_segmentation(PHOTO, subtask=subtask)  # type: ignore[arg-type]
 
 

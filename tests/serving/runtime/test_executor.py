@@ -114,6 +114,7 @@ REQUESTS: dict[str, Callable[[TestClient], Any]] = {
     "open-inference:outputs": lambda client: infer_bytes(client, CAT),
     "hugging-face:masks": lambda client: client.post("/hf/everyday", content=CAT),
     "rembg:png": lambda client: client.post("/api/remove", files={"file": CAT}),
+    "detect:png": lambda client: client.post("/detect", files={"file": CAT}),
     "label-studio:smart": lambda client: predict(
         client, SMART, {"image": data_url(CAT)}, prefix="/label-studio/models/toy-prompt", context=CLICK
     ),

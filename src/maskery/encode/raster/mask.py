@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from maskery.core.result.capabilities import HasAlpha, HasClasses, HasClassMap, Result, capable
+from maskery.core.result.capabilities import HasAlpha, HasClasses, HasClassMap, HasInstances, Result, capable
+from maskery.core.result.instances import painted
 from maskery.core.result.meta import Meta
 from maskery.encode.format import OBJECTS, PNG, ROWS, Encoder
 from maskery.encode.object_facts import by_class
@@ -73,6 +74,27 @@ def class_masks(result: HasClassMap, threshold: float = 0.5) -> Iterator[ClassMa
         return
     for item in sorted(result.classes, key=lambda item: item.id):
         yield ClassMask(item.name, _png(result.class_map == item.id, result.meta), None)
+
+
+def object_masks(result: HasInstances, least: float, share: float | None) -> Iterator[ClassMask]:
+    """A mask an object, surest first, of those with a score of ``least`` or more; without a mask, its box.
+
+    ``share``: with it no pixel is in two masks, the surest has it, and an object of which less than this share of its
+    pixels is left has none; None = masks may overlap. Not more than some planes are held at once.
+    """
+    size, labels = result.meta.frame.size_wh, result.meta.labels
+    taken = np.zeros(size[::-1], np.bool_)
+    for one in result.instances:
+        if one.score < least:
+            continue
+        chosen = painted([one], size) > 0
+        if share is not None:
+            whole = int(np.count_nonzero(chosen))
+            chosen &= ~taken
+            if np.count_nonzero(chosen) < max(1, share * whole):
+                continue
+            taken |= chosen
+        yield ClassMask(labels[one.class_id], _png(chosen, result.meta), round(one.score, 6))
 
 
 def _png(chosen: NDArray[np.bool_], meta: Meta) -> bytes:

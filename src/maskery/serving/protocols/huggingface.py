@@ -12,8 +12,9 @@ from starlette.responses import Response
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, UnknownModel
 from maskery.core.plan import Demand
-from maskery.core.result.capabilities import HasClassMap, expect
-from maskery.encode.raster.mask import class_masks
+from maskery.core.result.capabilities import HasClassMap, HasInstances, capable
+from maskery.encode.object_facts import class_map_of
+from maskery.encode.raster.mask import ClassMask, class_masks, object_masks
 from maskery.inference.tasks.registry import task_of
 from maskery.serving.http.body import ENVELOPE_BYTES, read_body
 from maskery.serving.http.json_body import BASE64, from_base64, json_response, looks_like_json, parse_json, too_large
@@ -31,17 +32,26 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``threshold``: masks below this score are left out. ``mask_threshold``: probability from which a pixel belongs.
 
-    Both say something of soft masks only; ``overlap_mask_area_threshold`` of instances only, which none here has.
+    ``mask_threshold`` says something of soft masks only, ``overlap_mask_area_threshold`` of objects in ``panoptic``.
     """
 
     mask_threshold: Annotated[
         Share | None, Meta(description="Of a soft mask: probability from which a pixel belongs, 0.5.")
     ] = None
-    overlap_mask_area_threshold: Annotated[Share | None, Meta(description="Accepted; says nothing of classes.")] = None
-    subtask: Annotated[
-        Literal["instance", "panoptic", "semantic"] | None, Meta(description="Only semantic is served.")
+    overlap_mask_area_threshold: Annotated[
+        Share | None,
+        Meta(
+            description="Of objects, panoptic: one of which less than this share is left beside surer ones goes, 0.5."
+        ),
     ] = None
-    threshold: Annotated[Share | None, Meta(description="Of a soft mask: the least score, 0.")] = None
+    subtask: Annotated[
+        Literal["instance", "panoptic", "semantic"] | None,
+        Meta(
+            description="semantic: a mask a class. instance: a mask an object; they may overlap. panoptic: the same, "
+            "each pixel in one mask only. Without it what the model gives."
+        ),
+    ] = None
+    threshold: Annotated[Share | None, Meta(description="Of a soft mask or an object: the least score, 0.")] = None
 
 
 class HuggingFaceBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,7 +82,7 @@ def protocol(service: InferenceService) -> Protocol:
         verb="POST",
         path="/hf/{model:path}",
         handler=HuggingFace(service).segment,
-        summary="One mask for each class that occurs, in the pixels of the upright picture.",
+        summary="One mask for each class or object, in the pixels of the upright picture.",
         answers=json_answer(list[ClassMaskDocument], "The masks."),
         problems=(400, 404, 408, 409, 413, 415, 503),
         body={"image/*": picture, JSON: HuggingFaceBody},
@@ -89,8 +99,10 @@ class HuggingFace:
         model: str = request.path_params["model"]
         if not model:
             raise UnknownModel("The path names no model.", f"Ask /hf/{self.service.pool.default}.")
-        expect_fitting(await self.service.card(model))
+        card = await self.service.card(model)
+        expect_fitting(card)
         data, parameters = await self._read(request)
+        expect_subtask(card, parameters.subtask)
         segment_request = SegmentRequest(
             source=data,
             answer=MASKS.with_options(parameters),
@@ -115,30 +127,42 @@ class HuggingFace:
 def expect_fitting(card: ModelCard) -> None:
     """Raises ``BadRequest`` for a model that has no masks."""
     task = task_of(card)
-    if not task.gives(HasClassMap):
+    if not (task.gives(HasClassMap) or task.gives(HasInstances)):
         raise BadRequest(f"{card.name} is {task.noun}: it has no masks.", "Ask a model that segments.")
+
+
+def expect_subtask(card: ModelCard, subtask: str | None) -> None:
+    """Raises ``BadRequest`` for objects of a model that finds none."""
+    if subtask in ("instance", "panoptic") and not task_of(card).gives(HasInstances):
+        cure = "Leave subtask out, or ask for semantic: one mask a class; or ask a model of objects."
+        raise BadRequest(f"{card.name} does no {subtask} segmentation.", cure)
 
 
 def read_json(body: bytes, max_bytes: int) -> tuple[bytes, Parameters]:
     """The picture's bytes and the parameters of a JSON body. Raises ``BadRequest``, ``TooLarge``."""
     call = parse_json(body, HuggingFaceBody)
-    parameters = call.parameters or Parameters()
-    if parameters.subtask in ("instance", "panoptic"):
-        cure = "Leave subtask out, or ask for semantic: one mask a class."
-        raise BadRequest(f"No model here does {parameters.subtask} segmentation.", cure)
-    return from_base64(call.inputs, max_bytes), parameters
+    return from_base64(call.inputs, max_bytes), call.parameters or Parameters()
 
 
 def encode(served: Outcome, parameters: Parameters) -> bytes:
     """The JSON list of the answer: label, mask as base64 of a PNG, score or null."""
     least = parameters.threshold or 0.0
+    objects = capable(served.result, HasInstances)
+    if objects and parameters.subtask != "semantic":
+        overlap = 0.5 if parameters.overlap_mask_area_threshold is None else parameters.overlap_mask_area_threshold
+        masks = object_masks(objects, least, overlap if parameters.subtask == "panoptic" else None)
+        return msgspec.json.encode([_document(mask) for mask in masks])
     by_default = 0.5 if parameters.mask_threshold is None else parameters.mask_threshold
     found = [
-        ClassMaskDocument(mask.label, b64encode(mask.png).decode("ascii"), mask.score)
-        for mask in class_masks(expect(served.result, HasClassMap), by_default)
+        _document(mask)
+        for mask in class_masks(class_map_of(served.result), by_default)
         if mask.score is None or mask.score >= least
     ]
     return msgspec.json.encode(found)
+
+
+def _document(mask: ClassMask) -> ClassMaskDocument:
+    return ClassMaskDocument(mask.label, b64encode(mask.png).decode("ascii"), mask.score)
 
 
 MASKS = Writer(f"{NAME}:masks", encode)

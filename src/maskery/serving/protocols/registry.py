@@ -19,6 +19,7 @@ PROTOCOLS = {
     "rembg": "maskery.serving.protocols.rembg",
     "label-studio": "maskery.serving.protocols.label_studio.routes",
     "cvat": "maskery.serving.protocols.cvat_functions",
+    "detect": "maskery.serving.protocols.detect",
 }
 ALWAYS = ("native",)
 """Served whatever the settings say."""

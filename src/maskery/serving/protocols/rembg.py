@@ -239,7 +239,11 @@ class Rembg:
                 names = ", ".join(card.name for card in await self.service.cards() if task_of(card).gives(HasClasses))
                 raise UnknownModel(f"There is no model {name!r} here.", f"Leave model out, or name {names}.") from None
             name, card = None, await self.service.card()
-        find("cutout", task_of(card))
+        task = task_of(card)
+        find("cutout", task)
+        if not task.gives(HasClasses):
+            cure = "Name a foreground or semantic model; /v1/segment?format=cutouts gives each object of this one."
+            raise BadRequest(f"{card.name} is {task.noun}: it has no background to take away.", cure)
         return name
 
     async def _fetched(self, url: str) -> bytes:

@@ -22,7 +22,7 @@ from maskery.serving.protocols.native.segment_answer import (
 from tests.material import encoded, photo
 
 CARD = load_card(builtin()["everyday"] / "model.toml")
-PARAMETERS = SegmentParameters(None, "mask", RunOptions(), Options())
+PARAMETERS = SegmentParameters(model=None, format="mask", run_options=RunOptions(), options=Options())
 
 
 def request(if_none_match: str) -> Request:
@@ -34,9 +34,19 @@ def test_an_etag_is_of_everything_that_the_answer_depends_on() -> None:
     assert etag == etag_of(b"picture", PARAMETERS, CARD)
     others = {
         etag_of(b"picturf", PARAMETERS, CARD),
-        etag_of(b"picture", SegmentParameters(None, "color", RunOptions(), Options()), CARD),
-        etag_of(b"picture", SegmentParameters(None, "mask", RunOptions(classes=("cat",)), Options()), CARD),
-        etag_of(b"picture", SegmentParameters(None, "mask", RunOptions(), Options(depth=16)), CARD),
+        etag_of(
+            b"picture", SegmentParameters(model=None, format="color", run_options=RunOptions(), options=Options()), CARD
+        ),
+        etag_of(
+            b"picture",
+            SegmentParameters(model=None, format="mask", run_options=RunOptions(classes=("cat",)), options=Options()),
+            CARD,
+        ),
+        etag_of(
+            b"picture",
+            SegmentParameters(model=None, format="mask", run_options=RunOptions(), options=Options(depth=16)),
+            CARD,
+        ),
         etag_of(b"picture", PARAMETERS, msgspec.structs.replace(CARD, version="9")),
     }
     assert len(others - {etag}) == 5

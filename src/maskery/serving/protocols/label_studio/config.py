@@ -12,7 +12,7 @@ from xml.parsers import expat
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest
 from maskery.core.labels import SYNONYMS
-from maskery.core.result.capabilities import HasClassMap
+from maskery.core.result.capabilities import HasClassMap, HasInstances
 from maskery.encode.options import Options, from_text
 from maskery.inference.tasks.registry import task_of
 
@@ -221,7 +221,7 @@ def plan_of(config: Config, card: ModelCard) -> DrawingPlan:
     task = task_of(card)
     if task.prompted:
         return DrawingPlan((), config.ignored)
-    if not task.gives(HasClassMap):
+    if not (task.gives(HasClassMap) or task.gives(HasInstances)):
         raise BadRequest(f"{card.name} is {task.noun}: it has no regions.", "Use a model that gives masks.")
     ignored = list(config.ignored)
     parts = tuple(_part(control, card, ignored) for control in config.controls)

@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from maskery.core.arrays import Doubles
 from maskery.core.card import ModelCard
 from maskery.core.plan import RunOptions
-from maskery.core.result.capabilities import HasAlpha, HasClassMap, HasMaps, Result, capable, expect
+from maskery.core.result.capabilities import HasAlpha, HasClassMap, HasInstances, HasMaps, Result, capable, expect
+from maskery.core.result.instances import CropMask, Instance, InstanceResult
+from maskery.core.result.meta import Meta
 from maskery.core.result.types import SemanticResult
 from maskery.encode.annotations.label_studio import regions
+from maskery.encode.vector.outlines import box_ring
 from maskery.inference.tasks.registry import task_of
 from maskery.serving.protocols.label_studio.config import Part
 
@@ -34,7 +37,13 @@ def run_options_of(card: ModelCard) -> RunOptions:
 
 
 def draw(result: Result, parts: Sequence[Part]) -> DrawnRegions:
-    """The regions of all parts. A region's score is the mean of its label's pixels; left out where there are none."""
+    """The regions of all parts. A region's score is the mean of its label's pixels; left out where there are none.
+
+    Of single objects each has its own region and score.
+    """
+    objects = capable(result, HasInstances)
+    if objects and not capable(result, HasClassMap):
+        return _draw_objects(objects, parts)
     mapped, certainty = expect(result, HasClassMap), _certainty(result)
     items: list[bytes] = []
     total, pixels = 0.0, 0
@@ -50,6 +59,38 @@ def draw(result: Result, parts: Sequence[Part]) -> DrawnRegions:
                 _finished(item, len(items), named.meta.labels.index(label), sums, counts, certainty is not None)
             )
     return DrawnRegions(items, (total, pixels if certainty is not None else 0))
+
+
+def _draw_objects(result: HasInstances, parts: Sequence[Part]) -> DrawnRegions:
+    items: list[bytes] = []
+    total, pixels = 0.0, 0
+    for part in parts:
+        if not part.labels:
+            continue
+        named = _own_objects(result, part)
+        for item in regions(named, part.control.options)[0]:
+            items.append(msgspec.json.encode(item | {"id": f"maskery-{len(items) + 1}"}))
+        total += sum(one.score * one.area for one in named.instances)
+        pixels += sum(one.area for one in named.instances)
+    return DrawnRegions(items, (total, pixels))
+
+
+def _own_objects(result: HasInstances, part: Part) -> InstanceResult:
+    """Those of the project's labels. A tool for masks or polygons is given the box of an object that has no mask."""
+    meta = replace(result.meta, labels=part.labels, palette=((0, 0, 0),) * len(part.labels))
+    boxes = part.control.options.shape == "box"
+    found = [
+        replace(one, class_id=part.new_ids[one.class_id], mask=one.mask if one.mask or boxes else _box_mask(one, meta))
+        for one in result.instances
+        if part.new_ids[one.class_id] >= 0
+    ]
+    return InstanceResult(meta, tuple(found))
+
+
+def _box_mask(one: Instance, meta: Meta) -> CropMask:
+    left, top, right, bottom = box_ring(one, meta.frame.size_wh)[[0, 2]].reshape(-1).tolist()
+    size = (right - left, bottom - top)
+    return CropMask((left, top), size, np.array([0, size[0] * size[1]], np.int64))
 
 
 def _finished(item: dict[str, Any], number: int, label: int, sums: Doubles, counts: Doubles, scored: bool) -> bytes:

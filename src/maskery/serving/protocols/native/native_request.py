@@ -58,7 +58,7 @@ def _parse_range(text: str) -> tuple[str, float, str]:
     return media_type, quality, values.get("format", "").strip('"')
 
 
-PARAMETERS = ("model", "format", "classes", "max_side", "tile", "score", "overlap", "max_objects")
+PARAMETERS = ("model", "task", "format", "classes", "max_side", "tile", "score", "overlap", "max_objects")
 URL = "url"
 FIELDS_AT_MOST = 64  # of a form, beside its files
 
@@ -78,6 +78,7 @@ class SegmentBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         image: One picture; the answer is one result.
         images: Several pictures; the answer is a list, in their order.
         model: A name of GET /v1/models; the default model without.
+        task: In the place of a model: the first model of GET /v1/models that has this task.
         format: What to answer; without it the Accept header decides, else json.
         classes: Keep only these classes.
         max_side: Longest side, in pixels, of what the model sees.
@@ -92,6 +93,7 @@ class SegmentBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     image: PictureSource | None = None
     images: list[PictureSource] | None = None
     model: str | None = None
+    task: str | None = None
     format: str | None = None
     classes: list[str] | None = None
     max_side: int | None = None
@@ -102,14 +104,23 @@ class SegmentBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     options: dict[str, str | int | float | bool] = {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SegmentParameters:
-    """``model`` is None for the default one."""
+    """What is asked of a picture.
+
+    Attributes:
+        model: A name; None = the default model, of ``task`` where one is named.
+        format: What to answer.
+        run_options: Of the run.
+        options: Of the format.
+        task: In the place of a model.
+    """
 
     model: str | None
     format: str
     run_options: RunOptions
     options: Options
+    task: str | None = None
 
 
 @dataclass(frozen=True)
@@ -211,6 +222,7 @@ def _texts(call: SegmentBody) -> dict[str, str]:
     """The parameters of a JSON body as the query would have them."""
     found = {
         "model": call.model,
+        "task": call.task,
         "format": call.format,
         "max_side": None if call.max_side is None else str(call.max_side),
     }
@@ -249,7 +261,10 @@ def _ask(
         overlap=_share("overlap", texts),
         max_objects=_integer("max_objects", texts, "objects"),
     )
-    return SegmentParameters(texts.get("model") or None, format, run_options, options)
+    model, task = texts.get("model") or None, texts.get("task") or None
+    if model and task:
+        raise BadRequest("Both a model and a task are named.", "Name one: a model has its own task.")
+    return SegmentParameters(model=model, format=format, run_options=run_options, options=options, task=task)
 
 
 def _integer(name: str, texts: Mapping[str, str], what: str = "pixels") -> int | None:

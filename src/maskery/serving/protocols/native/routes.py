@@ -1,19 +1,20 @@
 """The native API: its endpoints and what the OpenAPI document says of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from maskery.core.card import MOST_OBJECTS
+from maskery.core.card import MOST_OBJECTS, ModelCard
 from maskery.core.errors import BadRequest, MaskeryError, Unchanged
 from maskery.core.settings import Settings
 from maskery.encode.document import SegmentationDocument
 from maskery.encode.options import HELP
 from maskery.encode.registry import ENCODERS, find
-from maskery.inference.tasks.registry import task_of
+from maskery.inference.tasks.registry import TASKS, model_of_task, task_of
 from maskery.models.store import is_path
 from maskery.serving.http.body import FIELD, read_body
 from maskery.serving.http.json_body import json_response
@@ -48,6 +49,8 @@ from maskery.serving.runtime.service import InferenceService
 WRITERS = writers_by_name(segment_answer.FILE, interact.CANDIDATES, interact.WARM)
 PROBLEMS = tuple(sorted({status for _, status in STATUS}))
 MODEL = "/v1/models/{name}"
+MODEL_HEADER = "Maskery-Model"
+"""Says which model a task has chosen, beside the answer's own provenance."""
 
 
 def protocol(service: InferenceService) -> Protocol:
@@ -77,7 +80,9 @@ class NativeEndpoints:
     async def segment(self, request: Request) -> Response:
         """One picture in the format asked for, or several as a JSON list."""
         asked = await read(request, self.service.settings)
-        card = await self.service.card(asked.ask.model)
+        card = await self._card(asked.ask)
+        if asked.ask.task:
+            asked = replace(asked, ask=replace(asked.ask, model=f"{card.name}@{card.version}"))
         encoder = find(asked.ask.format, task_of(card))
         if asked.several:
             return await self._several(request, asked.ask, asked.pictures)
@@ -91,7 +96,14 @@ class NativeEndpoints:
                 return Response(status_code=304, headers=headers)
             raise
         answer = await self._one(request, asked.ask, data)
-        return Response(answer.body, media_type=encoder.media_type, headers=headers | answer.headers())
+        headers |= answer.headers() | ({MODEL_HEADER: card.name} if asked.ask.task else {})
+        return Response(answer.body, media_type=encoder.media_type, headers=headers)
+
+    async def _card(self, parameters: SegmentParameters) -> ModelCard:
+        """Of the model that is named, or of the first one that has the task. Raises as ``model_of_task`` does."""
+        if parameters.task is None:
+            return await self.service.card(parameters.model)
+        return model_of_task(parameters.task, await self.service.cards())
 
     async def models(self, _: Request) -> Response:
         """The cards of all models that can answer, the default first."""
@@ -195,6 +207,11 @@ def _parameters(settings: Settings) -> Sequence[ParameterSpec]:
             name="model",
             text="A name of GET /v1/models; the default model without.",
             kind={"type": "string"} if is_path(settings.model[0]) else {"type": "string", "default": settings.model[0]},
+        ),
+        ParameterSpec(
+            name="task",
+            text="In the place of a model: the first model that has this task; the header Maskery-Model names it.",
+            kind={"type": "string", "enum": [task.name for task in TASKS.values() if task.results is not None]},
         ),
         ParameterSpec(
             name="format",

@@ -52,6 +52,7 @@ def answer(
     card: ModelCard, id: str | None, asked: Sequence[RequestedOutput], columns: Sequence[Sequence[OutputValue]]
 ) -> Response:
     """``columns``: for each output that was asked for, its value for every picture, in order."""
+    columns = [_evened(values) for values in columns]
     head = InferAnswer(model_name=card.name, model_version=card.version, id=UNSET if id is None else id, outputs=[])
     json = _json(head, asked, columns)
     tail = [_binary(value) for one, values in zip(asked, columns, strict=True) if one.binary for value in values]
@@ -62,6 +63,16 @@ def answer(
     if any(one.output.per_pixel for one in asked):
         return StreamingResponse(json, media_type="application/json")  # its text would be far larger than its arrays
     return Response(b"".join(json), media_type="application/json")
+
+
+def _evened(values: Sequence[OutputValue]) -> Sequence[OutputValue]:
+    """The same with rows of zeros added to arrays of fewer objects: a tensor is a box."""
+    arrays = [value for value in values if isinstance(value, np.ndarray) and value.ndim]
+    rows = {len(array) for array in arrays}
+    if len(arrays) < len(values) or len(rows) < 2:
+        return values
+    most = max(rows)
+    return [np.concatenate([a, np.zeros((most - len(a), *a.shape[1:]), a.dtype)]) for a in arrays]
 
 
 def check_json_size(asked: Iterable[RequestedOutput], pixels: int) -> None:
@@ -145,6 +156,8 @@ def _numbers(values: Sequence[OutputValue]) -> Iterator[bytes]:
     comma = b""
     for value in values:
         assert isinstance(value, np.ndarray)
+        if not value.size:
+            continue
         rows = np.atleast_2d(value)
         height = max(1, PIECE // rows.shape[1])
         for top in range(0, len(rows), height):

@@ -3,12 +3,23 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.card import ModelCard
 from maskery.core.errors import BadRequest, nearest
-from maskery.core.result.capabilities import HasAlpha, HasClasses, HasClassMap, HasMaps, HasScores, Result, expect
+from maskery.core.result.capabilities import (
+    HasAlpha,
+    HasClasses,
+    HasClassMap,
+    HasInstances,
+    HasMaps,
+    HasScores,
+    Result,
+    expect,
+)
+from maskery.encode.annotations.coco_counts import crop_rle
 from maskery.encode.json import encode_summary
 from maskery.encode.raster.mask import encode_mask
 from maskery.inference.tasks.registry import task_of
@@ -78,6 +89,8 @@ def outputs_of(card: ModelCard) -> dict[str, OutputTensor]:
             OutputTensor(name="mask_png", datatype="BYTES", shape=[-1], read=_mask_png, content_type="image/png"),
         ]
     found.append(text)
+    if task.gives(HasInstances) and not task.prompted:
+        found += OF_OBJECTS
     if task.gives(HasAlpha):
         found.append(OutputTensor(name="alpha", datatype="UINT8", shape=PER_PIXEL, read=_alpha))
     found += [
@@ -128,6 +141,41 @@ def _classification(card: ModelCard, best: int) -> OutputTensor:
         return tuple(f"{scores[i]:f}:{i}:{card.labels[i]}".encode() for i in order)
 
     return OutputTensor(name="scores", datatype="BYTES", shape=[-1, best], read=read, content_type="text/plain")
+
+
+def _count(result: Result) -> OutputValue:
+    return np.array(len(expect(result, HasInstances).instances), np.int32)
+
+
+def _boxes(result: Result) -> OutputValue:
+    return np.array([one.box_xyxy for one in expect(result, HasInstances).instances], np.float32).reshape(-1, 4)
+
+
+def _object_scores(result: Result) -> OutputValue:
+    return np.array([one.score for one in expect(result, HasInstances).instances], np.float32)
+
+
+def _class_ids(result: Result) -> OutputValue:
+    return np.array([one.class_id for one in expect(result, HasInstances).instances], np.int32)
+
+
+def _masks(result: Result) -> OutputValue:
+    """JSON: for each object COCO's run lengths, null without a mask. Planes would take a picture's pixels each."""
+    size = result.meta.frame.size_wh
+    objects = expect(result, HasInstances).instances
+    return msgspec.json.encode([crop_rle(one.mask, size) if one.mask else None for one in objects])
+
+
+OF_OBJECTS = (
+    OutputTensor(name="num_objects", datatype="INT32", shape=[-1], read=_count),
+    OutputTensor(name="boxes", datatype="FP32", shape=[-1, -1, 4], read=_boxes),
+    OutputTensor(name="object_scores", datatype="FP32", shape=[-1, -1], read=_object_scores),
+    OutputTensor(name="class_ids", datatype="INT32", shape=[-1, -1], read=_class_ids),
+    OutputTensor(name="masks", datatype="BYTES", shape=[-1], read=_masks, content_type="application/json"),
+)
+"""A row an object, surest first. Of several pictures rows are added to those with fewer: zeros, of which
+``num_objects`` says nothing.
+"""
 
 
 def _class_map(result: Result) -> OutputValue:
