@@ -655,8 +655,10 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     @property
     def colours(self) -> list[Colour]:
-        """One (red, green, blue) per label."""
-        return voc_palette(len(self.labels)) if self.palette == "voc" else self.palette
+        """One (red, green, blue) per label. Of single objects none is the black that VOC has for the background."""
+        if self.palette != "voc":
+            return self.palette
+        return voc_palette(len(self.labels) + 1)[1:] if self.objects else voc_palette(len(self.labels))
 
     @property
     def background(self) -> int | None:
