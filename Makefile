@@ -56,6 +56,10 @@ twins: $(VENV)/.test
 	rm -rf src/maskery/models/builtin/everyday/int8
 	$(BIN)/maskery quantise everyday --calibrate "$(DATA)/voc2012-part" -o src/maskery/models/builtin/everyday/int8
 
+video-pictures: $(VENV)/.test
+	MASKERY_MIRROR="$(MIRROR)" $(BIN)/maskery models pull nanodet-m-coco
+	$(BIN)/python -m benchmarks.video_pictures
+
 fuzz: $(VENV)/.test
 	FUZZ_CASES=10000 $(BIN)/python -m pytest tests/fuzz $(ARGS)
 

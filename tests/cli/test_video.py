@@ -1,7 +1,10 @@
 """``maskery video``: files, exit codes, what is said; and the call in Python."""
 
 import json
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import av
 import numpy as np
@@ -63,6 +66,24 @@ def test_standard_input_and_a_folder(clip: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out.csv").read_text().splitlines()[1] == (tmp_path / "two.csv").read_text().splitlines()[1]
 
 
+def test_a_video_by_url(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given, directory=str(clip.parent))
+
+        def log_message(self, format: str, *given: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("MASKERY_URL_ALLOW", f"127.0.0.1:{server.server_port}")
+        url = f"http://127.0.0.1:{server.server_port}/cat.mp4?a=1"
+        done = run("video", url, "--format", "csv", "--max-side", "96", cwd=tmp_path)
+        server.shutdown()
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["cat-maskery.csv"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -75,6 +96,8 @@ def test_standard_input_and_a_folder(clip: Path, tmp_path: Path) -> None:
         (("CLIP", "--line", "gate=1"), 2, "NAME="),
         (("CLIP", "--line", "gate=1,2,3,4", "--no-track"), 2, "followed"),
         (("CLIP", "--classes", "catt"), 2, "Did you mean 'cat'?"),
+        (("http://127.0.0.1/a.mp4",), 2, "not a public host"),
+        (("https://example.org/a.mp4", "--resume"), 2, "Save it as a file"),
         (("TEXT",), 3, "cannot be read as a video"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,16 +13,19 @@ import click
 
 from maskery.cli.output import json_text
 from maskery.cli.progress import ProgressDisplay
+from maskery.core.errors import BadRequest
 
 if TYPE_CHECKING:
+    from maskery.core.settings import Settings
     from maskery.inference.video.sources import VideoInput
     from maskery.jobs.video import VideoProgress, VideoRun, VideoSummary
 
 STDIN, INTERRUPTED = "-", 130
+FETCH_SECONDS = 600.0
 
 
 @click.command()
-@click.argument("video", metavar="FILE|FOLDER|rtsp://...|/dev/video0|-")
+@click.argument("video", metavar="FILE|FOLDER|URL|/dev/video0|-")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="OUT", help="File; of several formats the stem."
 )
@@ -118,7 +122,7 @@ def video(
         audio=audio,
         report=report,
     )
-    with _opened(video) as source, ProgressDisplay() as display:
+    with _opened(video, settings, resume) as source, ProgressDisplay() as display:
         run = open_run(source, target, request, settings, lambda at: display.update(progress_text(at)), resume)
         with _stopping(run):
             summary = run.run()
@@ -137,12 +141,33 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def _opened(video: str) -> Iterator["VideoInput"]:
-    """What the run is given: the path itself, standard input, or the file that a URL was fetched to."""
+def _opened(video: str, settings: "Settings", resume: bool) -> Iterator["VideoInput"]:
+    """What the run is given: the path itself, standard input, or the file that a URL was fetched to.
+
+    Raises as ``Fetcher.fetch`` does.
+    """
     if video == STDIN:
         yield sys.stdin.buffer
+    elif video.startswith(("http://", "https://")):
+        if resume:
+            raise BadRequest("A video by URL is fetched anew, so it is not resumed.", "Save it as a file first.")
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / (Path(video.split("?")[0]).name or "video")
+            file.write_bytes(_fetched(video, settings))
+            yield file
     else:
         yield video
+
+
+def _fetched(url: str, settings: "Settings") -> bytes:
+    """By the guard of the server: public hosts only, ``max_bytes`` at most."""
+    import anyio
+    import msgspec
+
+    from maskery.serving.remote.fetch import Fetcher
+
+    patient = msgspec.structs.replace(settings, url_timeout=max(settings.url_timeout, FETCH_SECONDS))
+    return anyio.run(Fetcher(patient).fetch, url)
 
 
 def progress_text(at: "VideoProgress") -> str:

@@ -93,3 +93,13 @@ def test_overlaps_of_boxes() -> None:
     )
     assert box_overlaps(one, other)[0] == pytest.approx([1, 50 / 150, 0, 0])
     assert box_overlaps(np.zeros((1, 4)), np.zeros((1, 4)))[0, 0] == 0
+
+
+def test_objects_that_pass_each_other_keep_their_class() -> None:
+    tracker = Tracker(TrackerOptions())
+    for step in range(4):
+        numbers(
+            tracker, instance((step, 0, step + 40, 40), class_id=1), instance((30 - step, 0, 70 - step, 40), class_id=2)
+        )
+    found = tracker.update([instance((16, 0, 56, 40), class_id=1), instance((14, 0, 54, 40), class_id=2)])
+    assert [(one.track_id, one.class_id) for one in found if one] == [(1, 1), (2, 2)]

@@ -22,6 +22,9 @@ from maskery.inference.video.assignment import best_pairs
 MEASURED, DRIFT = 0.1, 0.01
 """Variances, in square pixels: of the edges of a box as the model gives it, and of what a frame adds to the motion."""
 
+OTHER_CLASS = 0.7
+"""What a pair of different classes is worth: rather than change its class, an object goes with a box a little off."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerOptions:
@@ -128,7 +131,9 @@ class Tracker:
         left = dict(enumerate(tracks))
         boxes = np.array([instances[i].box_xyxy for i in chosen], np.float64).reshape(-1, 4)
         overlaps = box_overlaps(np.array([track.box_xyxy for track in tracks]).reshape(-1, 4), boxes)
-        for row, column in best_pairs(overlaps):
+        classes = np.array([instances[i].class_id for i in chosen], np.int64)
+        other = np.array([track.class_id for track in tracks], np.int64)[:, None] != classes[None, :]
+        for row, column in best_pairs(np.where(other, OTHER_CLASS, 1.0) * overlaps):
             if overlaps[row, column] >= self._options.overlap:
                 track = left.pop(row)
                 track.update(instances[chosen[column]].box_xyxy)
