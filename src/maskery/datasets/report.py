@@ -12,8 +12,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is wrong with a data set.
 
     Attributes:
-        kind: "missing", "picture", "mask", "leak"; of a warning also "duplicate", "near", "turned", "empty", "absent",
-            "dark".
+        kind: "missing", "picture", "mask", "leak"; of a warning also "duplicate", "near", "turned", "empty", "absent".
         split: The split that it is in.
         file: The file that it is about.
         message: One sentence.

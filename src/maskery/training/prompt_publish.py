@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from maskery.core.card import CARD_NAME, Input, Licence, ModelCard, Network, Output
+from maskery.core.card import CARD_NAME, Check, Input, Licence, ModelCard, Network, Output
 from maskery.models.card_toml import card_text
 from maskery.training.networks.prompt_decoder import PromptNet
 from maskery.training.prompt_export import MAPS, MASKS, PROMPTS, SCORES, export_prompt
@@ -61,6 +61,7 @@ def _card(recipe: Recipe, net: PromptNet, files: dict[str, Path], training: Fact
             Output(tensor=MASKS, role="masks", layout="CHW", values="logits"),
             Output(tensor=SCORES, role="mask-scores", layout="C"),
         ],
+        check=Check(shares=settings.check) if settings.check else None,
         training=training,
     )
 

@@ -8,6 +8,7 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from maskery.core.card import ModelCard
 from maskery.core.errors import (
     BadRequest,
     BadUrl,
@@ -236,7 +237,7 @@ class Rembg:
             card = await self.service.card(name)
         except UnknownModel:
             if name != STANDARD:
-                names = ", ".join(card.name for card in await self.service.cards() if task_of(card).gives(HasClasses))
+                names = ", ".join(card.name for card in await self.service.cards() if _answers(card))
                 raise UnknownModel(f"There is no model {name!r} here.", f"Leave model out, or name {names}.") from None
             name, card = None, await self.service.card()
         task = task_of(card)
@@ -258,6 +259,12 @@ class Rembg:
         except (BadUrl, UrlNotFetched, TooLarge) as error:
             words = next((words for kind, words in WORDS if isinstance(error, kind)), None)
             raise (BadRequest(words) if words else BadRequest(error.message, error.cure)) from error
+
+
+def _answers(card: ModelCard) -> bool:
+    """Whether a model with this card cuts out by itself, without being asked by clicks."""
+    task = task_of(card)
+    return task.gives(HasClasses) and not task.prompted
 
 
 def encode(served: Outcome, ask: RembgRequest) -> bytes:
