@@ -10,7 +10,7 @@ MINUTES ?= 10
 RECIPE ?= recipes/everyday-base.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types bench fuzz soak train containers clean
+.PHONY: help serve test lint types bench fuzz soak train containers bento dist clean
 
 help:
 	@echo "make serve           install and serve on http://127.0.0.1:8000 (ARGS='--port 9000' for options)"
@@ -20,6 +20,8 @@ help:
 	@echo "make fuzz            10,000 requests made from the OpenAPI document, half of them breaking it"
 	@echo "make soak            mixed traffic on a real server for MINUTES=10; fails if it errs, hangs or grows"
 	@echo "make containers      build what maskery package docker writes and run it confined (root, Debian)"
+	@echo "make bento           build and serve what maskery package bento writes, in .bento-venv"
+	@echo "make dist            wheel and sdist, reproducible and tried; SBOM, licences and sums, in dist/"
 	@echo "make train           train by RECIPE=recipes/everyday-base.toml (DATA=folder of the data sets)"
 
 # A stamp records what an environment holds; it is older than pyproject.toml when that has changed.
@@ -69,8 +71,19 @@ soak: $(VENV)/.test
 containers: $(VENV)/.test
 	PYTHON=$(BIN)/python .ci/containers $(ARGS)
 
+.bento-venv/.made: pyproject.toml
+	$(PYTHON) -m venv .bento-venv
+	.bento-venv/bin/python -m pip install --quiet bentoml==1.4.40 -e .
+	@touch $@
+
+bento: $(VENV)/.test .bento-venv/.made
+	BENTO=$(CURDIR)/.bento-venv/bin $(BIN)/python -m pytest -n0 tests/packaging/test_bento.py $(ARGS)
+
+dist: $(VENV)/.test
+	$(BIN)/python .ci/dist.py $(ARGS)
+
 train: $(VENV)/.test
 	$(BIN)/maskery train $(RECIPE) --data $(DATA) $(ARGS)
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .bento-venv dist .pytest_cache .mypy_cache .ruff_cache

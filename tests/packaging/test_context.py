@@ -10,7 +10,7 @@ from maskery.core.card import CARD_NAME
 from maskery.core.errors import ChecksumError, ConfigError
 from maskery.core.settings import Settings
 from maskery.models.catalog import builtin
-from maskery.packaging.context import AtTemplate, content_of, write_context, write_sums
+from maskery.packaging.context import AtTemplate, content_of, values_of, write_context, write_sums
 from maskery.packaging.manifest import Manifest
 
 
@@ -65,3 +65,10 @@ def test_templates_leave_other_languages_alone() -> None:
     assert AtTemplate(text).substitute({"port": "1"}) == "${A} {{ .Values.a }} {% b %} user@example.org 1"
     with pytest.raises(KeyError):
         AtTemplate("@{no}").substitute({})
+
+
+def test_a_detector_goes_along_and_its_licence_counts() -> None:
+    content = content_of(Manifest(models=("faces",)), Settings())
+    assert content.built_in == {"faces", "face-finder"}
+    licences = {one.card.licence.name for one in content.all}
+    assert set(values_of(Manifest(), content)["licences"].split(" AND ")) == {"Apache-2.0", *licences}

@@ -53,3 +53,10 @@ def test_the_wheel_of_maskery_is_the_code_that_runs_and_pip_takes_it(tmp_path: P
     subprocess.run([*command, "--target", tmp_path / "site", wheel], check=True)
     assert (tmp_path / "site" / "maskery" / "serving" / "web" / "index.html").is_file()
     assert (tmp_path / "site" / "bin" / "maskery").is_file()
+
+
+def test_models_that_are_not_deployed_are_left_out(tmp_path: Path) -> None:
+    wheel = pack(importlib.metadata.distribution("maskery"), tmp_path, level=0, models=["everyday"])
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name.split("/")[3] for name in archive.namelist() if name.startswith(wheels.BUILTIN)}
+    assert held == {"everyday"}

@@ -54,7 +54,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Starlette]:
     """Applications that uvicorn was given: each is started and ended, without listening."""
     apps: list[Starlette] = []
 
-    async def serve(uvicorn_server: uvicorn.Server) -> None:
+    async def serve(uvicorn_server: uvicorn.Server, sockets: object = None) -> None:
         app = uvicorn_server.config.app
         assert isinstance(app, Starlette)
         async with app.router.lifespan_context(app):

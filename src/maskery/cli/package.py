@@ -24,7 +24,7 @@ def package(
     size: Path | None,
     output: Path,
 ) -> None:
-    """Write a deployment for TARGET: docker, kubernetes, cloudrun, systemd, bundle.
+    """Write a deployment for TARGET: docker, kubernetes, cloudrun, systemd, bundle, bento.
 
     From one manifest, whose keys the options override; it is written beside the rest. Nothing is fetched: packages are
     those that are installed here. docs/deploy/

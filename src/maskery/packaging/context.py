@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -38,10 +38,26 @@ class Content:
     located: tuple[Located, ...]
 
     @property
+    def all(self) -> tuple[Located, ...]:
+        """With the models that they are made of, detectors say."""
+        return tuple(part for one in self.located for part in _with_parts(one))
+
+    @property
+    def built_in(self) -> frozenset[str]:
+        """Models that Maskery's wheel has to hold."""
+        return frozenset(one.card.name for one in self.all if one.origin == "built-in")
+
+    @property
     def extras(self) -> tuple[str, ...]:
         """Extras of Maskery that the models need."""
-        tflite = any(file.suffix == ".tflite" for one in self.located for file in one.files)
+        tflite = any(file.suffix == ".tflite" for one in self.all for file in one.files)
         return ("tflite",) if tflite else ()
+
+
+def _with_parts(model: Located) -> Iterator[Located]:
+    yield model
+    if model.part:
+        yield from _with_parts(model.part)
 
 
 def content_of(manifest: Manifest, settings: Settings) -> Content:
@@ -71,7 +87,7 @@ def write_context(folder: Path, manifest: Manifest, content: Content, extras: It
     asked = sorted({*content.extras, *extras})
     distributions = closure(asked)
     for distribution in distributions:
-        pack(distribution, wheels)
+        pack(distribution, wheels, models=content.built_in)
     pinned = [f"{one.metadata['Name'].lower()}=={one.version}" for one in distributions]
     write_whole(folder / "requirements.txt", "\n".join([*pinned, ""]))
     write_models(folder / "models", content)
@@ -83,17 +99,15 @@ def write_context(folder: Path, manifest: Manifest, content: Content, extras: It
 def write_models(folder: Path, content: Content) -> None:
     """Cards and files of models that the package does not hold, as the store's cache has them; its part's too."""
     folder.mkdir(parents=True, exist_ok=True)
-    for one in content.located:
-        for model in (one, *((one.part,) if one.part else ())):
-            if model.origin == "built-in":
-                continue
-            target = folder / model.card.name
-            source = model.path.parent
-            target.mkdir(exist_ok=True)
-            for file in (source / CARD_NAME, *model.files):
-                shutil.copyfile(file, target / file.name)
-            if (source / TWIN / CARD_NAME).is_file():
-                shutil.copytree(source / TWIN, target / TWIN, dirs_exist_ok=True)
+    for model in content.all:
+        if model.origin == "built-in":
+            continue
+        source, target = model.path.parent, folder / model.card.name
+        target.mkdir(exist_ok=True)
+        for file in (source / CARD_NAME, *model.files):
+            shutil.copyfile(file, target / file.name)
+        if (source / TWIN / CARD_NAME).is_file():
+            shutil.copytree(source / TWIN, target / TWIN, dirs_exist_ok=True)
     if not any(folder.iterdir()):
         write_whole(folder / "NONE", "All models are inside the wheel of Maskery.\n")
 
@@ -108,7 +122,7 @@ def write_sums(folder: Path) -> None:
 
 def values_of(manifest: Manifest, content: Content) -> dict[str, str]:
     """What templates fill in."""
-    licences = sorted({"Apache-2.0", *(one.card.licence.name for one in content.located)})
+    licences = sorted({"Apache-2.0", *(one.card.licence.name for one in content.all)})
     return {
         "name": manifest.name,
         "version": __version__,

@@ -6,6 +6,7 @@ from pathlib import Path
 from maskery.core.errors import ConfigError, nearest
 from maskery.core.files import whole_folder, writing
 from maskery.core.settings import Settings
+from maskery.packaging.bento import write_bento
 from maskery.packaging.bundle import write_bundle
 from maskery.packaging.context import Content, content_of
 from maskery.packaging.docker import write_docker
@@ -21,6 +22,7 @@ TARGETS: dict[str, Write] = {
     "cloudrun": write_cloudrun,
     "systemd": write_systemd,
     "bundle": write_bundle,
+    "bento": write_bento,
 }
 
 

@@ -12,7 +12,7 @@ import io
 import re
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -23,6 +23,7 @@ from maskery.core.errors import MissingExtra, ModelError
 from maskery.core.files import whole_file
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
+BUILTIN = "maskery/models/builtin/"
 LEFT_OUT = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 Distribution = importlib.metadata.Distribution
 
@@ -45,8 +46,10 @@ def closure(extras: Iterable[str] = ()) -> list[Distribution]:
     return [found[name] for name in sorted(found)]
 
 
-def pack(distribution: Distribution, folder: Path, level: int = 1) -> Path:
+def pack(distribution: Distribution, folder: Path, level: int = 1, models: Collection[str] | None = None) -> Path:
     """Write the wheel of an installed distribution into ``folder``. ``level``: of compression, 0 = none.
+
+    ``models``: the built-in ones that Maskery's own wheel keeps, None = all; the terms of the others then bind nobody.
 
     Raises ``ModelError`` where the installation does not list its files; ``OSError``.
     """
@@ -58,6 +61,8 @@ def pack(distribution: Distribution, folder: Path, level: int = 1) -> Path:
         record = io.StringIO()
         rows = csv.writer(record, lineterminator="\n")
         for path, data in _content(distribution, f"{stem}.dist-info"):
+            if _of_another_model(path, models):
+                continue
             _add(archive, path, data)
             digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
             rows.writerow([path, f"sha256={digest}", len(data)])
@@ -109,6 +114,10 @@ def _content(distribution: Distribution, info: str) -> Iterator[tuple[str, bytes
         raise ModelError(f"{distribution.metadata['Name']} does not list its files.", "Install it by pip.")
     for name in sorted(files):
         yield name, files[name].read_bytes()
+
+
+def _of_another_model(path: str, models: Collection[str] | None) -> bool:
+    return models is not None and path.startswith(BUILTIN) and path.removeprefix(BUILTIN).split("/")[0] not in models
 
 
 def _add(archive: zipfile.ZipFile, path: str, data: bytes) -> None:
