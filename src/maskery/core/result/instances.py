@@ -44,16 +44,21 @@ class CropMask:
 
         Row by row, or column by column. The picture is never drawn: the runs of the part are moved.
         """
-        part, left_top, size = self.decoded(), self.left_top, size_wh
-        if by_columns:
-            part, left_top, size = part.T, left_top[::-1], size_wh[::-1]
-        (left, top), (height, width) = left_top, part.shape
-        apart = int(width < size[0])  # a column of zeros keeps what ends one row from what begins the next
-        flat = np.zeros((height, width + apart), np.int8)
-        flat[:, :width] = part
-        edges = np.flatnonzero(np.diff(flat.reshape(-1), prepend=np.int8(0), append=np.int8(0)))
-        row, column = np.divmod(edges, max(1, width + apart))
-        counts: Integers = np.diff((top + row) * size[0] + left + column, prepend=0, append=size[0] * size[1])
+        part, (left, top), (width, height) = self.decoded(), self.left_top, size_wh
+        h, w = part.shape
+        if by_columns:  # compared row by row all the same, as they lie in memory
+            row, column = np.divmod(np.flatnonzero(part[1:] != part[:-1]), max(1, w))
+            first, last = np.flatnonzero(part[:1]), np.flatnonzero(part[-1:])
+            row, column = np.concatenate([np.zeros_like(first), row + 1, last * 0 + h]), np.r_[first, column, last]
+            edges = (left + column) * height + top + row
+        else:
+            row, column = np.divmod(np.flatnonzero(part[:, 1:] != part[:, :-1]), max(1, w - 1))
+            first, last = np.flatnonzero(part[:, :1]), np.flatnonzero(part[:, -1:])
+            row, column = np.r_[first, row, last], np.concatenate([np.zeros_like(first), column + 1, last * 0 + w])
+            edges = (top + row) * width + left + column
+        edges, times = np.unique(edges, return_counts=True)
+        # Where one line ends and the next begins at once, the run goes on.
+        counts: Integers = np.diff(edges[times == 1], prepend=0, append=width * height)
         return counts if counts[-1] else counts[:-1]
 
     def placed(self, size_wh: tuple[int, int]) -> NDArray[np.bool_]:

@@ -116,7 +116,7 @@ def mask_in_picture(logits: Floats, window: PromptWindow, picture_wh: tuple[int,
     if not len(parts[0].low) or not len(parts[1].low):
         return NOTHING
     decided = resample.decide(np.stack([np.zeros_like(logits), logits]), *parts)
-    part = crop_mask(decided.astype(np.bool_))
+    part = crop_mask(decided.view(np.bool_))  # of two classes the ids are 0 and 1
     if not part.area:
         return NOTHING
     left, top = window.seen(picture_wh)[:2]
