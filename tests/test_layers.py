@@ -153,7 +153,6 @@ TESTED_BY = {
     "jobs/folder/answer_options.py": "tests/jobs/folder/test_answers.py: what is done with them",
     "jobs/open_video.py": "tests/jobs/test_video_request.py: requests become runs",
     "jobs/parts.py": "tests/jobs/test_video.py: interrupted, killed and resumed runs",
-    "jobs/records.py": "tests/jobs/test_video.py: the tables of whole runs",
     "jobs/video_options.py": "tests/cli/test_video.py: what is refused, and where files go",
     "jobs/video_report.py": "tests/jobs/test_video.py: the page of a run",
     "jobs/video_writer.py": "tests/jobs/test_video.py: containers, codecs and sound of whole runs",

@@ -1,6 +1,10 @@
 """``maskery video``: files, exit codes, what is said; and the call in Python."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -52,6 +56,26 @@ def test_faces_are_blurred_in_one_command(tmp_path: Path) -> None:
     changed = np.abs(blurred - face).max(axis=2) > 8
     assert changed[40:110, 90:140].mean() > 0.5  # the face
     assert changed[:, :40].mean() < 0.1
+
+
+def test_ctrl_c_leaves_a_video_that_plays_and_resume_goes_on(tmp_path: Path) -> None:
+    cat = np.asarray(Image.fromarray(photo("chelsea")).resize((96, 64)))
+    clip = film(tmp_path / "long.mp4", [np.roll(cat, i, axis=1) for i in range(450)])
+    command = ["video", str(clip), "-o", str(tmp_path / "out.webm"), "--max-side", "64"]
+    running = subprocess.Popen([sys.executable, "-m", "maskery", *command], stderr=subprocess.PIPE)
+    end = time.monotonic() + 120
+    while not (tmp_path / "out.parts" / "000000.jsonl").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    said = running.communicate(timeout=60)[1]
+    assert running.returncode == 130, said
+    assert b"go on with --resume" in said
+    assert 200 <= len(decoded(tmp_path / "out.webm")) < 450
+    done = run(*command, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert b"Went on after the first" in done.stderr
+    assert len(decoded(tmp_path / "out.webm")) == 450
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["long.mp4", "out.webm"]
 
 
 def test_standard_input_and_a_folder(clip: Path, tmp_path: Path) -> None:

@@ -92,13 +92,12 @@ def test_who_is_gone_has_left_the_zone() -> None:
     }  # fmt: skip
 
 
-def test_speed_in_pixels_and_metres() -> None:
-    counter = ObjectCounter(CountOptions(scale=20.0), SIZE)
+def test_speed_in_pixels_a_second() -> None:
+    counter = ObjectCounter(CountOptions(), SIZE)
     walked(counter, *[(10 + 3 * i, 10 + 4 * i) for i in range(5)])
     assert counter.speed(1) is None
     walked(counter, *[(10 + 3 * i, 10 + 4 * i) for i in range(10)])
     assert counter.speed(1) == pytest.approx(50)
-    assert counter.metres(50) == 2.5
     assert counter.speed(9) is None
 
 

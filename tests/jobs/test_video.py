@@ -170,6 +170,31 @@ def test_a_killed_run_is_resumed(clip: Path, tmp_path: Path) -> None:
     assert all((one == two).all() for one, two in pairs)
 
 
+MEASURED = """
+    import resource, sys
+    from pathlib import Path
+    from dataclasses import replace
+    from maskery.jobs.video import VideoRun
+    from tests.films import scene, see_objects
+    from tests.jobs.test_video import OPTIONS, job
+
+    frames = (scene(i % 40, (192, 128)) for i in range(int(sys.argv[2])))
+    options = replace(OPTIONS, part_frames=100)
+    VideoRun(replace(job(Path("x"), Path(sys.argv[1]), options), video=frames), see_objects).run()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
+    peaks = []
+    for count in (150, 1000):
+        arguments = [sys.executable, "-c", textwrap.dedent(MEASURED), str(tmp_path), str(count)]
+        environment = os.environ | {"PYTHONPATH": ".", "MALLOC_ARENA_MAX": "2"}
+        done = subprocess.run(arguments, env=environment, check=True, capture_output=True)
+        peaks.append(int(done.stdout) / 1024)
+    assert peaks[1] < peaks[0] + 15, f"MB: {peaks}"
+
+
 def test_a_full_disk_leaves_a_video_that_plays_and_can_be_resumed(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -199,7 +199,7 @@ class ObjectCounter:
         band = DEAD_BAND * float(np.hypot(*size_wh))
         self._lines = [_LineState(line, band) for line in options.lines]
         self._zones = [_ZoneState(zone) for zone in options.zones]
-        self._scale, self._forget_s = options.scale, forget_s
+        self._forget_s = forget_s
         self._trails: dict[int, deque[tuple[float, Point]]] = {}
         self._last_s: float | None = None
         self._classes: dict[int, str] = {}
@@ -254,10 +254,6 @@ class ObjectCounter:
             if time_s - before >= SPEED_S - 1e-6:
                 return float(np.hypot(x - x0, y - y0)) / (time_s - before)
         return None
-
-    def metres(self, speed: float) -> float | None:
-        """Pixels a second -> metres a second, where there is a scale."""
-        return None if self._scale is None else speed / self._scale
 
     def view(self, instances: Sequence[Instance]) -> CountsView:
         """The counts so far, with the trails of these objects."""

@@ -85,6 +85,7 @@ class VideoRecord(msgspec.Struct, frozen=True, kw_only=True):
         task: Of the model.
         labels: Names by class id.
         palette: Colours by class id.
+        scale: Pixels a metre; None = not known.
     """
 
     source: str
@@ -94,6 +95,11 @@ class VideoRecord(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     labels: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
+    scale: float | None = None
+
+    def metres(self, speed: float | None) -> float | None:
+        """Pixels a second -> metres a second, where that is known."""
+        return None if self.scale is None or speed is None else round(speed / self.scale, 3)
 
 
 def record_of(frame: VideoFrame, followed: FollowedResult, counter: ObjectCounter | None, masks: bool) -> FrameRecord:
@@ -217,6 +223,7 @@ def frame_document(video: VideoRecord, record: FrameRecord) -> dict[str, Any]:
 
 def _object_document(video: VideoRecord, one: ObjectRecord) -> dict[str, Any]:
     assert one.class_id is not None
+    metres = video.metres(one.speed)
     return {
         "track_id": one.track,
         "name": video.labels[one.class_id],
@@ -224,7 +231,9 @@ def _object_document(video: VideoRecord, one: ObjectRecord) -> dict[str, Any]:
         "score": round(one.score, 4),
         "box": [round(value, 1) for value in one.box],
         "pixels": one.area,
-    } | ({} if one.speed is None else {"speed": round(one.speed, 1)})
+        **({} if one.speed is None else {"speed": round(one.speed, 1)}),
+        **({} if metres is None else {"metres_a_second": metres}),
+    }
 
 
 Table = Callable[[VideoRecord, Iterable[FrameRecord], TextIO], None]
@@ -258,7 +267,8 @@ def track_document(track: TrackRecord) -> dict[str, Any]:
 
 
 FRAME_COLUMNS = (
-    "frame", "time", "track_id", "class", "score", "left", "top", "right", "bottom", "pixels", "speed", "share",
+    "frame", "time", "track_id", "class", "score", "left", "top", "right", "bottom", "pixels", "speed",
+    "metres_a_second", "share",
 )  # fmt: skip
 TRACK_COLUMNS = ("track_id", "class", "first", "last", "frames", "score", "way")
 
@@ -274,12 +284,14 @@ def write_csv(video: VideoRecord, records: Iterable[FrameRecord], file: TextIO) 
             box = [f"{value:.1f}" for value in one.box]
             number, speed = "" if one.track is None else one.track, "" if one.speed is None else f"{one.speed:.1f}"
             name = video.labels[one.class_id]
-            rows.writerow([*start, number, name, f"{one.score:.4f}", *box, one.area, speed, ""])
+            rows.writerow(
+                [*start, number, name, f"{one.score:.4f}", *box, one.area, speed, video.metres(one.speed), ""]
+            )
         for number, share in record.classes.items():
             pixels = round(share * video.size[0] * video.size[1])
-            rows.writerow([*start, "", video.labels[number], *[""] * 5, pixels, "", share])
+            rows.writerow([*start, "", video.labels[number], *[""] * 5, pixels, "", "", share])
         for name, score in record.top:
-            rows.writerow([*start, "", name, f"{score:.4f}", *[""] * 7])
+            rows.writerow([*start, "", name, f"{score:.4f}", *[""] * 8])
 
 
 def write_track_csv(video: VideoRecord, records: Iterable[FrameRecord], file: TextIO) -> None:

@@ -230,7 +230,7 @@ class VideoRun:
         if self._counter is None:
             self._counter = ObjectCounter(self._options.count, frame.size_wh)
         if self._store.job.video is None:
-            self._store.begin(_video_record(frame, source, result, self._job.model))
+            self._store.begin(_video_record(frame, source, result, self._job))
             if note := result.meta.note:
                 self._notes.append(note)
         objects = capable(result, HasInstances)
@@ -389,16 +389,17 @@ class VideoRun:
             self._store.save(msgspec.structs.replace(self._store.job, joined=joined, joined_to=moved))
 
 
-def _video_record(frame: VideoFrame, source: FrameSource, result: Result, model: str) -> VideoRecord:
+def _video_record(frame: VideoFrame, source: FrameSource, result: Result, job: VideoJob) -> VideoRecord:
     meta = result.meta
     return VideoRecord(
         source=source.facts.name,
         size=frame.size_wh,
         rate=source.facts.rate,
-        model=model,
+        model=job.model.partition(" ")[0],
         task=meta.task,
         labels=meta.labels,
         palette=meta.palette,
+        scale=job.options.count.scale,
     )
 
 
