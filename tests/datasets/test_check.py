@@ -249,3 +249,11 @@ def test_masks_of_0_and_255_and_classes_that_no_mask_has_are_warned_of(good: Pat
     assert check(good).warnings == []
     (good / "classes.toml").write_text(black + '[[classes]]\nname="q"\n' + white)
     assert [warning.message for warning in check(good).warnings] == ["No mask has a pixel of the class 'q'."]
+
+
+def test_twelve_bits_in_sixteen_are_warned_of(good: Path) -> None:
+    grey = np.asarray(Image.open(good / "images" / "train" / "0.png").convert("L")).astype(np.uint16)
+    Image.fromarray(grey * 16).save(good / "images" / "train" / "0.png")
+    assert [(w.kind, w.file) for w in check(good).warnings] == [("dark", "images/train/0.png")]
+    Image.fromarray(grey * 257).save(good / "images" / "train" / "0.png")
+    assert check(good).warnings == []

@@ -88,6 +88,7 @@ def test_card_is_complete(name: str) -> None:
     assert card.licence.commercial_use or card.licence.note
     assert card.description.endswith(".")
     assert len(set(card.colours)) == len(card.labels)
+    assert not card.objects or (0, 0, 0) not in card.colours
 
 
 @pytest.mark.parametrize("name", NAMES)

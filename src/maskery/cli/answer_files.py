@@ -100,6 +100,7 @@ def writer(output: str | None, format: str, several: bool) -> Write:
     """Decide once where answers go. Raises ``BadRequest`` where that cannot work."""
     from maskery.encode.registry import named
 
+    suffix = named(format).suffix
     if output is None and several and format not in LINES:
         raise BadRequest("Several pictures need a place for their masks.", "Add -o FOLDER, or --format json.")
     if output == str(STDOUT):
@@ -112,7 +113,7 @@ def writer(output: str | None, format: str, several: bool) -> Write:
         if several:
             raise BadRequest(f"{output} is a file; several pictures need a folder.", "Give a folder.")
         return to_file(Path(output))
-    folder, suffix, taken = Path(output or ""), named(format).suffix, dict[Path, Path]()
+    folder, taken = Path(output or ""), dict[Path, Path]()
 
     def write(job: FileJob, data: bytes) -> None:
         target = folder / target_of(job.stem, format, suffix)

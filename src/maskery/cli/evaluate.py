@@ -10,6 +10,7 @@ from maskery.cli.progress import counting
 from maskery.core.errors import BadRequest
 
 if TYPE_CHECKING:
+    from maskery.evaluation.average_precision import Precision
     from maskery.evaluation.confusion import ClassificationScores, SegmentationScores
     from maskery.evaluation.measurement import EvaluationOptions, Measurement
     from maskery.inference.pipeline import Model
@@ -41,13 +42,16 @@ def evaluate(
     """Measure MODEL on the pictures of DATA, at their own size.
 
     Segmentation: IoU, Dice, accuracy and boundary F by class. Classification (class folders): top-1, top-5, accuracy
-    by class. Prompts (sets of single objects): IoU from the true box and after simulated clicks. Classes are matched
-    by name; what is not plainly the same is printed to stderr. Definitions are in docs/evaluation.md.
+    by class. Objects (sets of single objects with classes): average precision of masks and boxes, panoptic quality,
+    counts. Prompts (sets of single objects): IoU from the true box and after simulated clicks. Classes are matched by
+    name; what is not plainly the same is printed to stderr. Definitions are in docs/evaluation.md.
     """
+    from maskery.core.result.capabilities import HasInstances
     from maskery.core.settings import load_settings
     from maskery.evaluation.measure import measure
     from maskery.evaluation.measurement import EvaluationOptions
     from maskery.evaluation.report.evaluation_page import report as page_of
+    from maskery.inference.tasks.registry import task_of
     from maskery.models.segmenter import open_segmenter
 
     options = EvaluationOptions(
@@ -71,6 +75,10 @@ def evaluate(
         click.echo(_prompts(segmenter.model, data, split, options, least_area, as_json))
         return
     _refuse(["--least-area"] * (least_area is not None), "Only models of prompts are measured with")
+    if task_of(segmenter.card).gives(HasInstances):
+        _refuse(["--boundary"] * (boundary is not None), "A model of objects is measured without")
+        click.echo(_objects(segmenter.model, data, split, options, report, as_json))
+        return
     with counting(f"evaluating {model}") as progress:
         measured = measure(segmenter.model, data, split, options, progress)
     say(measured.notes)
@@ -103,6 +111,40 @@ def _prompts(
     rows += [(name, f"{value:.4f}", f"{ends[name][0]:.4f} to {ends[name][1]:.4f}") for name, value in means.items()]
     count = f"{len(measured.scores.box)} objects of {measured.pictures} pictures in {measured.seconds:.1f} s"
     return f"{columns(rows)}\n\n{count}, without those of at most {least} pixels"
+
+
+def _objects(
+    model: "Model", data: Path, split: str, options: "EvaluationOptions", report: Path | None, as_json: bool
+) -> str:
+    from maskery.evaluation.objects_measure import measure_objects
+    from maskery.evaluation.report.objects_page import objects_headline, objects_report
+
+    with counting(f"evaluating {model.card.name}") as progress:
+        measured = measure_objects(model, data, split, options, progress)
+    say(measured.notes)
+    if report:
+        write(report / "report.json", json_text(measured.plain()) + "\n")
+        write(report / "report.html", objects_report(measured, model))
+    if as_json:
+        return json_text(measured.plain())
+    scores, clock = measured.scores, measured.clock
+    kinds = list(scores.precisions)
+    head = ("class", "pictures", "objects", *(f"{kind} {name}" for kind in kinds for name in ("AP", "AP50")), "PQ")
+    rows = [head]
+    for name, count in scores.objects.items():
+        precisions = [one[name] for kind in kinds for one in _of(scores.precisions[kind])]
+        numbers = (score(value) for value in (*precisions, scores.pq_of[name]))
+        rows.append((name, str(scores.images[name]), str(count), *numbers))
+    lines = [columns(rows), "", *(f"{name}: {value}" for name, value in objects_headline(scores))]
+    worst = ", ".join(f"{poor.name} ({poor.score:.2f})" for poor in measured.worst[:5])
+    lines.append(f"worst pictures: {worst}" if worst else "no picture was wrong")
+    took = sum(clock.medians_ms().values())
+    lines.append(f"{measured.pictures} of {measured.of} pictures in {clock.seconds:.1f} s, {took:.0f} ms a picture")
+    return "\n".join(lines)
+
+
+def _of(precision: "Precision") -> tuple[dict[str, float | None], dict[str, float | None]]:
+    return precision.ap_of, precision.ap50_of
 
 
 def _text(measured: "Measurement") -> str:

@@ -15,6 +15,10 @@ from maskery.core.errors import BadRequest, MaskeryError
 from maskery.core.files import shown_name
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from maskery.core.picture.levels import LevelOptions
     from maskery.core.prompt import Prompt
     from maskery.core.settings import Settings
     from maskery.encode.options import Options
@@ -49,8 +53,8 @@ class AskedRun:
     candidates: int
 
 
-Answer = Callable[[Path, "Options", Callable[[str], None]], bytes]
-"""(file or ``STDIN``, options of the format, what is called with notes) -> the bytes of the answer."""
+Answer = Callable[["Path | NDArray[np.uint8]", "Options", Callable[[str], None]], bytes]
+"""(file, ``STDIN`` or pixels, options of the format, what is called with notes) -> the bytes of the answer."""
 
 
 @click.command()
@@ -68,6 +72,9 @@ Answer = Callable[[Path, "Options", Callable[[str], None]], bytes]
 @click.option("--point", "points", multiple=True, metavar="X,Y[,-]", help="On the object (- = not); may be repeated.")
 @click.option("--box", metavar="X1,Y1,X2,Y2", help="Around the object, in pixels of the upright picture.")
 @click.option("--candidates", type=int, metavar="N", help="With --point or --box: up to 3 masks, best first.")
+@click.option("--bands", metavar="R,G,B", help="Of a TIFF of many bands: three of them, from 1 on, or one.")
+@click.option("--bits", type=int, metavar="N", help="Bits that values really have, 12 in a file of 16 say.")
+@click.option("--stretch", is_flag=True, help="Make the middle 96 % of each band's values 0 to 255.")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), help="Where to run.  [default: cpu]")
 @click.option("--precision", type=click.Choice(["float", "int8"]), help="int8: the model's twin.  [default: float]")
 @click.option("--server", metavar="URL", help="Let this server do the work: http://host:port.")
@@ -87,6 +94,9 @@ def segment(
     points: tuple[str, ...],
     box: str | None,
     candidates: int | None,
+    bands: str | None,
+    bits: int | None,
+    stretch: bool,
     device: str | None,
     precision: str | None,
     server: str | None,
@@ -139,13 +149,15 @@ def segment(
     else:
         answer = _local(asked, device, precision)
 
+    levels = _levels(bands, bits, stretch)
+
     def own(job: FileJob) -> Options:
         """The options for one picture: formats that name it get its name."""
         unnamed = "file_name" in named(chosen).options and "file_name" not in options.given and job.source != STDIN
         return replace(options, file_name=shown_name(job.source.name)) if unnamed else options
 
     def work(job: FileJob) -> None:
-        data = answer(job.source, own(job), partial(_tell, job))
+        data = answer(_leveled(job.source, levels), own(job), partial(_tell, job))
         write(job, _named(data, job.source) if several and chosen in LINES else data)
 
     if several:
@@ -164,9 +176,9 @@ def _local(asked: AskedRun, device: str | None, precision: str | None) -> Answer
     if asked.task:
         click.echo(f"--task {asked.task}: the model is {segmenter.card.name}", err=True)
 
-    def answer(path: Path, options: "Options", tell: Callable[[str], None]) -> bytes:
+    def answer(path: "Path | NDArray[np.uint8]", options: "Options", tell: Callable[[str], None]) -> bytes:
         return segmenter.answer(
-            sys.stdin.buffer.read(settings.max_bytes + 1) if path == STDIN else path,
+            sys.stdin.buffer.read(settings.max_bytes + 1) if _is_stdin(path) else path,
             asked.format,
             classes=asked.classes,
             max_side=asked.max_side,
@@ -216,7 +228,7 @@ def _remote(asked: AskedRun, server: str, key: str | None) -> Answer:
     client = Client(server, key)
     click.get_current_context().call_on_close(client.close)
 
-    def answer(path: Path, options: "Options", tell: Callable[[str], None]) -> bytes:
+    def answer(path: "Path | NDArray[np.uint8]", options: "Options", tell: Callable[[str], None]) -> bytes:
         query: SegmentQuery | PromptQuery
         if asked.prompt:
             query = PromptQuery(prompt=asked.prompt, candidates=asked.candidates, model=asked.model, options=options)
@@ -231,9 +243,32 @@ def _remote(asked: AskedRun, server: str, key: str | None) -> Answer:
                 max_objects=asked.max_objects,
                 options=options,
             )
-        return client.answer(sys.stdin.buffer.read() if path == STDIN else path, asked.format, query, tell)
+        return client.answer(sys.stdin.buffer.read() if _is_stdin(path) else path, asked.format, query, tell)
 
     return answer
+
+
+def _is_stdin(source: "Path | NDArray[np.uint8]") -> bool:
+    return isinstance(source, Path) and source == STDIN
+
+
+def _levels(bands: str | None, bits: int | None, stretch: bool) -> "LevelOptions":
+    """Raises ``BadRequest``."""
+    from maskery.core.picture.levels import LevelOptions
+
+    parts = [part.strip() for part in (bands or "").split(",") if part.strip()]
+    if not all(part.isascii() and part.isdigit() and len(part) < 6 for part in parts):
+        raise BadRequest(f"--bands is {bands!r}.", "Give one or three numbers from 1 on, 4,3,2 say.")
+    return LevelOptions(tuple(map(int, parts)), bits or 0, stretch)
+
+
+def _leveled(path: Path, levels: "LevelOptions") -> "Path | NDArray[np.uint8]":
+    """The file itself, or where levels are asked for its pixels by them."""
+    if not levels.given:
+        return path
+    from maskery.core.picture.levels import read_levels
+
+    return read_levels(sys.stdin.buffer.read() if path == STDIN else path, levels)
 
 
 def _refuse_local(given: Mapping[str, str | None]) -> None:

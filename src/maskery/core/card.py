@@ -275,6 +275,36 @@ class Detector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("detector needs a margin from 0 to 4 and up from -1 to 1")
 
 
+class ObjectQuality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How well a model of objects was measured to find them; None where it gives no masks.
+
+    Attributes:
+        objects: How many the truth has, crowds left out.
+        mask_ap: Average precision of masks, the mean over IoU .50 to .95, 0..1, by COCO's definition.
+        mask_ap50: At IoU .50.
+        mask_ap75: At IoU .75.
+        box_ap: The same of boxes.
+        box_ap50: At IoU .50.
+        box_ap75: At IoU .75.
+        pq: Panoptic quality of the things.
+        count_error: By how many objects a class of a picture is miscounted, in the mean.
+        ap50_of: By class, of masks, else of boxes.
+        intervals: 95 % of each number, by its name here.
+    """
+
+    objects: int
+    mask_ap: float | None = None
+    mask_ap50: float | None = None
+    mask_ap75: float | None = None
+    box_ap: float | None = None
+    box_ap50: float | None = None
+    box_ap75: float | None = None
+    pq: float | None = None
+    count_error: float | None = None
+    ap50_of: dict[str, float] = {}
+    intervals: dict[str, tuple[float, float]] = {}
+
+
 class PromptQuality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a model of prompts was measured to do, over single objects.
 
@@ -359,6 +389,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         images: Pictures that have the class in their truth, by label.
         overrides: Classes of the data set -> the model's, as ``--map`` was given.
         prompts: Of a model of prompts.
+        objects: Of a model of objects.
         note: What one must know to read the numbers.
     """
 
@@ -378,6 +409,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     images: dict[str, int] = {}
     overrides: dict[str, list[str]] = {}
     prompts: PromptQuality | None = None
+    objects: ObjectQuality | None = None
     note: str = ""
 
 
@@ -623,8 +655,10 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     @property
     def colours(self) -> list[Colour]:
-        """One (red, green, blue) per label."""
-        return voc_palette(len(self.labels)) if self.palette == "voc" else self.palette
+        """One (red, green, blue) per label. Of single objects none is the black that VOC has for the background."""
+        if self.palette != "voc":
+            return self.palette
+        return voc_palette(len(self.labels) + 1)[1:] if self.objects else voc_palette(len(self.labels))
 
     @property
     def background(self) -> int | None:

@@ -81,6 +81,12 @@ class _Findings:
             self.problem("picture", place, error)
             return None
         self.sizes[rgb.size] += 1
+        bits = pictures.bits_used(opened)
+        if bits is not None and bits < 15:
+            self.warning(
+                "dark", place, f"{place.file} has 16 bits, of which its values use {bits}: it is nearly black.",
+                "Save it with 8 bits, or with values up to 65535.",
+            )  # fmt: skip
         self.twins.add(place, rgb)
         if opened.orientation != 1:
             self.warning(

@@ -6,6 +6,7 @@ labels.json and data/ (FiftyOne), annotations.json and JPEGImages/ (labelme2coco
 instances overlap, the smallest is on top; crowds are ``IGNORE``; what is in no instance is ``background``, class 0.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -82,13 +83,23 @@ class CocoInstances(ImageFiles):
         picture = self._pictures[index]
         crowds = np.zeros((picture.height, picture.width), np.bool_)
         masks = []
-        for instance in self._instances.get(picture.id, ()):
-            drawn = self._drawn(instance, picture)
-            if instance.iscrowd:
+        for _, drawn, crowd in self.labelled_objects(index):
+            if crowd:
                 crowds |= drawn
             else:
                 masks.append(drawn)
         return masks, crowds
+
+    def size_wh(self, index: int) -> tuple[int, int]:
+        """Of picture ``index``, as the file says it."""
+        return self._pictures[index].width, self._pictures[index].height
+
+    def labelled_objects(self, index: int) -> Iterator[tuple[int, Mask, bool]]:
+        """Of each object of picture ``index`` its class, its whole mask (H, W), and whether it is a crowd."""
+        picture = self._pictures[index]
+        for instance in self._instances.get(picture.id, ()):
+            drawn = self._drawn(instance, picture)
+            yield self._class_of[instance.category_id], drawn, bool(instance.iscrowd)
 
     def _drawn(self, instance: CocoObject, picture: CocoPicture) -> Mask:
         size_wh = (picture.width, picture.height)

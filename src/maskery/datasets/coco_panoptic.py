@@ -3,6 +3,7 @@
 A pixel of the PNG holds the segment id as R + 256 G + 65536 B. A crowd and what is in no segment are ``IGNORE``.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,25 @@ class CocoPanoptic(ImageFiles):
         things = [info for info in annotation.segments_info if info.category_id in self._things]
         crowds = np.isin(segment, [info.id for info in things if info.iscrowd])
         return [segment == info.id for info in things if not info.iscrowd], crowds
+
+    def labelled_objects(self, index: int) -> Iterator[tuple[int, Mask, bool]]:
+        """Of each thing of picture ``index`` its class, its whole mask (H, W), and whether it is a crowd."""
+        path, annotation = self._found[index]
+        segment = _segments(path)
+        for info in annotation.segments_info:
+            if info.category_id in self._things:
+                yield self._class_of[info.category_id], segment == info.id, bool(info.iscrowd)
+
+    def unsegmented(self, index: int) -> Mask:
+        """(H, W): what is in no segment, so that nobody knows what is there."""
+        nothing: Mask = _segments(self._found[index][0]) == 0
+        return nothing
+
+    @property
+    def thing_names(self) -> tuple[str, ...]:
+        """Names of the classes that can be counted."""
+        of_things = {self._class_of[category] for category in self._things}
+        return tuple(name for i, name in enumerate(self.labels) if i in of_things)
 
 
 def _segments(path: Path) -> NDArray[np.uint32]:

@@ -79,6 +79,14 @@ def rgb(picture: decode.Picture, name: str) -> Image.Image:
     return pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
 
 
+def bits_used(picture: decode.Picture) -> int | None:
+    """How many bits the largest value of a grey picture of 16 bits takes; None of another picture."""
+    if not picture.header.mode.startswith("I;16") or not isinstance(picture.source, bytes):
+        return None
+    with decode.open_lazily(picture.source) as image:
+        return int(np.asarray(image).max()).bit_length()
+
+
 def read_mask(path: Path) -> Image.Image:
     """A mask's pixels as they are stored, not turned by EXIF. Raises ``DataError`` naming the file."""
     try:

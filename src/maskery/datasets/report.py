@@ -12,7 +12,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is wrong with a data set.
 
     Attributes:
-        kind: "missing", "picture", "mask", "leak"; of a warning also "duplicate", "near", "turned", "empty", "absent".
+        kind: "missing", "picture", "mask", "leak"; of a warning also "duplicate", "near", "turned", "empty", "absent",
+            "dark".
         split: The split that it is in.
         file: The file that it is about.
         message: One sentence.

@@ -17,6 +17,7 @@ from maskery.core.result.capabilities import HasClasses, HasInstances, Result, c
 from maskery.core.result.meta import MAPS
 from maskery.core.timing import Stopwatch
 from maskery.inference import preprocess, source
+from maskery.inference.objects.joining import TileObjects
 from maskery.inference.planning.footprint import measure_footprint
 from maskery.inference.planning.header import facts_of
 from maskery.inference.planning.memory_plan import (
@@ -25,10 +26,13 @@ from maskery.inference.planning.memory_plan import (
     PlanRequest,
     choose,
 )
+from maskery.inference.planning.tiled_objects import object_tile_ways
 from maskery.inference.runtimes.base import Session
 from maskery.inference.runtimes.registry import open_session
 from maskery.inference.tasks import banding
 from maskery.inference.tasks.base import ModelOutput
+from maskery.inference.tasks.object_tiles import objects_in_tiles
+from maskery.inference.tasks.objects import listing
 from maskery.inference.tasks.registry import task_of
 
 
@@ -79,7 +83,9 @@ class Model:
 
         Raises ``BadRequest`` as ``run`` does, ``TooLarge`` where it cannot be done.
         """
-        return choose(self.plan_request(picture, run_options, demand), budget)
+        request = self.plan_request(picture, run_options, demand)
+        in_tiles = request.options.tile and task_of(self.card).joins
+        return choose(request, budget, object_tile_ways if in_tiles else None)
 
     def plan_request(self, picture: Picture, run_options: RunOptions, demand: Demand) -> PlanRequest:
         """What a plan has to fit; the options are checked here and nowhere else.
@@ -159,7 +165,8 @@ class Model:
         self, plan: Plan, grid: TileGrid, picture: Picture, watch: Stopwatch, check_cancelled: Callable[[], None]
     ) -> Result:
         per_pixel = task_of(self.card).per_pixel
-        assert per_pixel is not None, "only a divisible picture is planned in tiles"
+        if per_pixel is None:
+            return self._joined(plan, grid, picture, watch, check_cancelled)
         turn = picture.orientation if plan.decode == "bands" else 1
 
         def run(tensor: Tensor) -> dict[str, Array]:
@@ -172,6 +179,36 @@ class Model:
         with watch.rest("postprocess"):
             result = keep(banding.read_tiles(rows, grid, turn, run, model_output, per_pixel), plan.options.classes)
         return result if plan.banded else in_one_piece(result)
+
+    def _joined(
+        self, plan: Plan, grid: TileGrid, picture: Picture, watch: Stopwatch, check_cancelled: Callable[[], None]
+    ) -> Result:
+        """Objects in tiles, in the picture's own pixels."""
+        plan = replace(plan, options=replace(plan.options, answer_wh=None))
+        model_output = self._model_output({}, plan, picture.orientation, watch)
+        found = self.find_in_tiles(model_output, grid, picture, watch, check_cancelled)
+        with watch.stage("postprocess"):
+            return listing(model_output, found.boxes, found.scores, found.class_ids, found.masks)
+
+    def find_in_tiles(
+        self,
+        model_output: ModelOutput,
+        grid: TileGrid,
+        picture: Picture,
+        watch: Stopwatch,
+        check_cancelled: Callable[[], None],
+    ) -> TileObjects:
+        """The objects of a picture that is looked at tile by tile. ``check_cancelled`` is called before each."""
+
+        def run(tensor: Tensor) -> dict[str, Array]:
+            check_cancelled()
+            with watch.more("run"):
+                return self.infer_one(tensor)
+
+        with watch.stage("decode"):
+            pixels = picture.rgb()
+        with watch.rest("tiles"):
+            return objects_in_tiles(pixels, grid, run, model_output)
 
     def _model_output(
         self, outputs: Mapping[str, Array], plan: Plan, orientation: int, watch: Stopwatch
@@ -226,7 +263,7 @@ def check(run_options: RunOptions, card: ModelCard) -> RunOptions:
     restricted = task.gives(HasClasses) or task.gives(HasInstances)
     if run_options.classes and (task.prompted or not restricted):
         raise BadRequest(f"{card.name} is {task.noun}: it has no mask to restrict.", "Leave classes out.")
-    if run_options.tile and task.per_pixel is None:
+    if run_options.tile and task.per_pixel is None and not task.joins:
         raise BadRequest(f"{card.name} is {task.noun}: it looks at a picture as a whole.", "Leave tile out.")
     if run_options.tile and run_options.maps:
         raise BadRequest("A picture in tiles has no maps beside the classes.", "Ask without maps, or with tile=0.")

@@ -4,6 +4,7 @@ import functools
 import io
 import pickle
 import struct
+import sys
 import threading
 import zlib
 from pathlib import Path
@@ -21,6 +22,7 @@ from maskery.core.errors import BadRequest, InputError, PictureError, TooLarge, 
 from maskery.core.picture import decode
 from maskery.core.picture.decode import Picture, Source
 from maskery.inference.planning.header import facts_of
+from tests import material
 
 HEIGHT, WIDTH = 20, 33
 
@@ -649,3 +651,58 @@ def test_a_picture_pickles(kind: str) -> None:
     again = pickle.loads(pickle.dumps(picture))
     assert again == picture
     np.testing.assert_array_equal(again.rgb(), picture.rgb())
+
+
+def test_a_jpeg_without_its_end_marker_is_whole_and_a_cut_one_is_not() -> None:
+    for options in ({}, {"progressive": True}, {"subsampling": 0, "quality": 95}):
+        file = io.BytesIO()
+        Image.fromarray(material.photo("chelsea")).save(file, "JPEG", **options)
+        data = file.getvalue()
+        expected = decode.open_picture(data, max_bytes=1 << 24, max_pixels=1 << 24).rgb()
+        for less in (1, 2):
+            found = decode.open_picture(data[:-less], max_bytes=1 << 24, max_pixels=1 << 24)
+            np.testing.assert_array_equal(found.rgb(), expected)
+            assert found.header.why_whole
+        for less in (6, 40, 500, len(data) // 2):
+            with pytest.raises(PictureError, match="damaged or cut off"):
+                decode.open_picture(data[:-less], max_bytes=1 << 24, max_pixels=1 << 24).rgb()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "more", "says"),
+    [
+        (np.zeros((40, 50, 4), np.uint16), {"photometric": "minisblack"}, "4 bands of 16 bits, compression 1"),
+        (np.zeros((40, 50, 2), np.uint16), {"photometric": "minisblack"}, "2 bands of 16 bits"),
+        (np.zeros((40, 50), np.float64), {}, "1 band of 64 bits floating point"),
+        (np.zeros((40, 50), np.float16), {}, "1 band of 16 bits floating point"),
+        (np.zeros((40, 50, 3), np.float32), {"photometric": "minisblack"}, "3 bands of 32 bits floating point"),
+    ],
+)
+def test_tiffs_of_other_pixels_are_unsupported_and_say_which(
+    pixels: NDArray[np.generic], more: dict[str, str], says: str
+) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    file = io.BytesIO()
+    tifffile.imwrite(file, pixels, planarconfig="contig", **more)
+    with pytest.raises(UnsupportedPicture, match=says) as caught:
+        decode.open_picture(file.getvalue(), max_bytes=1 << 24, max_pixels=1 << 24).rgb()
+    assert "--bands" in caught.value.cure
+
+
+def test_heic_is_read_with_its_extra_and_refused_with_its_cure_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = b"\0\0\0\x18ftypheic" + bytes(40)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    decode._reads_heif.cache_clear()
+    with pytest.raises(UnsupportedPicture, match="HEIC") as caught:
+        decode.open_picture(fake, max_bytes=1 << 24, max_pixels=1 << 24)
+    assert "maskery[heic]" in caught.value.cure
+    monkeypatch.undo()
+    decode._reads_heif.cache_clear()
+    heif = pytest.importorskip("pillow_heif")
+    file = io.BytesIO()
+    heif.from_pillow(Image.fromarray(material.photo("chelsea"))).save(file, quality=95)
+    found = decode.open_picture(file.getvalue(), max_bytes=1 << 24, max_pixels=1 << 24)
+    assert found.format == "HEIF"
+    assert np.abs(found.rgb().astype(int) - material.photo("chelsea")).mean() < 4
+    with pytest.raises(PictureError):
+        decode.open_picture(fake, max_bytes=1 << 24, max_pixels=1 << 24).rgb()

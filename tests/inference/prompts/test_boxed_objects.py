@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from maskery.core.errors import BadRequest, ConfigError, NotPulled, TooLarge
+from maskery.core.errors import ConfigError, NotPulled, TooLarge
 from maskery.core.picture.decode import open_picture
 from maskery.core.plan import RunOptions
 from maskery.core.result.instances import InstanceResult, crop_mask
@@ -68,8 +68,6 @@ def test_limits_classes_and_another_size_of_the_answer(drawer: PromptModel) -> N
     assert len(run(model, RunOptions(score=0.75)).instances) == 1
     twice = run(model, RunOptions(answer_wh=(254, 122), classes=("car",))).instances[0]
     assert twice.area == pytest.approx(4 * 40 * 40, rel=0.1)
-    with pytest.raises(BadRequest, match="as a whole"):
-        run(model, RunOptions(tile=64))
     with pytest.raises(TooLarge, match="cover 40 times"):
         run(boxed(drawer, *[(0.0, 0.0, 127.0, 61.0, 0.9, 1)] * 40), RunOptions(overlap=1.0))
 

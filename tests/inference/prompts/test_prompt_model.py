@@ -125,13 +125,17 @@ def test_clicks_all_at_once_and_one_by_one_have_the_same_answer(model: PromptMod
     np.testing.assert_array_equal(first.mask.counts, second.mask.counts)
 
 
-def test_a_small_thing_is_looked_at_from_near(model: PromptModel) -> None:
+def test_a_boxed_thing_is_looked_at_from_near_and_so_are_its_clicks(model: PromptModel) -> None:
+    watched, encoder, _ = counted(model)
     thing = (501, 303, 591, 365)
-    embedded = model.embed(scene((1200, 800), thing))
-    (clicked,) = model.decode(embedded, prompt_of([(546, 334)]))
-    (boxed,) = model.decode(embedded, prompt_of(box=thing))
-    for found in (clicked, boxed):
-        assert edges(found.mask) == pytest.approx(thing, abs=4), "from far, one cell of the logits is 37 pixels"
+    embedded = watched.embed(scene((1200, 800), thing))
+    (boxed,) = watched.decode(embedded, prompt_of(box=thing))
+    assert edges(boxed.mask) == pytest.approx(thing, abs=4), "from far off, one cell of the logits is 37 pixels"
+    (corrected,) = watched.decode(embedded, prompt_of([(546, 334)], box=thing))
+    assert edges(corrected.mask) == pytest.approx(thing, abs=4)
+    assert encoder.runs == 2, "the whole picture, and the window around the box"
+    watched.decode(embedded, prompt_of([(546, 334), (1100, 700)], box=thing))
+    assert encoder.runs == 2, "a click beyond the window: all of the picture again"
 
 
 def test_many_boxes_are_run_together(model: PromptModel) -> None:

@@ -11,7 +11,6 @@ from maskery.inference.prompts.prompt_window import (
     LEAST_SIDE,
     NOTHING,
     PromptWindow,
-    box_of,
     mask_in_picture,
     resampled,
     whole_window,
@@ -33,14 +32,10 @@ def test_a_window_around_a_box_is_a_square_of_some_size() -> None:
     assert window_around((5, 5, 6, 6), 1.4, 320).side == LEAST_SIDE
 
 
-def test_places_are_found_in_cells_and_back() -> None:
+def test_places_are_found_in_cells() -> None:
     window = PromptWindow(100, 40, 80, 160)
     assert window.cell_of(100, 40) == (0, 0)
     assert window.cell_of(140, 60) == (20, 10)
-    cells = np.zeros((40, 40), np.float32)
-    cells[10:20, 5:30] = 1
-    assert box_of(cells, window) == (110, 60, 160, 80)
-    assert box_of(cells * 0, window) is None
 
 
 def test_what_is_beyond_the_picture_is_grey() -> None:

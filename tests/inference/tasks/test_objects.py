@@ -108,7 +108,7 @@ def test_what_is_asked_for(options: RunOptions, classes: list[int]) -> None:
         (RunOptions(max_objects=0), "max_objects is 0"),
         (RunOptions(max_objects=1001), "max_objects is 1001"),
         (RunOptions(classes=("bus",)), "no class 'bus'"),
-        (RunOptions(tile=64), "a detection model"),
+        (RunOptions(tile=9), "tile is 9 pixels"),
         (RunOptions(maps=("confidence",)), "no confidence map"),
     ],
 )

@@ -17,8 +17,9 @@ import os
 import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,14 +36,17 @@ from maskery.core.errors import (
     UnsupportedPicture,
     first_line,
 )
+from maskery.core.picture import colour
 from maskery.core.picture.headers import (
     NO_HEADER,
     SAVE_AGAIN,
     Header,
     check_pixels,
     check_structure,
+    lacks_end,
     png_chunk,
     read_header,
+    tiff_kind,
 )
 from maskery.core.picture.orientation import turned_wh
 
@@ -73,7 +77,7 @@ Source = (
     | ArrayLike
     | list[Any]
 )
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # Pillow's JPEG reader opens MPO too
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000")  # Pillow's JPEG reader opens MPO too
 BAND_PIXELS = 1 << 19
 TILE_PIXELS_AT_MOST = 4096 * 4096  # of a TIFF smaller than that
 
@@ -129,7 +133,7 @@ class Picture:
         """
         with decoder_errors():
             pixels = self.pixels(at_least_wh)
-            return pixels if isinstance(pixels, np.ndarray) else _upright_rgb(pixels, 1)
+            return pixels if isinstance(pixels, np.ndarray) else _upright_rgb(pixels, 1, b"")
 
     def pixels(self, at_least_wh: tuple[int, int] | None = None) -> NDArray[np.uint8] | Image.Image:
         """What ``rgb`` gives, or Pillow's image of it (mode RGB, not to be written to) where that saves a copy."""
@@ -137,9 +141,16 @@ class Picture:
             if isinstance(self.source, np.ndarray):
                 return array_rgb(self.source)
             if isinstance(self.source, Image.Image):
-                return _upright(self.source, self.orientation)
-            with open_lazily(self.source) as image:
-                return self._decode(image, at_least_wh)
+                return _upright(self.source, self.orientation, self.header.profile)
+            try:
+                with open_lazily(self.source) as image:
+                    return self._decode(image, at_least_wh)
+            except OSError:
+                completed = _completed(self.source) if self.format in ("JPEG", "MPO") else None
+                if completed is None:
+                    raise
+                with open_lazily(completed) as image:
+                    return self._decode(image, at_least_wh)
 
     def _decode(self, image: Image.Image, at_least_wh: tuple[int, int] | None) -> NDArray[np.uint8] | Image.Image:
         swapped = self.orientation >= 5
@@ -151,7 +162,7 @@ class Picture:
         image.load()
         if image.size != expected:
             raise PictureError(f"The picture decodes to {image.size}, its header says {expected}.", SAVE_AGAIN)
-        return _upright(image, 1 if self.format == "TIFF" else self.orientation)
+        return _upright(image, 1 if self.format == "TIFF" else self.orientation, self.header.profile)
 
 
 def open_picture(source: Source, *, max_bytes: int, max_pixels: int) -> Picture:
@@ -243,15 +254,58 @@ def _check_bytes(count: int, max_bytes: int) -> None:
 
 
 def open_lazily(data: bytes) -> Image.Image:
-    """Pillow's lazy image. Raises ``UnsupportedPicture`` for bytes that are none of ``FORMATS``."""
+    """Pillow's lazy image. Raises ``UnsupportedPicture`` for bytes that are none of ``FORMATS``, and no HEIC that the
+    extra ``heic`` reads.
+    """
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
+    except KeyError as error:  # Pillow's, for a compression of TIFF that it does not know
+        raise _unsupported_tiff(data) from error
     except UnidentifiedImageError as error:
+        if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS and _reads_heif():
+            with suppress(UnidentifiedImageError):
+                return Image.open(io.BytesIO(data), formats=("HEIF",))
+        if data.startswith(TIFF_STARTS) and tiff_kind(data):
+            raise _unsupported_tiff(data) from error
         if not data:
             raise PictureError("The picture is empty: 0 bytes.", "Send the bytes of a picture file.") from error
         if _looks_accepted(data):
             raise PictureError("The header of the picture is damaged or cut off.", SAVE_AGAIN) from error
         raise _unsupported(data) from error
+
+
+HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+TIFF_STARTS = (b"II*\0", b"MM\0*")
+
+
+@cache
+def _reads_heif() -> bool:
+    """Whether the extra ``heic`` is installed; from now on Pillow opens such files then."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener(thumbnails=False)
+    return True
+
+
+def _completed(data: bytes) -> bytes | None:
+    """A JPEG without its end marker with one, where all of its pixels are there; else None.
+
+    A decoder fills up what is missing and says nothing, so other data before the marker must change nothing either.
+    """
+    if not lacks_end(data):
+        return None
+    data = data.removesuffix(b"\xff")  # half of the marker
+    with_end = [data + more + b"\xff\xd9" for more in (b"", b"\x55" * 64, b"\xaa\x13" * 32)]
+    decoded = [np.asarray(Image.open(io.BytesIO(one), formats=("JPEG",))) for one in with_end]
+    return with_end[0] if all(np.array_equal(decoded[0], other) for other in decoded[1:]) else None
+
+
+def _unsupported_tiff(data: bytes) -> UnsupportedPicture:
+    kind = tiff_kind(data) or "of a kind that is not known"
+    cure = "Read some of its bands by --bands 3,2,1 (bands=, extra huge), or save three of them with 8 bits each."
+    return UnsupportedPicture(f"The TIFF is {kind}, which is not read.", cure)
 
 
 def _looks_accepted(data: bytes) -> bool:
@@ -261,7 +315,7 @@ def _looks_accepted(data: bytes) -> bool:
 
 def _unsupported(data: bytes) -> UnsupportedPicture:
     if data[4:8] == b"ftyp":
-        cure = "Save it as JPEG (iPhone: Settings, Camera, Formats, Most Compatible)."
+        cure = "Save it as JPEG (iPhone: Settings, Camera, Formats, Most Compatible), or install maskery[heic]."
         return UnsupportedPicture("This seems to be HEIC, another HEIF picture or a video.", f"{cure} {_ACCEPTED}")
     start = data[:256].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for prefix, kind, cure in _OTHER_KINDS:
@@ -311,7 +365,9 @@ def _from_pil(image: Image.Image, max_pixels: int) -> Picture:
         _check_mode(image)
         image.load()  # here, so that threads that share the Picture only read; a TIFF turns itself upright by this
         orientation = _orientation(image, b"")
-    return Picture(size_wh=turned_wh(image.size, orientation), orientation=orientation, format="PIL", source=image)
+    header = Header(profile=colour.moving(image.info.get("icc_profile")))
+    size_wh = turned_wh(image.size, orientation)
+    return Picture(size_wh=size_wh, orientation=orientation, format="PIL", source=image, header=header)
 
 
 def _as_array(source: object) -> NDArray[np.generic]:
@@ -369,18 +425,18 @@ def _eight_bits(array: NDArray[np.generic]) -> NDArray[np.uint8]:
     return array.astype(np.uint8, copy=False)
 
 
-def _upright(image: Image.Image, orientation: int) -> NDArray[np.uint8] | Image.Image:
-    """A loaded image -> itself where it is upright RGB, else (H, W, 3) uint8."""
-    plain = image.mode == "RGB" and orientation == 1 and "transparency" not in image.info
-    return image if plain else _upright_rgb(image, orientation)
+def _upright(image: Image.Image, orientation: int, profile: bytes) -> NDArray[np.uint8] | Image.Image:
+    """A loaded image -> itself where it is upright RGB in sRGB, else (H, W, 3) uint8. ``profile``: its ``Header``'s."""
+    plain = image.mode == "RGB" and orientation == 1 and "transparency" not in image.info and not profile
+    return image if plain else _upright_rgb(image, orientation, profile)
 
 
-def _upright_rgb(image: Image.Image, orientation: int) -> NDArray[np.uint8]:
+def _upright_rgb(image: Image.Image, orientation: int, profile: bytes) -> NDArray[np.uint8]:
     """A loaded image -> (H, W, 3) uint8, band by band: beside Pillow's own pixels there is only the answer."""
     width, height = image.size
     upright = np.empty((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
     for top, bottom in _bands(width, height):
-        band = flat(image.crop((0, top, width, bottom)))
+        band = flat(image.crop((0, top, width, bottom)), profile)
         if orientation > 1:
             band = band.transpose(_TURNS[orientation])
         start, end = (height - bottom, height - top) if orientation in (3, 4, 6, 7) else (top, bottom)
@@ -389,8 +445,21 @@ def _upright_rgb(image: Image.Image, orientation: int) -> NDArray[np.uint8]:
     return upright
 
 
-def flat(band: Image.Image) -> Image.Image:
-    """Any mode -> RGB, alpha and transparent colours laid over white."""
+def flat(band: Image.Image, profile: bytes = b"") -> Image.Image:
+    """Any mode -> RGB, alpha and transparent colours laid over white; in sRGB where ``profile`` says other colours."""
+    if not profile:
+        return _flat(band)
+    direct = colour.to_srgb(band, profile) if "transparency" not in band.info else None
+    if direct is not None:
+        return direct
+    plain = _flat(band)
+    converted = colour.to_srgb(plain, profile)
+    if converted is None and band.mode not in ("RGB", "RGBA", "RGBa", "P", "PA", "CMYK"):
+        converted = colour.to_srgb(plain.convert("L"), profile)
+    return converted or plain
+
+
+def _flat(band: Image.Image) -> Image.Image:
     key = band.info.get("transparency")
     if band.mode.startswith("I;16"):
         return _flat_16(band, key)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from PIL import ExifTags, Image
 
 from maskery.core.errors import PictureError, TooLarge
+from maskery.core.picture.colour import moving
 
 BLOCKS_AT_MOST = 100_000  # PNG chunks, GIF blocks, JPEG segments: real files have a few thousand at most
 BRIEF_BYTES, BRIEF_BLOCKS = 1 << 18, 64  # of a file that is opened without leaving the event loop
@@ -30,12 +31,14 @@ class Header:
     """What a file's header says of its pixels beside size and orientation.
 
     ``mode``: Pillow's, empty for a picture that is no file. ``transparent``: whether one colour is. ``why_whole``: why
-    it cannot be read row by row; empty where it can, given the extra ``huge``.
+    it cannot be read row by row; empty where it can, given the extra ``huge``. ``profile``: its colour profile (ICC),
+    empty where that is sRGB.
     """
 
     mode: str = ""
     transparent: bool = False
     why_whole: str = ""
+    profile: bytes = b""
 
 
 NO_HEADER = Header()
@@ -43,7 +46,8 @@ NO_HEADER = Header()
 
 def read_header(image: Image.Image, data: bytes) -> Header:
     """From Pillow's lazy ``image`` of the file ``data``; raises whatever Pillow does for damaged tags."""
-    return Header(image.mode, "transparency" in image.info, _why_whole(image, data))
+    profile = moving(image.info.get("icc_profile"))
+    return Header(image.mode, "transparency" in image.info, _why_whole(image, data), profile)
 
 
 def _why_whole(image: Image.Image, data: bytes) -> str:
@@ -51,11 +55,32 @@ def _why_whole(image: Image.Image, data: bytes) -> str:
         return f"{image.format} files are decoded as a whole"
     if image.format == "PNG" and data[28] != 0:
         return "an interlaced PNG is decoded as a whole"
+    if image.format in ("JPEG", "MPO") and lacks_end(data):
+        return "a JPEG without its end marker is decoded as a whole"
     return _why_whole_tiff(image) if image.format == "TIFF" else ""
+
+
+def lacks_end(data: bytes) -> bool:
+    """Whether a JPEG has no end marker behind its last scan."""
+    return data.find(b"\xff\xd9", max(0, data.rfind(b"\xff\xda"))) < 0
+
+
+_BOTH_READ = (
+    1,
+    5,
+    7,
+    8,
+    32773,
+    32946,
+)  # compressions of TIFF: none, LZW, JPEG, Deflate, PackBits, Deflate's old number
 
 
 def _why_whole_tiff(image: Image.Image) -> str:
     tags = image.tag_v2  # type: ignore[attr-defined]
+    if tags.get(ExifTags.Base.Compression, 1) not in _BOTH_READ:
+        return f"a TIFF of compression {tags.get(ExifTags.Base.Compression)} is decoded as a whole"
+    if tags.get(ExifTags.Base.SamplesPerPixel, 1) != len(image.getbands()):
+        return f"a TIFF of {tags.get(ExifTags.Base.SamplesPerPixel)} bands is decoded as a whole"
     if image.mode not in ("L", "RGB") or set(tags.get(ExifTags.Base.BitsPerSample, (1,))) != {8}:
         return f"a TIFF of mode {image.mode} is decoded as a whole"
     if tags.get(ExifTags.Base.PhotometricInterpretation) not in (1, 2) or tags.get(ExifTags.Base.Orientation, 1) != 1:
@@ -64,6 +89,41 @@ def _why_whole_tiff(image: Image.Image) -> str:
     if min(rows_at_once, image.height) * image.width * len(image.getbands()) > STRIP_BYTES_AT_MOST:
         return "a TIFF of few large strips is decoded as a whole"
     return ""
+
+
+_TIFF_TYPES = {3: "H", 4: "I", 16: "Q"}  # numbers of a tag: 16, 32 and 64 bits
+_SAMPLE_FORMATS = {2: " signed", 3: " floating point", 5: " complex", 6: " complex"}
+
+
+def tiff_kind(data: bytes) -> str:
+    """What a TIFF's first directory says of its pixels, "of 4 bands of 16 bits, compression 1"; "" if it is damaged."""
+    try:
+        order = "<" if data[:2] == b"II" else ">"
+        (start,) = struct.unpack_from(f"{order}I", data, 4)
+        (count,) = struct.unpack_from(f"{order}H", data, start)
+        tags = dict(_tiff_tag(data, order, start + 2 + 12 * i) for i in range(min(count, 4096)))
+        bits, bands = sorted(set(tags.get(258, (1,)))), tags.get(277, (1,))[0]
+        sort = _SAMPLE_FORMATS.get(tags.get(339, (1,))[0], "")
+        compression = tags.get(259, (1,))[0]
+    except (struct.error, IndexError):
+        return ""
+    shown = " and ".join(map(str, bits[:4]))
+    return f"of {bands} band{'s' if bands > 1 else ''} of {shown} bits{sort}, compression {compression}"
+
+
+def _tiff_tag(data: bytes, order: str, place: int) -> tuple[int, tuple[int, ...]]:
+    """(tag, its first numbers) of a directory's entry; no numbers for a tag of another type."""
+    tag, type, count = struct.unpack_from(f"{order}HHI", data, place)
+    letter = _TIFF_TYPES.get(type)
+    if letter is None:
+        return tag, ()
+    count = min(count, 64)
+    size = count * struct.calcsize(letter)
+    if size > 4:
+        (place,) = struct.unpack_from(f"{order}I", data, place + 8)
+    else:
+        place += 8
+    return tag, struct.unpack_from(f"{order}{count}{letter}", data, place)
 
 
 def check_pixels(size_wh: tuple[int, int], max_pixels: int) -> None:

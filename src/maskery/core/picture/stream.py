@@ -16,14 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from maskery.core.errors import MissingExtra
+from maskery.core.errors import MissingExtra, UnsupportedPicture, first_line
 from maskery.core.picture.decode import Picture, array_rgb, decoder_errors, flat
+from maskery.core.picture.headers import check_pixels, tiff_kind
 from maskery.core.picture.orientation import turned_wh
 
 if TYPE_CHECKING:
     import pyvips
 
 BAND_BYTES = 1 << 20
+SAMPLES_AT_MOST = 1 << 29  # of a picture that is read as a whole, all bands counted
 FIXED_BYTES = 12 << 20  # of libvips itself, when it is first used
 COLUMN_BYTES = 7_500  # of the rows that libvips keeps, a pixel of the width
 
@@ -65,8 +67,8 @@ def rows(picture: Picture, reduce: int = 1) -> Iterator[NDArray[np.uint8]]:
     be empty. Raises ``PictureError`` where the file is damaged, ``MissingExtra`` where libvips is not there.
     """
     if not isinstance(picture.source, bytes):
-        return _rows_in_memory(picture.source)
-    return _rows_of_file(picture.source, picture.format, stored_wh(picture)[0] // reduce, reduce)
+        return _rows_in_memory(picture.source, picture.header.profile)
+    return _rows_of_file(picture, picture.source, stored_wh(picture)[0] // reduce, reduce)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def band_rows(width: int) -> int:
     return max(16, BAND_BYTES // (3 * width) // 16 * 16)
 
 
-def _rows_in_memory(source: Image.Image | NDArray[np.generic]) -> Iterator[NDArray[np.uint8]]:
+def _rows_in_memory(source: Image.Image | NDArray[np.generic], profile: bytes) -> Iterator[NDArray[np.uint8]]:
     array = source if isinstance(source, np.ndarray) else None
     height, width = array.shape[:2] if array is not None else (source.height, source.width)  # type: ignore[union-attr]
     step = band_rows(width)
@@ -103,15 +105,15 @@ def _rows_in_memory(source: Image.Image | NDArray[np.generic]) -> Iterator[NDArr
             yield array_rgb(array[top:bottom])
         else:
             assert isinstance(source, Image.Image)
-            yield np.asarray(flat(source.crop((0, top, width, bottom))))
+            yield np.asarray(flat(source.crop((0, top, width, bottom)), profile))
 
 
-def _rows_of_file(data: bytes, format: str, width: int, reduce: int) -> Iterator[NDArray[np.uint8]]:
-    vips = _vips()
+def _rows_of_file(picture: Picture, data: bytes, width: int, reduce: int) -> Iterator[NDArray[np.uint8]]:
+    vips, profile = _vips(), picture.header.profile
     with decoder_errors():
         options: dict[str, Any] = {"shrink": reduce} if reduce > 1 else {}
         source = vips.Source.new_from_memory(data)
-        image = getattr(vips.Image, _LOADERS[format])(source, access="sequential", fail_on="error", **options)
+        image = getattr(vips.Image, _LOADERS[picture.format])(source, access="sequential", fail_on="error", **options)
         if image.width != width:
             raise ValueError(f"decodes to {image.width} columns, its header says {width}")
         region = vips.Region.new(image)
@@ -119,21 +121,39 @@ def _rows_of_file(data: bytes, format: str, width: int, reduce: int) -> Iterator
     for top in range(0, image.height, step):
         height = min(step, image.height - top)
         with decoder_errors():
-            band = _rgb(region.fetch(0, top, image.width, height), image, height)
+            band = _rgb(region.fetch(0, top, image.width, height), image, height, profile)
         yield band
 
 
-def _rgb(pixels: Any, image: "pyvips.Image", height: int) -> NDArray[np.uint8]:
+def stored_samples(data: bytes) -> NDArray[np.generic]:
+    """(H, W, B) of a PNG or TIFF as it is stored, of any type and number of bands. Raises ``PictureError``,
+    ``MissingExtra``.
+    """
+    vips = _vips()
+    with decoder_errors():
+        loader = "pngload_source" if data.startswith(b"\x89PNG") else "tiffload_source"
+        try:
+            image = getattr(vips.Image, loader)(vips.Source.new_from_memory(data), fail_on="error")
+        except vips.Error as error:
+            kind = tiff_kind(data) if data[:2] in (b"II", b"MM") else ""
+            message = f"libvips does not read this picture{kind and f', {kind}'}: {first_line(error)}."
+            raise UnsupportedPicture(message, "Save it as TIFF of uint16 or float32.") from error
+        check_pixels((image.width, image.height), SAMPLES_AT_MOST // max(1, image.bands))
+        values: NDArray[np.generic] = image.numpy()
+    return values if values.ndim == 3 else values[..., None]
+
+
+def _rgb(pixels: Any, image: "pyvips.Image", height: int, profile: bytes) -> NDArray[np.uint8]:
     """One band of libvips, as Pillow would show it, in our RGB."""
     dtype = np.dtype(np.uint16 if image.format == "ushort" else np.uint8)
     values = np.frombuffer(pixels, dtype).reshape(height, image.width, image.bands)
     if dtype == np.uint16:
         values = (values >> 8).astype(np.uint8)
-    if image.bands == 3:
+    if image.bands == 3 and not profile:
         return values
-    mode = "CMYK" if image.interpretation == "cmyk" else {1: "L", 2: "LA", 4: "RGBA"}[image.bands]
+    mode = "CMYK" if image.interpretation == "cmyk" else {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[image.bands]
     band = Image.fromarray(np.ascontiguousarray(values[..., 0] if image.bands == 1 else values), mode)
-    return np.asarray(flat(band))
+    return np.asarray(flat(band, profile))
 
 
 @cache

@@ -12,7 +12,7 @@ _NARROW = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
 # How many times larger than its file a picture's PNG is at most: JPEGs of quality 70 and more, PNGs of any writer.
 _AS_PNG = {"JPEG": 20.0, "MPO": 20.0, "PNG": 2.5}
 # Bytes a pixel that decoders of whole pictures hold beside Pillow's image.
-_BESIDE = {"WEBP": 11.0, "AVIF": 7.0, "GIF": 5.0, "TIFF": 1.0}
+_BESIDE = {"WEBP": 11.0, "AVIF": 7.0, "GIF": 5.0, "TIFF": 1.0, "JPEG2000": 16.0, "HEIF": 11.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,10 @@ def facts_of(picture: Picture) -> PictureFacts:
         always_bytes=jpeg_coefficient_bytes(source) if jpeg else 0,
         pillow=_NARROW.get(picture.header.mode, 4),
         beside=_BESIDE.get(picture.format, 0.0),
-        copied=picture.header.mode != "RGB" or orientation != 1 or picture.header.transparent,
+        copied=picture.header.mode != "RGB"
+        or orientation != 1
+        or picture.header.transparent
+        or bool(picture.header.profile),
         why_whole=picture.header.why_whole,
         plain_png=stream.is_plain_png(picture),
     )

@@ -9,7 +9,7 @@ import numpy as np
 from maskery.core.arrays import Doubles
 from maskery.core.picture.decode import Picture
 from maskery.core.picture.orientation import turned_wh
-from maskery.core.plan import PLAIN, PLAIN_DEMAND, Demand, Plan, RunOptions
+from maskery.core.plan import PLAIN, PLAIN_DEMAND, Demand, Plan, RunOptions, TileGrid
 from maskery.core.result.capabilities import Result
 from maskery.core.result.instances import CropMask, crop_mask
 from maskery.core.timing import Stopwatch
@@ -33,6 +33,7 @@ from maskery.inference.planning.memory_plan import (
     reading_bytes,
     tensor_bytes,
 )
+from maskery.inference.planning.tiled_objects import object_tile_ways
 from maskery.inference.prompts.prompt_plan import BATCH, BOX_SIZE
 from maskery.inference.tasks.objects import expect_room, kept, listed, listing
 
@@ -73,7 +74,16 @@ class BoxedObjects(Model):
         budget: int | None = None,
     ) -> Plan:
         """As ``Model.plan``; the objects are not known yet."""
-        return choose(self.plan_request(picture, run_options, demand), budget, self._ways)
+        request = self.plan_request(picture, run_options, demand)
+        return choose(request, budget, self._tiled_ways if request.options.tile else self._ways)
+
+    def _drawing(self, request: PlanRequest) -> float:
+        """Bytes that the masks of ``BATCH`` boxes take."""
+        return BATCH * BOX_SIZE**2 * (tensor_bytes(request) + self.drawer.footprint.run)
+
+    def _tiled_ways(self, request: PlanRequest) -> Iterator[Plan]:
+        for plan in object_tile_ways(request):
+            yield replace(plan, need_bytes=plan.need_bytes + int(self._drawing(request)), by_box=True)
 
     def _ways(self, request: PlanRequest) -> Iterator[Plan]:
         """Ways to read the picture, what is asked for first."""
@@ -81,7 +91,7 @@ class BoxedObjects(Model):
         shown_wh = shown_size(facts.size_wh)
         place = preprocess.place(facts.size_wh, request.card.input, request.options.max_side)
         working = place.working_wh[0] * place.working_wh[1]
-        drawing = BATCH * BOX_SIZE**2 * (tensor_bytes(request) + self.drawer.footprint.run)
+        drawing = self._drawing(request)
         for decode in decodes(request, streamed_first=facts.pixels > HUGE_PIXELS):
             view = 4 * shown_wh[0] * shown_wh[1] if decode == "bands" else 4 * facts.pixels
             reading = reading_bytes(request, decode, 1, turned_wh(shown_wh, facts.orientation)) + view
@@ -111,6 +121,8 @@ class BoxedObjects(Model):
     ) -> Result:
         """As ``Model.follow``. ``check_cancelled`` is called before each run."""
         watch = watch or Stopwatch()
+        if plan.tiles:
+            return self._joined(plan, plan.tiles, picture, watch, check_cancelled)
         spec, place = self.card.input, plan.placement
         with watch.stage("decode"):
             view = whole_view(picture, shown_size(picture.size_wh), plan.decode)
@@ -125,16 +137,31 @@ class BoxedObjects(Model):
             found = kept(model_output)
             answer_wh = model_output.placement.original_wh
             boxes = boxes_in_picture(found.boxes, model_output.placement)
-            expect_room(listed(cut_boxes(boxes, answer_wh)), answer_wh[0] * answer_wh[1])
         with watch.rest("masks"):
             masks = self._drawn(view, boxes, answer_wh, check_cancelled)
-            return listing(model_output, found, boxes, masks)
+            return listing(model_output, boxes, found.scores, found.class_ids, masks)
+
+    def _joined(
+        self, plan: Plan, grid: TileGrid, picture: Picture, watch: Stopwatch, check_cancelled: Callable[[], None]
+    ) -> Result:
+        """Boxes tile by tile; masks as they are drawn anyway, each in a window of its own."""
+        plan = replace(plan, options=replace(plan.options, answer_wh=None))
+        model_output = self._model_output({}, plan, picture.orientation, watch)
+        found = self.find_in_tiles(model_output, grid, picture, watch, check_cancelled)
+        with watch.rest("masks"):
+            view = whole_view(picture, shown_size(picture.size_wh), plan.decode)
+            masks = self._drawn(view, found.boxes, picture.size_wh, check_cancelled)
+            return listing(model_output, found.boxes, found.scores, found.class_ids, masks)
 
     def _drawn(
         self, view: View, boxes: Doubles, answer_wh: tuple[int, int], check_cancelled: Callable[[], None]
     ) -> Iterator[CropMask]:
-        """A mask for each box, cut to it, in pixels of the answer; of a box without a pixel an empty one."""
+        """A mask for each box, cut to it, in pixels of the answer; of a box without a pixel an empty one.
+
+        Raises ``TooLarge`` before the first where they would not fit.
+        """
         cut = cut_boxes(boxes, answer_wh)
+        expect_room(listed(cut), answer_wh[0] * answer_wh[1])
         there = (cut[:, 2] > cut[:, 0]) & (cut[:, 3] > cut[:, 1])
         shown = View(view.pixels, whole(answer_wh))
         masks = self.drawer.in_boxes(shown, answer_wh, cut[there])

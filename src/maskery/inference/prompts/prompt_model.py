@@ -39,7 +39,6 @@ from maskery.inference.prompts.prompt_maps import prompt_maps
 from maskery.inference.prompts.prompt_plan import BATCH, BOX_SIZE, kept_size, prompt_ways
 from maskery.inference.prompts.prompt_window import (
     PromptWindow,
-    box_of,
     mask_in_picture,
     resampled,
     whole_window,
@@ -50,11 +49,11 @@ from maskery.inference.runtimes.registry import open_network, usable_cores
 from maskery.inference.tasks.base import sigmoid
 
 AROUND = 1.4
-"""Side of a window, in longer sides of the box or of the first answer that it is around."""
-WORTH = 0.6
-"""The window around a box is looked at by itself where its side is less than this share of the picture's longer one."""
-WORTH_AFTER_CLICK = 0.4
-"""The same of the window around a first answer, which may show too little of a large thing (docs/prompts.md)."""
+"""Side of a window, in longer sides of the box that it is around."""
+WORTH = 0.9
+"""A box is looked at in a window of its own where its side is less than this share of the picture's longer side.
+Around the answer to a first click windows did not help: they are as wrong as it is (docs/adr/0025-prompts.md).
+"""
 OBJECT = 1
 """The class of what is pointed at."""
 SURE = 30.0
@@ -145,7 +144,7 @@ class PromptModel(Model):
         prompt = plan.options.prompt
         assert prompt is not None, "a plan without a prompt is refused"
         with watch.more("run"):
-            decoded = [] if prompt.empty else self._decoded(embedded, prompt)
+            decoded = None if prompt.empty else self._decoded(embedded, prompt)
         self.pictures.settle()
         with watch.stage("postprocess"):
             candidates = _candidates(decoded, picture.size_wh, plan.options.candidates)
@@ -165,7 +164,7 @@ class PromptModel(Model):
         Raises ``BadRequest`` for a prompt that does not fit the picture, ``ModelError``.
         """
         fitting = fitted(prompt, picture.size_wh)
-        return _candidates([] if fitting.empty else self._decoded(picture, fitting), picture.size_wh, count)
+        return _candidates(None if fitting.empty else self._decoded(picture, fitting), picture.size_wh, count)
 
     def from_boxes(self, pixels: Pixels, boxes_xyxy: Floats | Doubles) -> Iterator[CropMask]:
         """The best mask in each box, in their order; ``BATCH`` of them are run together, as they are asked for.
@@ -202,25 +201,13 @@ class PromptModel(Model):
 
         return EmbeddedPicture(view, size_wh, encode)
 
-    def _decoded(self, picture: EmbeddedPicture, prompt: Prompt) -> list[_Decoded]:
-        """As ``_answered``; what it leaves is kept, so that the next click takes one run of the decoder."""
-        found = self._answered(picture, prompt)
-        picture.keep(prompt, found[0].trace(picture.size_wh))
-        return found
-
-    def _answered(self, picture: EmbeddedPicture, prompt: Prompt) -> list[_Decoded]:
-        """The answer, and behind it where there was one the answer from further away, for its other candidates."""
+    def _decoded(self, picture: EmbeddedPicture, prompt: Prompt) -> _Decoded:
+        """The answer; what it leaves is kept, so that the next click takes one run of the decoder."""
         before = None if prompt.previous else self._before(picture, prompt)
         everything = whole_window(picture.size_wh, self._size)
-        window = self._window(prompt, before, everything)
-        decoded = self._look(picture, window, prompt, before)
-        if window != everything:
-            return [decoded]
-        closer = self._closer(decoded, prompt, everything, picture.size_wh)
-        if closer is None:
-            return [decoded]
-        near = self._look(picture, closer, prompt, decoded.trace(picture.size_wh))
-        return [decoded] if near.trace(picture.size_wh).cut else [near, decoded]
+        found = self._look(picture, self._window(prompt, before, everything), prompt, before)
+        picture.keep(prompt, found.trace(picture.size_wh))
+        return found
 
     def _before(self, picture: EmbeddedPicture, prompt: Prompt) -> Trace | None:
         """What the answer to all but the last click left; None where there was nothing to answer."""
@@ -232,7 +219,7 @@ class PromptModel(Model):
         return trace
 
     def _traced(self, picture: EmbeddedPicture, step: Prompt) -> Trace:
-        return self._decoded(picture, step)[0].trace(picture.size_wh)
+        return self._decoded(picture, step).trace(picture.size_wh)
 
     def _window(self, prompt: Prompt, before: Trace | None, everything: PromptWindow) -> PromptWindow:
         """Where to look: where the answer before was found, around the box, or at everything."""
@@ -244,17 +231,6 @@ class PromptModel(Model):
             return everything
         window = window_around(prompt.box_xyxy, AROUND, everything.size)
         return window if window.side < WORTH * everything.side else everything
-
-    def _closer(
-        self, decoded: _Decoded, prompt: Prompt, everything: PromptWindow, picture_wh: tuple[int, int]
-    ) -> PromptWindow | None:
-        """The window around a first answer, where it shows much more detail and all clicks."""
-        box = box_of(decoded.trace(picture_wh).probabilities.astype(np.float32), decoded.window)
-        if box is None:
-            return None
-        window = window_around(box, AROUND, everything.size)
-        shown = all(window.has(click.x, click.y) for click in prompt.clicks)
-        return window if shown and window.side < WORTH_AFTER_CLICK * everything.side else None
 
     def _look(self, picture: EmbeddedPicture, window: PromptWindow, prompt: Prompt, before: Trace | None) -> _Decoded:
         maps = picture.maps(window)
@@ -341,14 +317,14 @@ def _former(prompt: Prompt, window: PromptWindow, before: Trace | None) -> Float
     return resampled(shares_of_cells(hint), hint.box_xyxy, window) if hint else None
 
 
-def _candidates(decoded: Sequence[_Decoded], picture_wh: tuple[int, int], count: int) -> list[MaskCandidate]:
-    """The answer, then its other candidates; where there was a look from further away, those of that."""
-    if not decoded:
+def _candidates(decoded: _Decoded | None, picture_wh: tuple[int, int], count: int) -> list[MaskCandidate]:
+    """The first ``count`` that are not empty."""
+    if decoded is None:
         return []
-    ranked = [(decoded[0], 0), *((decoded[-1], place) for place in range(1, len(decoded[-1].scores)))]
+    ranked = zip(decoded.logits[:count], decoded.scores[:count], strict=True)
     found = (
-        MaskCandidate(mask_in_picture(one.logits[place], one.window, picture_wh), min(1.0, float(one.scores[place])))
-        for one, place in ranked[:count]
+        MaskCandidate(mask_in_picture(logits, decoded.window, picture_wh), min(1.0, max(0.0, float(score))))
+        for logits, score in ranked
     )
     return [candidate for candidate in found if candidate.mask.area]
 

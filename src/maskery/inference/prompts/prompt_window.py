@@ -86,18 +86,6 @@ def window_around(box: BoxXyxy, factor: float, size: int) -> PromptWindow:
     return PromptWindow(round((left + right - side) / 2), round((top + bottom - side) / 2), side, size)
 
 
-def box_of(probabilities: Floats, window: PromptWindow) -> BoxXyxy | None:
-    """(h, w), 0 to 1, of all of ``window`` -> the box, in pixels of the picture, of what is likelier than not."""
-    inside = probabilities > 0.5
-    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
-    if not len(rows):
-        return None
-    x, y = (window.side / length for length in reversed(inside.shape))
-    left, right = window.left + columns[0] * x, window.left + (columns[-1] + 1) * x
-    top, bottom = window.top + rows[0] * y, window.top + (rows[-1] + 1) * y
-    return float(left), float(top), float(right), float(bottom)
-
-
 def mask_in_picture(logits: Floats, window: PromptWindow, picture_wh: tuple[int, int]) -> CropMask:
     """(h, w) of all of ``window`` -> the pixels of the picture at which the interpolated logit is above 0.
 

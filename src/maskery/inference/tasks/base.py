@@ -105,6 +105,7 @@ class Task:
         choices: The labels that ``classes`` may name.
         maps: Those of ``MAPS`` that a model with this card can add.
         answer_bytes: What a result holds, in bytes a pixel of the answer, with a number of maps.
+        joins: Whether single objects are looked for in tiles, where that is asked for, and joined over their seams.
         prompted: Whether its models cut out what a prompt points at, and need one.
         check_options: With which a model is tried on the stored picture of 256 x 256 pixels.
     """
@@ -118,6 +119,7 @@ class Task:
     choices: Callable[[ModelCard], Sequence[str]] = all_labels
     maps: Callable[[ModelCard], tuple[str, ...]] = no_maps
     answer_bytes: Callable[[ModelCard, int], int] = map_bytes
+    joins: bool = False
     prompted: bool = False
     check_options: RunOptions = PLAIN
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from maskery.core.arrays import Doubles
+from maskery.core.arrays import Doubles, Floats, Integers
 from maskery.core.card import ModelCard
 from maskery.core.errors import TooLarge
 from maskery.core.plan import PLAIN
@@ -32,14 +32,15 @@ def read(model_output: ModelOutput) -> InstanceResult:
     size_wh = model_output.placement.original_wh
     if found.mask_of:
         expect_room(listed(cut_boxes(boxes, size_wh)), size_wh[0] * size_wh[1])
-    return listing(model_output, found, boxes, _masks(found, boxes, model_output))
+    masks = masks_of(found, boxes, model_output) if found.mask_of else None
+    return listing(model_output, boxes, found.scores, found.class_ids, masks)
 
 
 def listing(
-    model_output: ModelOutput, found: Candidates, boxes: Doubles, masks: Iterable[CropMask | None]
+    model_output: ModelOutput, boxes: Doubles, scores: Floats, class_ids: Integers, masks: Iterable[CropMask] | None
 ) -> InstanceResult:
-    """The result of objects, surest first. ``boxes``: (N, 4) in pixels of the answer; ``masks``: one each, made one
-    after another.
+    """The result of objects, surest first. ``boxes``: (N, 4) in pixels of the answer; ``scores`` and ``class_ids``:
+    (N,); ``masks``: one each, made one after another, or None.
 
     Raises ``TooLarge`` where masks would take more than the plan has for them.
     """
@@ -47,7 +48,8 @@ def listing(
     rows = listed(cut_boxes(boxes, (width, height)))
     instances: list[Instance] = []
     held = 0
-    for box, mask, score, class_id in zip(rows, masks, found.scores.tolist(), found.class_ids.tolist(), strict=True):
+    each: Iterable[CropMask | None] = [None] * len(rows) if masks is None else masks
+    for box, mask, score, class_id in zip(rows, each, scores.tolist(), class_ids.tolist(), strict=True):
         held += 0 if mask is None else mask.counts.nbytes
         if held > MASK_BYTES * width * height + LEAST_BYTES:
             raise TooLarge(f"The masks of {len(rows)} objects take too much memory.", "Ask for fewer: max_objects.")
@@ -73,20 +75,25 @@ def expect_room(boxes: list[Box], pixels: int) -> None:
         )
 
 
-def kept(model_output: ModelOutput) -> Candidates:
-    """Those that the caller asked for, each once, surest first."""
-    card, options = model_output.card, model_output.plan.options if model_output.plan else PLAIN
-    spec = card.objects
+def limits(model_output: ModelOutput) -> tuple[float, float, int]:
+    """``score``, ``overlap`` and ``max_objects``: the caller's, or else the card's."""
+    options, spec = model_output.plan.options if model_output.plan else PLAIN, model_output.card.objects
     assert spec is not None, "a card of a task of objects says how they are read"
     score = spec.score if options.score is None else options.score
+    overlap = spec.overlap if options.overlap is None else options.overlap
+    return score, overlap, options.max_objects or spec.max_objects
+
+
+def kept(model_output: ModelOutput, most: int | None = None) -> Candidates:
+    """Those that the caller asked for, each once, surest first; at most ``most``, None = as many as were asked for."""
+    card, classes = model_output.card, model_output.plan.options.classes if model_output.plan else ()
+    score, overlap, asked = limits(model_output)
     outputs = ObjectOutputs(model_output.outputs, card, model_output.placement.working_wh, score)
     found = read_candidates(outputs)
-    if options.classes:
-        wanted = [card.labels.index(name) for name in options.classes]
+    if classes:
+        wanted = [card.labels.index(name) for name in classes]
         found = chosen(found, np.flatnonzero(np.isin(found.class_ids, wanted)))
-    overlap = spec.overlap if options.overlap is None else options.overlap
-    most = options.max_objects or spec.max_objects
-    return chosen(found, suppressed(found.boxes, found.scores, found.class_ids, overlap, most))
+    return chosen(found, suppressed(found.boxes, found.scores, found.class_ids, overlap, most or asked))
 
 
 def listed(boxes: Doubles) -> list[Box]:
@@ -94,17 +101,17 @@ def listed(boxes: Doubles) -> list[Box]:
     return [(box[0], box[1], box[2], box[3]) for box in boxes.tolist()]
 
 
-def _masks(found: Candidates, boxes: Doubles, model_output: ModelOutput) -> Iterator[CropMask | None]:
+def masks_of(found: Candidates, boxes: Doubles, model_output: ModelOutput) -> Iterator[CropMask]:
     """One at a time: each straight to its runs. ``boxes``: in pixels of the picture, not cut at its edges."""
     placement = model_output.placement
     cut = listed(cut_boxes(boxes, placement.original_wh))
     for place, (box, inside) in enumerate(zip(listed(boxes), cut, strict=True)):
-        if found.mask_of is None:
-            yield None
-        elif found.covers == "box":
-            yield mask_of_box(found.mask_of(place), box, placement.original_wh)
+        assert found.mask_of is not None, "boxes only have no masks"
+        logits = found.mask_of(place)
+        if found.covers == "box":
+            yield mask_of_box(logits, box, placement.original_wh)
         else:
-            yield mask_in_box(found.mask_of(place), placement, inside)
+            yield mask_in_box(logits, placement, inside)
 
 
 def _no_map(card: ModelCard, maps: int) -> int:
@@ -123,6 +130,7 @@ DETECTION = Task(
     results=InstanceResult,
     read=read,
     answer_bytes=_no_map,
+    joins=True,
 )
 INSTANCE = Task(
     name="instance",
@@ -131,4 +139,5 @@ INSTANCE = Task(
     results=InstanceResult,
     read=read,
     answer_bytes=_mask_bytes,
+    joins=True,
 )

@@ -18,6 +18,7 @@ from maskery.encode.annotations.coco_counts import counts_of
 from maskery.serving.app import create_app
 from tests.inference.prompts.toy_prompt import scene, write_toy
 from tests.material import decoded, encoded, photo
+from tests.serving.test_damaged import damaged
 
 SIZE_WH, THING = (120, 90), (40, 20, 80, 60)
 PICTURE = encoded(scene(SIZE_WH, THING), "PNG")
@@ -208,6 +209,20 @@ def test_hostile_prompts_get_an_answer_or_a_cure(client: TestClient, seed: int) 
             for one in response.json()["objects"]:
                 assert mask_of(one).sum() == one["area"] > 0
     assert len(set(statuses)) > 1
+
+
+def test_damaged_pictures_never_hurt(client: TestClient) -> None:
+    rng, statuses = np.random.default_rng(11), dict[int, int]()
+    good = [encoded(photo("astronaut"), format, (96, 80)) for format in ("JPEG", "PNG", "WEBP")]
+    for i in range(500):
+        points = {} if i % 5 == 0 else {"points": "40,40"}
+        response = ask(client, damaged(good[i % len(good)], rng), **points)
+        statuses[response.status_code] = statuses.get(response.status_code, 0) + 1
+        assert response.status_code in (200, 202, 400, 413, 415), (i, response.text)
+        assert response.status_code < 400 or response.json()["cure"]
+    assert statuses[200] > 50
+    assert statuses[400] > 100
+    assert ask(client, good[0], points="40,40").status_code == 200
 
 
 def test_pictures_that_wait_stay_within_the_limit(tmp_path_factory: pytest.TempPathFactory) -> None:
