@@ -5,9 +5,10 @@
 
 import { Problem, fetchModels, fetchSample, fetchSamples, sampleUrl, segment } from "./api.js";
 import { byId, make, percent } from "./dom.js";
-import { download } from "./download.js";
+import { download, saveAs } from "./download.js";
 import { listenForPictures } from "./intake.js";
 import { Mask } from "./mask.js";
+import { ObjectSelection, countsOf, cutOut, maskOf, rowsOf } from "./objects.js";
 import * as panel from "./panel.js";
 import { followPointer } from "./pointer.js";
 import * as screen from "./screen.js";
@@ -51,7 +52,7 @@ async function segmentPicture(signal, decoding) {
   signal.throwIfAborted();
   if (photo) stage.setPicture(photo, photo);
   const answer = await asked;
-  const mask = await Mask.of(answer);
+  const mask = answer.objects ? maskOf(answer) : await Mask.of(answer);
   signal.throwIfAborted();
   showAnswer(answer, mask);
 }
@@ -67,8 +68,9 @@ function showAnswer(answer, mask) {
   panel.showAnswer(answer);
   if (mask) {
     stage.setMask(mask);
-    state.selection = new Selection(answer.classes);
-    panel.showLegend(state.selection.classes, { toggle: select("toggle"), only: select("only"), point: pointAtClass });
+    state.selection = answer.objects ? new ObjectSelection(rowsOf(answer)) : new Selection(answer.classes);
+    const on = { toggle: select("toggle"), only: select("only"), point: pointAtClass };
+    panel.showLegend(state.selection.classes, answer.objects ? { ...on, cutOut: cutOutObject } : on);
     showSelection();
   } else {
     panel.showTop(answer.top);
@@ -77,11 +79,14 @@ function showAnswer(answer, mask) {
   tell(answer);
 }
 
-function tell({ top, model, note }) {
-  const found = top
-    ? top.map(({ name, score }) => `${name} ${percent(score)}`)
-    : state.selection.shown.map(({ name, share }) => `${name} ${percent(share)}`);
-  const text = `${model.name} found ${found.slice(0, 6).join(", ") || "nothing but background"}.${note ? ` ${note}` : ""}`;
+function tell({ top, objects, model, note }) {
+  const found = objects
+    ? countsOf(objects)
+    : top
+      ? top.map(({ name, score }) => `${name} ${percent(score)}`)
+      : state.selection.shown.map(({ name, share }) => `${name} ${percent(share)}`);
+  const nothing = objects ? "no object" : "nothing but background";
+  const text = `${model.name} found ${found.slice(0, 6).join(", ") || nothing}.${note ? ` ${note}` : ""}`;
   byId("canvas").setAttribute("aria-label", `${state.picture.name}: ${text}`);
   screen.say(text);
 }
@@ -137,7 +142,8 @@ function classAt(event) {
   if (!pixel) return null;
   const found = state.selection.byId(pixel.id);
   const likely = `${state.model.labels[1]} ${Math.round(pixel.alpha / 2.55)} %`;
-  const name = pixel.alpha === null ? found?.name ?? "no class" : likely;
+  const none = state.answer.objects ? "no object" : "no class";
+  const name = pixel.alpha === null ? found?.name ?? none : likely;
   return { id: pixel.id, name, colour: found?.color ?? "transparent" };
 }
 
@@ -174,6 +180,19 @@ async function downloadAs(format) {
     panel.noteDownload("");
   } catch (error) {
     panel.noteDownload([error.title ?? String(error), error.detail, error.cure].filter(Boolean).join(" "));
+  }
+}
+
+/** One object as a file of its own, made here: the picture is on this page already. */
+async function cutOutObject(id) {
+  const { picture, answer, selection } = state;
+  const one = selection.byId(id);
+  panel.noteDownload("Preparing the file…");
+  try {
+    saveAs(await cutOut(picture.blob, one, answer.frame), `${picture.name.replace(/\.[^.]*$/, "")}-${one.name}.png`);
+    panel.noteDownload("");
+  } catch (error) {
+    panel.noteDownload("This browser cannot read this kind of picture: the format cutouts of the API has all objects.");
   }
 }
 

@@ -12,7 +12,7 @@ export async function download(picture, { model, format, classes }) {
   saveAs(blob, `${picture.name.replace(/\.[^.]*$/, "")}-${format}.${suffix}`);
 }
 
-function saveAs(blob, name) {
+export function saveAs(blob, name) {
   const address = URL.createObjectURL(blob);
   make("a", { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 60_000);

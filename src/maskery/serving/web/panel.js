@@ -8,6 +8,9 @@ const TASKS = {
   semantic: "a class for every pixel",
   foreground: "a soft mask of the foreground",
   classification: "a name for the whole picture",
+  detection: "a box for every object",
+  instance: "a mask for every object",
+  prompt: "what clicks or a box point at",
 };
 
 const swatch = (colour) => make("i", { class: "swatch", style: { "--colour": colour } });
@@ -44,14 +47,14 @@ export function showAnswer(answer) {
   show(byId("abilities"), !answer);
   show(byId("answer"), Boolean(answer));
   if (!answer) return;
-  show(byId("downloads"), Boolean(answer.classes));
+  show(byId("downloads"), Boolean(answer.classes || answer.objects));
   noteDownload("");
   showTimes(answer);
 }
 
 /**
- * One row a class with buttons to hide it and to show it alone.
- * `on`: { toggle(id), only(id), point(id or null) }.
+ * One row a class, or an object, with buttons to hide it and to show it alone.
+ * `on`: { toggle(id), only(id), point(id or null) }, and of objects cutOut(id).
  */
 export function showLegend(classes, on) {
   const rows = classes.map((found) => {
@@ -60,30 +63,37 @@ export function showLegend(classes, on) {
       make("button", { type: "button", class: "legend-main", onclick: () => on.toggle(found.id) },
         swatch(found.color),
         make("span", { class: "legend-name" }, found.name),
-        make("span", { class: "legend-share" }, percent(found.share))),
+        make("span", { class: "legend-share" }, percent(found.score ?? found.share))),
       make("button", {
         type: "button",
         class: "link legend-only",
         "aria-label": `Show only ${found.name}`,
         onclick: () => on.only(found.id),
       }, "Only"),
-      make("span", { class: "bar", style: { "--share": found.share, "--colour": found.color } }));
+      on.cutOut && make("button", {
+        type: "button",
+        class: "link legend-only legend-cutout",
+        "aria-label": `Cut out ${found.name}`,
+        onclick: () => on.cutOut(found.id),
+      }, "Cut out"),
+      make("span", { class: "bar", style: { "--share": found.score ?? found.share, "--colour": found.color } }));
   });
-  byId("legend-title").textContent = "In this picture";
+  const count = on.cutOut ? `: ${classes.length} object${classes.length === 1 ? "" : "s"}` : "";
+  byId("legend-title").textContent = `In this picture${count}`;
   byId("legend").replaceChildren(...rows);
 }
 
 /** Mark the rows of hidden classes, and say which classes a download will hold. */
-export function markSelection({ hidden, changed, shown }) {
+export function markSelection({ hidden, changed, shown, scope }) {
   for (const row of byId("legend").children) {
     const off = hidden.has(Number(row.dataset.classId));
     const button = row.querySelector(".legend-main");
     row.classList.toggle("is-hidden", off);
     button.setAttribute("aria-pressed", String(!off));
-    button.title = off ? "Show this class" : "Hide this class";
+    button.title = off ? "Show this" : "Hide this";
   }
   show(byId("reset"), changed);
-  byId("download-scope").textContent = changed ? shown.map((found) => found.name).join(", ") || "nothing is shown" : "";
+  byId("download-scope").textContent = scope;
   for (const button of byId("downloads").querySelectorAll("button")) button.disabled = shown.length === 0 && changed;
 }
 

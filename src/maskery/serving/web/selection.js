@@ -7,9 +7,9 @@ const isBackground = (found) => found.name === "background";
 const sameSet = (one, other) => one.size === other.size && [...one].every((item) => other.has(item));
 
 export class Selection {
-  /** classes: those of an answer. Sorted here: most pixels first, the background last. */
+  /** classes: those of an answer. Sorted here: by `rank` where they have one, else most pixels first, background last. */
   constructor(classes) {
-    const rank = (found) => (isBackground(found) ? -1 : found.share);
+    const rank = (found) => (isBackground(found) ? -1 : found.rank ?? found.share);
     this.classes = [...classes].sort((one, other) => rank(other) - rank(one));
     this.reset();
   }
@@ -43,6 +43,11 @@ export class Selection {
   /** Names for the `classes` parameter of the API; null while nothing was changed. */
   get names() {
     return this.changed ? this.shown.map((found) => found.name) : null;
+  }
+
+  /** What a download will hold, in words; empty while nothing was changed. */
+  get scope() {
+    return this.changed ? this.shown.map((found) => found.name).join(", ") || "nothing is shown" : "";
   }
 
   /** Map id -> [r, g, b] of the shown classes. */
