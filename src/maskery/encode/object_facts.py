@@ -7,10 +7,10 @@ from typing import Any, cast
 import numpy as np
 
 from maskery.core.arrays import ClassMap
+from maskery.core.result.banded import BAND_ROWS, BandedSemanticResult, pack
 from maskery.core.result.capabilities import HasClasses, HasClassMap, HasInstances, Result, capable, expect
-from maskery.core.result.instances import Instance, painted
+from maskery.core.result.instances import Instance, painted_rows
 from maskery.core.result.meta import BACKGROUND, Colour, Meta
-from maskery.core.result.types import SemanticResult
 from maskery.encode.options import Options
 
 GOLDEN = 0.618034
@@ -57,23 +57,21 @@ def large_enough(result: HasInstances, options: Options) -> tuple[Sequence[Insta
 
 def by_class(result: Result) -> HasClasses:
     """The result as one with a class for each pixel: that of the surest object there, where it has objects only."""
-    return capable(result, HasClasses) or _flat(expect(result, HasInstances))
+    return capable(result, HasClasses) or _in_bands(expect(result, HasInstances))
 
 
 def class_map_of(result: Result) -> HasClassMap:
     """The same, in one piece."""
-    return capable(result, HasClassMap) or _flat(expect(result, HasInstances))
+    return capable(result, HasClassMap) or _in_bands(expect(result, HasInstances)).whole()
 
 
-def _flat(result: HasInstances) -> SemanticResult:
-    labels = result.meta.labels
+def _in_bands(result: HasInstances) -> BandedSemanticResult:
+    """Compressed bands: beside them not more than one is held."""
+    labels, size = result.meta.labels, result.meta.frame.size_wh
     dtype = np.uint8 if len(labels) <= 255 else np.uint16
     background = result.meta.background
     rest = int(np.iinfo(dtype).max) if background is None else background
     table = np.array([rest, *(one.class_id for one in result.instances)], dtype)
-    return SemanticResult(
-        meta=result.meta,
-        class_map=cast(ClassMap, table[painted(result.instances, result.meta.frame.size_wh)]),
-        decided_by="single objects, the surest above the others",
-        kept=tuple(name for name in labels if name != BACKGROUND),
-    )
+    bands = (cast(ClassMap, table[band]) for band in painted_rows(result.instances, size, BAND_ROWS))
+    chosen = tuple(name for name in labels if name != BACKGROUND)
+    return BandedSemanticResult(result.meta, pack(bands), "single objects, the surest above the others", chosen)

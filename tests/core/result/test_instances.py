@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from maskery.core.result.instances import CropMask, Instance, InstanceResult, crop_mask, painted
+from maskery.core.result.instances import CropMask, Instance, InstanceResult, crop_mask, painted, painted_rows
 from tests.encode.results import instances
 
 
@@ -45,6 +45,17 @@ def test_runs_of_the_whole_picture(mask: NDArray[np.bool_]) -> None:
         counts = crop_mask(mask).counts_in((width, height), by_columns)
         np.testing.assert_array_equal(np.repeat(np.arange(len(counts)) % 2 == 1, counts), flat)
         assert (counts[1:] > 0).all()
+
+
+@given(hnp.arrays(np.bool_, (9, 7)), st.integers(1, 10))
+def test_painted_in_bands_it_is_the_same(mask: NDArray[np.bool_], height: int) -> None:
+    packed = crop_mask(mask)
+    box = Instance(id=9, class_id=0, score=0.1, box_xyxy=(1.2, 2, 5, 6.4))
+    objects = [Instance(id=1, class_id=0, score=0.5, box_xyxy=(0, 0, 7, 9), mask=packed), box]
+    for order in (objects, objects[::-1]):
+        bands = list(painted_rows(order, (7, 9), height))
+        assert {len(band) for band in bands[:-1]} <= {height}
+        np.testing.assert_array_equal(np.concatenate(bands), painted(order, (7, 9)))
 
 
 def test_the_surest_lies_above_the_others() -> None:

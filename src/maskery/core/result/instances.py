@@ -1,6 +1,6 @@
 """Single objects: each with its class, score, box and mask; and the result that lists them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +42,7 @@ class CropMask:
     def counts_in(self, size_wh: tuple[int, int], by_columns: bool = False) -> Integers:
         """(n,) int64: lengths of the runs of a whole picture of ``size_wh``, zeros first (maybe 0 of them).
 
-        Row by row, or column by column. The picture is never drawn: the runs of the part are moved.
+        Row by row, or column by column. The picture is never drawn: of the part, a byte a pixel is held, once.
         """
         part, (left, top), (width, height) = self.decoded(), self.left_top, size_wh
         h, w = part.shape
@@ -143,3 +143,33 @@ def painted(instances: Iterable[Instance], size_wh: tuple[int, int]) -> NDArray[
             left, top, right, bottom = (max(0, round(value)) for value in one.box_xyxy)
             numbers[top:bottom, left:right] = number
     return numbers
+
+
+def painted_rows(instances: Iterable[Instance], size_wh: tuple[int, int], height: int) -> Iterator[NDArray[np.uint16]]:
+    """The same in bands (``height``, W), the last one lower; of a mask only the rows of a band are unpacked."""
+    objects = list(enumerate(list(instances)[:65535], 1))
+    ends = [np.cumsum(one.mask.counts) if one.mask else np.zeros(0, np.int64) for _, one in objects]
+    for top in range(0, size_wh[1], height):
+        band = np.zeros((min(height, size_wh[1] - top), size_wh[0]), np.uint16)
+        for (number, one), own in zip(reversed(objects), reversed(ends), strict=True):
+            if one.mask:
+                _paint(band, top, (one.mask, own), number)
+            else:
+                left, upper, right, bottom = (max(0, round(value)) for value in one.box_xyxy)
+                band[max(0, upper - top) : max(0, bottom - top), left:right] = number
+        yield band
+
+
+def _paint(band: NDArray[np.uint16], top: int, runs: tuple[CropMask, Integers], number: int) -> None:
+    """``runs``: a mask, and where each of its runs ends in its part."""
+    mask, ends = runs
+    (left, upper), (width, height) = mask.left_top, mask.size_wh
+    first, last = max(0, top - upper), min(height, top + len(band) - upper)
+    if first >= last or not width:
+        return
+    begin, stop = first * width, last * width
+    inside = slice(int(np.searchsorted(ends, begin, "right")), int(np.searchsorted(ends, stop)))
+    edges = np.concatenate([[begin], ends[inside], [stop]])
+    values = (inside.start + np.arange(len(edges) - 1)) % 2 == 1
+    part = np.repeat(values, np.diff(edges)).reshape(last - first, width)
+    band[upper + first - top : upper + last - top, left : left + width][part] = number

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from maskery.core.picture.rows import RowBuffer, steps
 from maskery.core.picture.stream import Photo
 from maskery.core.result.capabilities import HasClasses, HasInstances, Result, capable, expect
-from maskery.core.result.instances import painted
+from maskery.core.result.instances import painted_rows
 from maskery.encode.format import JPEG, MASKS, OBJECTS, PNG, ROWS, Encoder
 from maskery.encode.object_facts import colour_of
 from maskery.encode.provenance import png_text
@@ -56,8 +56,9 @@ def _objects(result: HasInstances) -> _Layer:
     """Each object in a colour of its own, the surest above the others."""
     masked = [one for one in result.instances if one.mask]
     colours = np.array([(0, 0, 0), *map(colour_of, masked)], np.uint8)
-    numbers = painted(masked, result.meta.frame.size_wh)
-    return _Layer([numbers], colours, np.arange(len(colours)) == 0, marks_of(result.instances, result.meta))
+    size = result.meta.frame.size_wh
+    numbers = painted_rows(masked, size, png.band_rows(3 * size[0]))
+    return _Layer(numbers, colours, np.arange(len(colours)) == 0, marks_of(result.instances, result.meta))
 
 
 def _classes(result: HasClasses) -> _Layer:

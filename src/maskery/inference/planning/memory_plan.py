@@ -90,6 +90,9 @@ class PlanRequest:
         return self.facts.pixels > HUGE_PIXELS if self.options.tile is None else self.options.tile > 0
 
 
+LARGE_PHOTO = 4_000_000
+"""Pixels from which a photo that single objects are drawn on is read in bands."""
+
 Ways = Callable[[PlanRequest], Iterator[Plan]]
 """Ways to work, what is asked for first."""
 
@@ -270,7 +273,10 @@ def need_of(request: PlanRequest, moments: Moments, banded: bool) -> tuple[int, 
     peak = max(moments.before, held + copy + moments.deciding)
     photo: Decode | None = None
     if demand.photo:
-        photo = "bands" if banded and streamed(request) and request.facts.orientation == 1 else "whole"
+        # Of single objects only their runs are held, so that what is drawn on the photo comes band by band.
+        objects = demand.bands and not request.divisible and request.facts.pixels >= LARGE_PHOTO
+        in_bands = (banded or objects) and streamed(request) and request.facts.orientation == 1
+        photo = "bands" if in_bands else "whole"
         if photo == "bands":
             held += max(0.0, request.facts.streaming_bytes() - moments.kept_of_bands)
         else:
