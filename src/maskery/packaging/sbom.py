@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import Distribution
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from maskery.core.card import ModelCard
 from maskery.core.version import __version__
 
@@ -66,7 +68,7 @@ def licence_report(distributions: Sequence[Distribution], cards: Iterable[ModelC
 
 
 def _name(distribution: Distribution) -> str:
-    return str(distribution.metadata["Name"]).lower()
+    return str(canonicalize_name(distribution.metadata["Name"]))
 
 
 def _package(distribution: Distribution) -> dict[str, Any]:
