@@ -8,6 +8,7 @@ import pytest
 from maskery.core.errors import ConfigError
 from maskery.core.settings import load_settings
 from maskery.packaging.manifest import Manifest, manifest_text, read_manifest, settings_text
+from tests.recipes import block
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
@@ -47,3 +48,10 @@ def test_the_settings_of_the_deployment_are_settings(tmp_path: Path) -> None:
     path.write_text(settings_text(Manifest(port=9000, settings={"max_queue": 3}), ("everyday",)))
     settings = load_settings({}, {}, path)
     assert (settings.host, settings.port, settings.max_queue, settings.offline) == ("0.0.0.0", 9000, 3, True)
+
+
+def test_the_manifests_on_the_pages_are_manifests(tmp_path: Path) -> None:
+    pages = Path(__file__).parents[2] / "docs" / "deploy"
+    for page, name in (("docker.md", "masks"), ("kubernetes.md", "masks")):
+        (tmp_path / "package.toml").write_text(block(pages / page, "toml", "name ="))
+        assert read_manifest(tmp_path / "package.toml", {}).name == name
