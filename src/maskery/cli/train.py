@@ -8,6 +8,7 @@ import click
 
 from maskery.cli.output import expect_package
 from maskery.cli.progress import ProgressDisplay
+from maskery.core.errors import BadRequest
 
 if TYPE_CHECKING:
     from maskery.core.card import ModelCard
@@ -40,6 +41,7 @@ def train(
 
     from maskery.training import distributed as processes
     from maskery.training.checkpoint import open_folder
+    from maskery.training.detection.detection_recipe import is_detection
     from maskery.training.dry_run import estimate_cost
     from maskery.training.loop import TrainingRun
     from maskery.training.precision import choose_device
@@ -50,6 +52,13 @@ def train(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if threads:
         torch.set_num_threads(threads)
+    if is_detection(recipe):
+        if dry_run or device not in ("auto", "cpu"):
+            raise BadRequest(
+                "A detector is trained on the CPU, without --dry-run.", "Leave --device and --dry-run out."
+            )
+        click.echo(_train_detector(recipe, data, out, no_export))
+        return
     settings = load_recipe(recipe)
     folder = out or Path("runs") / settings.name
     with processes.joined(choose_device(device)):
@@ -72,6 +81,30 @@ def train(
             return
         say(f"{folder / 'model'}: {_score(_published(run, recipe))}")
         click.echo(folder / "model")
+
+
+def _train_detector(recipe: Path, data: Path | None, out: Path | None, no_export: bool) -> Path:
+    """Train, or go on, and make the model: the folder of the run or of the model."""
+    from maskery.training.checkpoint import open_folder
+    from maskery.training.detection.detection_export import publish_detector
+    from maskery.training.detection.detection_recipe import load_detection_recipe
+    from maskery.training.detection.detection_run import DetectionRun
+    from maskery.training.run_export import model_folder, refuse_taken
+
+    settings, say = load_detection_recipe(recipe), ProgressDisplay().say
+    folder = out or Path("runs") / settings.name
+    run = DetectionRun(settings, folder, say, data)
+    refuse_taken(folder / "model", force=True)
+    open_folder(folder, recipe)
+    say(f"training on cpu, {len(run.lines)} pictures, {len(settings.data.labels)} classes, {run.total_steps} steps")
+    if run.resume():
+        say(f"resumed after step {run.steps}")
+    run.train()
+    if no_export:
+        return folder
+    with model_folder(folder / "model", force=True) as partial:
+        publish_detector(run.recipe, run.result(), run.cache.encoder.map_channels, run.steps, partial)
+    return folder / "model"
 
 
 def _facts(run: "TrainingRun") -> str:
