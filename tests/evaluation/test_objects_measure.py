@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import onnx
@@ -12,10 +12,14 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from maskery.cli.main import cli
-from maskery.core.errors import DataError
+from maskery.core.errors import DataError, TooLarge
+from maskery.core.plan import RunOptions
+from maskery.core.result.instances import InstanceResult
+from maskery.core.result.meta import Frame, Meta, ModelInfo
 from maskery.core.settings import load_settings
 from maskery.evaluation.measurement import EvaluationOptions
-from maskery.evaluation.objects_measure import measure_objects
+from maskery.evaluation.objects_measure import found_objects, measure_objects
+from maskery.inference.pipeline import Model
 from maskery.models.card_toml import card_text, parse_card
 from maskery.models.download import sha256_of
 from maskery.models.segmenter import open_segmenter
@@ -142,3 +146,34 @@ def test_refused(model: str, data: Path) -> None:
     opened = open_segmenter(model, load_settings()).model
     with pytest.raises(DataError, match="names its classes itself"):
         measure_objects(opened, data, "val", EvaluationOptions(labels=("cat",)))
+
+
+def test_where_masks_do_not_fit_fewer_objects_are_asked_for(data: Path) -> None:
+    class Full:
+        """Has room for no more than 12 objects."""
+
+        asked: ClassVar[list[int | None]] = []
+
+        def run(self, picture: object, options: RunOptions) -> InstanceResult:
+            self.asked.append(options.max_objects)
+            if (options.max_objects or 0) > 12:
+                raise TooLarge("The masks take too much memory.", "Ask for fewer.")
+            meta = Meta(
+                task="detection",
+                labels=("cat",),
+                palette=((0, 0, 0),),
+                frame=Frame(
+                    original_wh=(SIDE, SIDE),
+                    orientation=1,
+                    working_wh=(SIDE, SIDE),
+                    scale_xy=(1.0, 1.0),
+                    padding=(0, 0, 0, 0),
+                ),
+                model=ModelInfo("toy", "1", "0"),
+                timings_ms={"run": 1.0},
+            )
+            return InstanceResult(meta, ())
+
+    found, timings = found_objects(cast(Model, Full()), data / "val" / "0.png", None)
+    assert (found, timings) == ((), {"run": 1.0})
+    assert Full.asked == [100, 50, 25, 12]

@@ -4,6 +4,7 @@ import heapq
 import time
 from pathlib import Path
 
+from maskery.core.errors import TooLarge
 from maskery.core.plan import RunOptions
 from maskery.core.progress import Progress, silent
 from maskery.core.result.capabilities import HasInstances, expect
@@ -72,6 +73,17 @@ def open_objects_for(
 def found_objects(
     model: Model, path: Path, max_side: int | None, least_score: float = LEAST_SCORE
 ) -> tuple[tuple[Instance, ...], dict[str, float]]:
-    """Of one picture, the surest first, with milliseconds by stage."""
-    result = model.run(open_picture(path), RunOptions(max_side=max_side, score=least_score, max_objects=MOST_OBJECTS))
-    return expect(result, HasInstances).instances, result.meta.timings_ms
+    """Of one picture, the surest first, with milliseconds by stage.
+
+    Where their masks would not fit the memory, half as many are asked for, and so on.
+    """
+    most = MOST_OBJECTS
+    while True:
+        try:
+            result = model.run(open_picture(path), RunOptions(max_side=max_side, score=least_score, max_objects=most))
+        except TooLarge:
+            if most == 1:
+                raise
+            most //= 2
+            continue
+        return expect(result, HasInstances).instances, result.meta.timings_ms
