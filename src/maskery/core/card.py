@@ -17,7 +17,9 @@ CARD_NAME = "model.toml"
 MOST_LABELS = 65_536
 MOST_OBJECTS = 1_000
 
-TaskName = Literal["semantic", "foreground", "classification", "detection", "instance", "detector", "prompt"]
+TaskName = Literal[
+    "semantic", "foreground", "classification", "detection", "instance", "panoptic", "detector", "prompt"
+]
 Resize = Literal["stretch", "letterbox", "longest-side", "shortest-side", "square", "multiple"]
 InputRole = Literal["picture", "prompt-maps", "points", "point-labels", "boxes", "mask", "has-mask", "picture-size"]
 OutputRole = Literal[
@@ -34,10 +36,12 @@ OutputRole = Literal[
     "object-scores",
     "object-classes",
     "object-masks",
+    "object-centres",
+    "object-offsets",
     "prototypes",
 ]
 OutputLayout = Literal["CHW", "HWC", "HW", "C", "NC", "CN", "NHW"]
-ObjectReader = Literal["distances", "grid", "kept-rows", "raw-rows", "cropped-masks", "queries"]
+ObjectReader = Literal["distances", "grid", "kept-rows", "raw-rows", "cropped-masks", "queries", "centres"]
 Colour = tuple[int, int, int]
 
 
@@ -51,7 +55,7 @@ class TaskRules:
         crops: Whether the model may be shown parts of a picture that a detector finds.
         takes: The roles of which it has one input beside the picture.
         beside: Those of which it has one output beside its answer.
-        objects: Whether it says in ``objects`` how its outputs are read; then its outputs are what that reader needs.
+        readers: Of single objects: those that ``objects.reader`` may name; then its outputs are what that reader needs.
         masks: Of such a task, whether its objects have masks.
     """
 
@@ -60,8 +64,13 @@ class TaskRules:
     crops: bool = False
     takes: tuple[InputRole, ...] = ()
     beside: tuple[OutputRole, ...] = ()
-    objects: bool = False
+    readers: tuple[ObjectReader, ...] = ()
     masks: bool = False
+
+    @property
+    def objects(self) -> bool:
+        """Whether it says in ``objects`` how its outputs are read."""
+        return bool(self.readers)
 
 
 # The roles that a reader of objects needs, each of at least one output; ``inference/objects/readers.py`` says the rest.
@@ -72,16 +81,23 @@ READER_ROLES: dict[ObjectReader, tuple[OutputRole, ...]] = {
     "raw-rows": ("object-rows",),
     "cropped-masks": ("object-boxes", "object-scores", "object-classes", "object-masks"),
     "queries": ("object-masks", "object-scores"),
+    "centres": ("scores", "object-centres", "object-offsets"),
 }
 # Of the readers above, those that give masks with every object; rows have masks where there are prototypes.
-MASK_READERS: tuple[ObjectReader, ...] = ("cropped-masks", "queries")
+MASK_READERS: tuple[ObjectReader, ...] = ("cropped-masks", "queries", "centres")
+BOX_READERS: tuple[ObjectReader, ...] = ("distances", "grid", "kept-rows", "raw-rows")
 
 TASK_RULES: dict[TaskName, TaskRules] = {
     "semantic": TaskRules(answers=("scores", "class-map"), crops=True),
     "foreground": TaskRules(answers=("alpha",), labels=("background", "foreground")),
     "classification": TaskRules(answers=("scores",)),
-    "detection": TaskRules(answers=("object-rows", "object-boxes"), objects=True),
-    "instance": TaskRules(answers=("object-rows", "object-boxes", "object-masks"), objects=True, masks=True),
+    "detection": TaskRules(answers=("object-rows", "object-boxes"), readers=BOX_READERS),
+    "instance": TaskRules(
+        answers=("object-rows", "object-boxes", "object-masks"),
+        readers=(*BOX_READERS, "cropped-masks", "queries"),
+        masks=True,
+    ),
+    "panoptic": TaskRules(answers=("scores",), readers=("centres",), masks=True),
     "detector": TaskRules(answers=("boxes",)),
     "prompt": TaskRules(
         answers=("masks",), labels=("background", "object"), takes=("prompt-maps",), beside=("mask-scores",)
@@ -339,6 +355,7 @@ class Objects(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         first_class: The id that the first label has in the outputs: 1 where 0 is the background.
         masks: Name of the model of task ``prompt`` that draws a mask into each box; "" where the outputs have masks, or
             there are none.
+        things: Of ``centres``: the labels of which there are single objects; the others are stuff.
         masks_cover: What the masks of ``cropped-masks`` cover: all of the working picture, or each its box.
         score: Objects with a lower score are left out, 0..1.
         overlap: Of two boxes of one class that overlap by more than this (intersection over union), one is left out.
@@ -351,6 +368,7 @@ class Objects(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     relative: bool = False
     first_class: int = 0
     masks: str = ""
+    things: list[str] = []
     masks_cover: Literal["picture", "box"] = "picture"
     score: float = 0.3
     overlap: float = 0.6
@@ -359,6 +377,8 @@ class Objects(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def __post_init__(self) -> None:
         if (self.reader in ("distances", "grid")) != bool(self.strides):
             raise ValueError("objects.strides is of the readers 'distances' and 'grid', which need it")
+        if (self.reader == "centres") != bool(self.things):
+            raise ValueError("objects.things is of the reader 'centres', which needs it")
         if any(stride < 1 for stride in self.strides) or self.first_class < 0:
             raise ValueError("objects.strides must be at least 1, and first_class at least 0")
         if not 0 <= self.score <= 1 or not 0 < self.overlap <= 1 or not 1 <= self.max_objects <= MOST_OBJECTS:
@@ -560,7 +580,12 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """There is a reader, it has the outputs that it needs, and it gives masks where the task does."""
         if self.objects is None:
             raise ValueError(f"a {self.task} model says in [objects] how its outputs are read")
-        reader = self.objects.reader
+        reader, rules = self.objects.reader, TASK_RULES[self.task]
+        if reader not in rules.readers:
+            raise ValueError(f"a {self.task} model has no reader {reader!r}, but one of {', '.join(rules.readers)}")
+        for name in self.objects.things:
+            if name not in self.labels:
+                raise ValueError(f"objects.things names {name!r}, which is no label")
         for role in READER_ROLES[reader]:
             if role not in roles:
                 raise ValueError(f"the reader {reader!r} of objects needs an output of role {role!r}")

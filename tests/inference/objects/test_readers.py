@@ -144,6 +144,37 @@ def test_queries() -> None:
         read(card, {"c": classes[..., 1:], "m": masks})
 
 
+def test_centres() -> None:
+    """Two dogs side by side and a cat, on grass; each pixel points at its own centre."""
+    roles = {"y": ("scores", "CHW"), "c": ("object-centres", "HW"), "o": ("object-offsets", "CHW")}
+    card = level("panoptic", roles, reader="centres", things=["cat", "dog"])
+    height, width = 16, 32
+    scores, heat = np.zeros((1, 3, height, width), np.float32), np.zeros((1, 1, height, width), np.float32)
+    offsets = np.zeros((1, 2, height, width), np.float32)
+    scores[0, 2] = 9
+    for left, top, right, bottom, class_id, sure in (
+        (2, 2, 8, 10, 1, 0.9),
+        (8, 2, 14, 10, 1, 0.7),
+        (20, 4, 30, 14, 0, 0.8),
+    ):
+        y, x = (top + bottom) // 2, (left + right) // 2
+        scores[0, :, top:bottom, left:right] = 0
+        scores[0, class_id, top:bottom, left:right] = 9
+        heat[0, 0, y, x] = sure
+        rows, columns = np.mgrid[top:bottom, left:right]
+        offsets[0, 0, top:bottom, left:right], offsets[0, 1, top:bottom, left:right] = y - rows, x - columns
+    heat[0, 0, 15, 0] = 0.05  # no centre
+    found = read(card, {"y": scores, "c": heat, "o": offsets})
+    assert found.class_ids.tolist() == [1, 0, 1]
+    np.testing.assert_allclose(found.scores, np.array([0.9, 0.8, 0.7]) * np.exp(9) / (np.exp(9) + 2), rtol=1e-4)
+    np.testing.assert_allclose(found.boxes, [[4, 4, 16, 20], [40, 8, 60, 28], [16, 4, 28, 20]])
+    assert found.mask_of is not None
+    assert [(found.mask_of(place) > 0).sum() for place in range(3)] == [48, 100, 48]
+    assert len(read(card, {"y": scores, "c": np.zeros_like(heat), "o": offsets}).scores) == 0
+    with pytest.raises(ModelError, match="shapes"):
+        read(card, {"y": scores, "c": heat, "o": offsets[:, :1]})
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("column", range(6))
 def test_what_is_no_number_is_no_object(bad: float, column: int) -> None:

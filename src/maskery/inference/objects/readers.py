@@ -9,6 +9,8 @@ Boxes are left, top, right, bottom in working pixels. Rows are read as float32.
 - ``kept-rows``: rows of box, score, class, coefficients, already suppressed in the network.
 - ``raw-rows`` (YOLOv8 and later): rows of centre x, y, width, height, the classes' scores, coefficients.
 - ``cropped-masks`` (Mask R-CNN as torchvision exports it): boxes, scores, classes and a mask each.
+- ``centres`` (Panoptic-DeepLab, arXiv 1911.10194): scores of the classes of each pixel, how likely it is the centre of
+  an object, and how far down and right the centre of its own object is, in pixels of the map.
 - ``queries`` (DETR, Mask2Former): logits of the classes with "no object" as the last, and a mask each.
 
 Coefficients (N, K) are of the output ``prototypes`` (K, h, w): their product is the logits of a mask (YOLACT, arXiv
@@ -28,6 +30,8 @@ from maskery.core.errors import ModelError
 
 MOST_CANDIDATES = 4096
 """The surest ones; of more, most are the same objects again."""
+LEAST_HEAT, PEAK, MOST_CENTRES = 0.1, 3, 200
+"""Of centres, as Panoptic-DeepLab has them: the least probability, of how many pixels each way the most, how many."""
 LARGEST_EXPONENT = 20.0  # of a width or height in strides; more is no box
 
 MaskOf = Callable[[int], Floats]
@@ -69,7 +73,7 @@ class ObjectOutputs:
         return self.card.objects
 
     def all(self, role: OutputRole) -> list[Floats]:
-        """Of each output of this role, without batch: (N, K), of layout C (N,), of NHW (N, h, w), of CHW (C, h, w)."""
+        """Of each output of this role, without batch: (N, K), of C (N,), of NHW (N, h, w), of planes (C, h, w)."""
         return [self._plain(one) for one in self.card.outputs if one.role == role]
 
     def one(self, role: OutputRole) -> Floats | None:
@@ -90,14 +94,18 @@ class ObjectOutputs:
         return ModelError(f"{self.card.name} gave {what}.", "Correct objects.reader, layouts and labels of its card.")
 
     def _plain(self, spec: Output) -> Floats:
-        values, axes = self.outputs[spec.tensor], {"C": 1, "NC": 2, "CN": 2}.get(spec.layout, 3)
-        if spec.layout == "NHW" and values.ndim == 4 and values.shape[1] == 1:
+        values, axes = self.outputs[spec.tensor], {"C": 1, "NC": 2, "CN": 2, "HW": 2}.get(spec.layout, 3)
+        if spec.layout == "HW" and values.size == values.shape[-1] * values.shape[-2]:
+            values = values.reshape(values.shape[-2:])
+        elif spec.layout == "NHW" and values.ndim == 4 and values.shape[1] == 1:
             values = values[:, 0]  # one channel a mask
         elif values.ndim == axes + 1 and values.shape[0] == 1:
             values = values[0]
         if values.ndim != axes:
             raise self.wrong(f"shape {values.shape} for {spec.tensor!r} of layout {spec.layout}")
-        if spec.layout == "CN":
+        if spec.layout == "HW":
+            values = values[None]
+        elif spec.layout == "CN":
             values = values.T
         elif spec.layout == "HWC":
             values = values.transpose(2, 0, 1)
@@ -214,6 +222,51 @@ def _queries(outputs: ObjectOutputs) -> Candidates:
     )
 
 
+def _centres(outputs: ObjectOutputs) -> Candidates:
+    """A pixel of a thing belongs to the centre that is nearest to where its offset points. An object's class is that of
+    most of its pixels, its score the centre's times their mean probability of that class.
+    """
+    scores, heat, offsets = outputs.need("scores"), outputs.need("object-centres")[0], outputs.need("object-offsets")
+    if heat.shape != scores.shape[1:] or offsets.shape != (2, *heat.shape) or len(scores) != len(outputs.card.labels):
+        raise outputs.wrong(f"shapes {scores.shape}, {heat.shape} and {offsets.shape}")
+    classes = _softmax(scores.transpose(1, 2, 0)) if outputs.logits("scores") else scores.transpose(1, 2, 0)
+    things = [outputs.card.labels.index(name) for name in outputs.objects.things]
+    y, x = _peaks(heat)
+    rows, columns = np.nonzero(np.isin(classes.argmax(-1), things) & (len(y) > 0))
+    places = np.stack([rows + offsets[0, rows, columns], columns + offsets[1, rows, columns]], axis=1)
+    owner = _nearest(places, np.stack([y, x], axis=1).astype(np.float32))
+    planes = np.zeros((len(y), *heat.shape), np.bool_)
+    planes[owner, rows, columns] = True
+    likely, ids = np.zeros(len(y), np.float32), np.full(len(y), -1, np.int64)
+    for place, plane in enumerate(planes):
+        if plane.any():
+            own = classes[plane][:, things]
+            best = int(np.bincount(own.argmax(1), minlength=len(things)).argmax())
+            ids[place], likely[place] = things[best], heat[y[place], x[place]] * own[:, best].mean()
+    return Candidates(
+        boxes=_boxes_of(planes, outputs.working_wh),
+        scores=likely,
+        class_ids=ids,
+        mask_of=lambda place: planes[place].astype(np.float32) - np.float32(0.5),
+    )
+
+
+def _peaks(heat: Floats) -> tuple[Indices, Indices]:
+    """Rows and columns of the centres, surest first: at least ``LEAST_HEAT``, and the most within ``PEAK`` pixels."""
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(heat, PEAK, constant_values=-np.inf), (2 * PEAK + 1,) * 2)
+    rows, columns = np.nonzero((heat >= LEAST_HEAT) & (heat == around.max((2, 3))))
+    order = np.argsort(-heat[rows, columns], kind="stable")[:MOST_CENTRES]
+    return rows[order], columns[order]
+
+
+def _nearest(places: Floats, centres: Floats) -> Indices:
+    """(n,): which of ``centres``, (m, 2), is nearest to each of ``places``, (n, 2). Some rows at a time."""
+    step = max(1, (1 << 20) // max(1, len(centres)))
+    parts = [places[start : start + step] for start in range(0, len(places), step)]
+    found = [((part[:, None] - centres) ** 2).sum(2).argmin(1) for part in parts]
+    return np.concatenate(found) if found else np.zeros(0, np.intp)
+
+
 READERS: dict[ObjectReader, Callable[[ObjectOutputs], Candidates]] = {
     "distances": _distances,
     "grid": _grid,
@@ -221,6 +274,7 @@ READERS: dict[ObjectReader, Callable[[ObjectOutputs], Candidates]] = {
     "raw-rows": _raw_rows,
     "cropped-masks": _cropped_masks,
     "queries": _queries,
+    "centres": _centres,
 }
 
 
