@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from maskery.core.boxes import BoxXyxy
 from maskery.core.card import (
     CARD_NAME,
     Check,
@@ -36,6 +37,7 @@ from tests.material import ROOT, photo, shared
 
 NAMES = sorted(catalog())
 FILES = {
+    "objects-coco": "nanodet-m-416",
     "nanodet-m-coco": "nanodet-m-416",
     "yolox-nano-coco": "yolox-nano-coco-416",
     "yolo11n-seg-coco": "yolo11n-seg-coco-640.int8",
@@ -52,6 +54,8 @@ def pulled(name: str) -> Model:
         pytest.importorskip("ai_edge_litert")
     beside = catalog()[card.detector.model] if card.detector else None
     found = Located(beside, shared("models") / beside.file, "pulled") if beside else None
+    if card.objects and card.objects.masks:
+        found = Store(Settings()).locate(card.objects.masks)
     return open_model(Located(card, path, "pulled", found), "cpu", 1)
 
 
@@ -66,7 +70,7 @@ def share(result: Result, label: str) -> float:
 
 def test_names_are_those_of_the_files() -> None:
     assert sorted(path.stem for path in (FOLDER / "catalog").glob("*.toml")) == NAMES
-    assert len(NAMES) == 14
+    assert len(NAMES) == 15
     for card in catalog().values():
         assert card.file.rpartition(".")[0] == FILES.get(card.name, card.name)
 
@@ -147,6 +151,10 @@ def test_road_lies_below(name: str) -> None:
     assert is_road[:200].mean() < 0.01
 
 
+def box_area(box: BoxXyxy) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
 @pytest.mark.parametrize("name", OBJECT_MODELS)
 def test_cars_lie_on_the_road_and_the_cat_is_one(name: str) -> None:
     road = np.asarray(Image.open(shared("data/photos/udacity_solidWhiteRight.jpg")))
@@ -156,6 +164,8 @@ def test_cars_lie_on_the_road_and_the_cat_is_one(name: str) -> None:
     left, top, right, bottom = result.instances[0].box_xyxy
     assert (left, right) == (pytest.approx(0, abs=8), pytest.approx(92, abs=8))
     assert (top, bottom) == (pytest.approx(286, abs=8), pytest.approx(362, abs=8))
+    if catalog()[name].task == "instance":
+        assert all(one.mask and 0.3 < one.mask.area / box_area(one.box_xyxy) < 1 for one in result.instances)
     cat = run(name, photo("chelsea"))
     assert isinstance(cat, InstanceResult)
     assert cat.meta.labels[cat.instances[0].class_id] == "cat"

@@ -1,7 +1,9 @@
 """The tasks, written out. Whoever works with models asks the task of a card; nobody compares its name."""
 
+from collections.abc import Iterable
+
 from maskery.core.card import ModelCard
-from maskery.core.errors import ModelError
+from maskery.core.errors import BadRequest, ModelError, UnknownModel, nearest
 from maskery.core.plan import RunOptions
 from maskery.core.prompt import Click, Prompt
 from maskery.core.result.capabilities import Result
@@ -58,6 +60,22 @@ PANOPTIC = Task(
 
 _ALL = (SEMANTIC, FOREGROUND, CLASSIFICATION, DETECTION, INSTANCE, PANOPTIC, DETECTOR, PROMPT)
 TASKS = {task.name: task for task in _ALL}
+
+
+def model_of_task(name: str, cards: Iterable[ModelCard]) -> ModelCard:
+    """The first of ``cards`` whose task is called ``name``: the default model of that task.
+
+    Raises ``BadRequest`` for a name that is no task of models that answer by themselves, ``UnknownModel`` where no card
+    has it.
+    """
+    known = [task.name for task in TASKS.values() if task.results is not None]
+    if name not in known:
+        raise BadRequest(f"There is no task {name!r}.", nearest(name, known))
+    found = next((card for card in cards if card.task == name), None)
+    if found is None:
+        cure = "Pull one (maskery models lists them with their tasks), or name a model of another task."
+        raise UnknownModel(f"No model here has the task {name}.", cure)
+    return found
 
 
 def task_of(card: ModelCard) -> Task:
