@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from maskery.core.errors import BadRequest, ConfigError, ModelError, OutputError, VideoError
+from maskery.core.errors import BadRequest, ConfigError, ModelError, OutputError, TooLarge, VideoError
 from maskery.core.result.capabilities import Result
 from maskery.inference.video.frames import ReadOptions
 from maskery.jobs.counting import CountOptions, parse_line
@@ -282,6 +282,17 @@ def test_two_runs_at_once_are_refused(clip: Path, tmp_path: Path) -> None:
                 run(job(clip, tmp_path))
 
     assert VideoRun(job(clip, tmp_path), see_objects, progress).run().finished
+
+
+def test_very_long_frames_are_written_or_refused_and_nothing_is_left(tmp_path: Path) -> None:
+    wide = np.full((16, 20_000, 3), 90, np.uint8)
+    wide[:, 200:216] = (200, 30, 30)
+    clip = film(tmp_path / "wide.mkv", [wide] * 2, codec="ffv1", form="bgr0")
+    assert run(job(clip, tmp_path, replace(OPTIONS, formats=("webm",)))).frames == 2
+    assert decoded(tmp_path / "out.webm")[1].shape == wide.shape
+    with pytest.raises(TooLarge, match="VP9"):
+        run(job(clip, tmp_path, replace(OPTIONS, formats=("mp4",))))
+    assert names(tmp_path) == ["out.webm", "wide.mkv"]
 
 
 def test_odd_sizes_are_padded_where_the_codec_needs_even_ones(tmp_path: Path) -> None:

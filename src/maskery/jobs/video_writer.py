@@ -83,7 +83,7 @@ class PartWriter:
         if max(size_wh) > coding.longest:
             raise TooLarge(
                 f"Frames of {size_wh[0]} x {size_wh[1]} pixels are too long for {coding.codec}.",
-                f"At most {coding.longest} pixels a side: use WebM with VP9, or --output-side.",
+                f"It takes {coding.longest} pixels a side; WebM with VP9 takes more.",
             )
         self._av = load_av()
         self._coding, self._file = coding, path.open("wb")
