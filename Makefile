@@ -10,7 +10,7 @@ MINUTES ?= 10
 RECIPE ?= recipes/everyday-base.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types bench fuzz soak train containers bento dist clean
+.PHONY: help serve test lint types bench fuzz soak train containers bento dist clean object-pictures
 
 help:
 	@echo "make serve           install and serve on http://127.0.0.1:8000 (ARGS='--port 9000' for options)"
@@ -57,6 +57,10 @@ bench: $(VENV)/.test
 twins: $(VENV)/.test
 	rm -rf src/maskery/models/builtin/everyday/int8
 	$(BIN)/maskery quantise everyday --calibrate "$(DATA)/voc2012-part" -o src/maskery/models/builtin/everyday/int8
+
+object-pictures: $(VENV)/.test
+	MASKERY_MIRROR="$(MIRROR)" $(BIN)/maskery models pull $(or $(MODEL),nanodet-m-coco)
+	MODEL="$(MODEL)" $(BIN)/python -m benchmarks.object_pictures
 
 video-pictures: $(VENV)/.test
 	MASKERY_MIRROR="$(MIRROR)" $(BIN)/maskery models pull nanodet-m-coco
