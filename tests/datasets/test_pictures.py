@@ -69,3 +69,25 @@ def test_a_pipe_is_no_picture(tmp_path: Path) -> None:
         Image.new("L", (3, 2)).save(tmp_path / kind / "a.png")
         os.mkfifo(tmp_path / kind / "b.png")
     assert len(open_dataset(tmp_path, "all", ("x", "y"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("stored", "called"),
+    [
+        ("a.jpg", "photos\\a.jpg"),
+        ("back\\slash.jpg", "back\\slash.jpg"),
+        ("a b.jpg", "/data/upload/1/a%20b.jpg"),
+        ("a%20b.jpg", "a%20b.jpg"),
+        ("caf\udce9.jpg", "/data/upload/1/caf%E9.jpg"),
+        ("caf\u00e9.jpg", "cafe\u0301.jpg"),
+        ("deep/a.jpg", "deep/a.jpg"),
+        ("\u00e9" * 120 + ".jpg", "%C3%A9" * 120 + ".jpg"),
+    ],
+)
+def test_pictures_by_the_names_that_tools_give_them(tmp_path: Path, stored: str, called: str) -> None:
+    (tmp_path / stored).parent.mkdir(exist_ok=True)
+    (tmp_path / stored).write_bytes(b"x")
+    assert pictures.picture_of(called, [tmp_path / "nowhere", tmp_path]) == tmp_path / stored
+    assert pictures.picture_of("", [tmp_path]) is None
+    assert pictures.picture_of("..", [tmp_path]) is None
+    assert pictures.picture_of("a\0b.jpg", [tmp_path]) is None

@@ -86,3 +86,14 @@ def test_camvid_in_both_forms(tmp_path: Path) -> None:
         assert open_dataset(root, "train").mask(0).tolist() == [[0, 10, IGNORE]]
         with pytest.raises(DataError, match="no split 'test'"):
             open_dataset(root, "test")
+
+
+@pytest.mark.parametrize("name", ["a b", " a", "a 1", "comma, 'q'", "caf\udce9", "caf\u00e9"])
+def test_pascal_voc_lists_names_of_any_kind(tmp_path: Path, name: str) -> None:
+    for folder, file in (("JPEGImages", f"{name}.jpg"), ("SegmentationClass", f"{name}.png")):
+        (tmp_path / folder).mkdir()
+        Image.new("L" if file.endswith("png") else "RGB", (4, 3)).save(tmp_path / folder / file)
+    (tmp_path / "ImageSets" / "Segmentation").mkdir(parents=True)
+    listed = tmp_path / "ImageSets" / "Segmentation" / "train.txt"
+    listed.write_text(f"{name}\n", errors="surrogateescape")
+    assert open_dataset(tmp_path, "train").name(0) == name

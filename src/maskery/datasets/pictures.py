@@ -51,15 +51,28 @@ def picture_of(name: str, folders: Sequence[Path]) -> Path | None:
 
     None where it is in none. A name that leads out of the folders counts by its last part only.
     """
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    ways = [] if ".." in parts or name.startswith(("/", "\\")) else [Path(*parts)] if parts else []
-    ways += [Path(last) for last in dict.fromkeys((parts[-1], unquote(parts[-1])))] if parts else []
-    for way in ways:
+    ways = list[PurePosixPath]()
+    for text in dict.fromkeys((name, name.replace("\\", "/"))):
+        parts = PurePosixPath(text).parts
+        if parts and ".." not in parts and not text.startswith("/"):
+            ways.append(PurePosixPath(text))
+        ways += [PurePosixPath(last) for last in (parts[-1:] and (parts[-1], unquote(parts[-1], errors=ESCAPED)))]
+    for way in dict.fromkeys(ways):
         for folder in folders:
             found = present(folder / way)
-            if found.is_file():
+            if _is_file(found):
                 return found
     return None
+
+
+ESCAPED = "surrogateescape"  # how Python keeps bytes of a file's name that are no UTF-8
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long a name, or one with a zero byte
+        return False
 
 
 def open_picture(source: Path | bytes, name: str) -> decode.Picture:

@@ -22,7 +22,8 @@ class PascalVoc(MaskFiles):
     def __init__(self, root: Path, split: str, classes: Classes) -> None:
         pairs, gaps = list[Pair](), list[Gap]()
         listed = _list_file(root, split)
-        for name in _names(listed):
+        for line in _names(listed):
+            name = line if _picture(root, line).is_file() else line.split()[0]  # 1 or -1 may follow
             image, mask = _picture(root, name), _mask(root, name)
             missing = image if not image.is_file() else mask if not mask.is_file() else None
             if missing:
@@ -79,9 +80,9 @@ def _list_file(root: Path, split: str) -> Path:
 
 
 def _names(path: Path) -> list[str]:
-    """The first word of every line."""
+    """The lines that are not blank."""
     try:
-        names = [line.split()[0] for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        names = [line for line in path.read_text("utf-8-sig", "surrogateescape").split("\n") if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}.", "It holds a picture's name a line.") from error
     if not names:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from maskery.core.card import Input
 from maskery.core.plan import Placement, TileGrid
-from maskery.inference.tiles.grid import placement_of
+from maskery.inference.tiles.grid import lay_out, placement_of
 
 GRID = TileGrid(
     picture_wh=(400, 300),
@@ -32,3 +33,17 @@ def test_tiles_in_pixels_of_the_picture() -> None:
 )
 def test_the_upright_whole(orientation: int, placement: Placement) -> None:
     assert placement_of(GRID, orientation) == placement
+
+
+@pytest.mark.parametrize(("side", "tile"), [(256, 256), (250, 256), (1000, 992), (4096, 2048)])
+def test_tiles_of_a_model_of_the_pictures_own_size_keep_it(side: int, tile: int) -> None:
+    spec = Input(tensor="image", layout="NCHW", resize="multiple", multiple=32, max_side=2048)
+    grid = lay_out((6000, 4000), False, spec, side, None)
+    assert max(grid.tile_wh) == tile
+    assert grid.whole_wh[0] == pytest.approx(6000 * tile / side, rel=0.02)
+    assert lay_out((6000, 4000), False, spec, side, 512).tile_wh == (512, 512)  # asked for
+
+
+def test_tiles_of_other_policies_have_the_models_side() -> None:
+    spec = Input(tensor="image", layout="NCHW", resize="longest-side", side=512, multiple=32, max_side=2048)
+    assert lay_out((6000, 4000), False, spec, 256, None).tile_wh == (512, 512)

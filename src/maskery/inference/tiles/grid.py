@@ -26,7 +26,7 @@ def lay_out(stored_wh: tuple[int, int], turned: bool, spec: Input, side: int | N
     ``max_side``: the longest working side of a tile, None = the card's. Raises ``BadRequest`` where that makes too many
     tiles.
     """
-    largest = _tile_wh(spec, max_side)[:: -1 if turned else 1]
+    largest = _tile_wh(spec, max_side if max_side or not side else _own_side(spec, side))[:: -1 if turned else 1]
     longest = max(largest)
     chosen = PICTURE_PER_WORKING * longest if side is None else side
     if chosen < SIDE_AT_LEAST:
@@ -57,6 +57,13 @@ def lay_out(stored_wh: tuple[int, int], turned: bool, spec: Input, side: int | N
         tops=tops,
         unit=unit,
     )
+
+
+def _own_side(spec: Input, side: int) -> int | None:
+    """The working side of a tile of ``side`` pixels by a policy that shows pictures at their own size, else None."""
+    if spec.fixed or spec.side is not None:
+        return None
+    return max(spec.multiple, round(side / spec.multiple) * spec.multiple)
 
 
 def _tile_wh(spec: Input, max_side: int | None) -> tuple[int, int]:
