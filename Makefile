@@ -59,7 +59,7 @@ twins: $(VENV)/.test
 	$(BIN)/maskery quantise everyday --calibrate "$(DATA)/voc2012-part" -o src/maskery/models/builtin/everyday/int8
 
 object-pictures: $(VENV)/.test
-	MASKERY_MIRROR="$(MIRROR)" $(BIN)/maskery models pull $(or $(MODEL),nanodet-m-coco)
+	MASKERY_MIRROR="$(MIRROR)" $(BIN)/maskery models pull $(or $(MODEL),objects-coco)
 	MODEL="$(MODEL)" $(BIN)/python -m benchmarks.object_pictures
 
 video-pictures: $(VENV)/.test

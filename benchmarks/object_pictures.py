@@ -43,7 +43,7 @@ def cut_out(archive: bytes, width: int) -> Image.Image:
 
 def main() -> None:
     """Write ``TARGET``."""
-    result = maskery.load(os.environ.get("MODEL") or "nanodet-m-coco").segment(scene())
+    result = maskery.load(os.environ.get("MODEL") or "objects-coco").segment(scene())
     overlay = result.to_pil("overlay").convert("RGB")
     sheet = Image.new("RGB", (overlay.width, HEIGHT + HEIGHT // 2))
     sheet.paste(overlay, (0, 0))
