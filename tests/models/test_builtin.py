@@ -16,6 +16,7 @@ from maskery.core.labels import VOC
 from maskery.core.picture import decode
 from maskery.evaluation.measure import measure
 from maskery.evaluation.measurement import EvaluationOptions
+from maskery.evaluation.objects_measure import measure_objects
 from maskery.evaluation.prompts import PromptOptions, measure_prompts
 from maskery.inference.pipeline import Model
 from maskery.inference.prompts.prompt_model import PromptModel
@@ -80,6 +81,9 @@ def test_evaluate_reproduces_every_number_of_every_card(name: str, request: pyte
         if stated.prompts:
             _expect_prompts(model, stated)
             continue
+        if stated.objects:
+            _expect_objects(model, stated)
+            continue
         options = EvaluationOptions(overrides=stated.overrides)
         made = stated.data == "face-finder-data"
         root = request.getfixturevalue("face_finder_data") if made else shared(f"data/{stated.data}")
@@ -92,6 +96,18 @@ def test_evaluate_reproduces_every_number_of_every_card(name: str, request: pyte
         for key in ("iou", "accuracy"):
             for label, value in getattr(stated, key).items():
                 assert getattr(found, key)[label] == pytest.approx(value, abs=2e-3), (stated.data, label)
+
+
+def _expect_objects(model: Model, stated: Quality) -> None:
+    assert stated.objects is not None
+    numbered = stated.data == "penn-fudan"
+    options = EvaluationOptions(format="numbered", labels=("person",)) if numbered else EvaluationOptions()
+    found = measure_objects(model, shared(f"data/{stated.data}"), stated.split, options).for_card(stated.data)
+    assert (found.pictures, found.images) == (stated.pictures, stated.images)
+    assert found.objects is not None
+    assert found.objects.objects == stated.objects.objects
+    for name in ("mask_ap", "mask_ap50", "mask_ap75", "box_ap", "box_ap50", "box_ap75", "pq"):
+        assert getattr(found.objects, name) == pytest.approx(getattr(stated.objects, name), abs=5e-3), name
 
 
 def _expect_prompts(model: Model, stated: Quality) -> None:
