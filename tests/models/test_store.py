@@ -297,7 +297,7 @@ def test_two_processes_fetch_once(cache: Path) -> None:
 
 
 def test_card_text_reads_back() -> None:
-    nasty = ['"', "\\", "tab\t", "line\nbreak", "del\x7f", "ünï 猫", "#", "'", ""]
+    nasty = ['"', "\\", "tab\t", "line\nbreak", "del\x7f", "ünï 猫", "#", "'", " x"]
     odd = msgspec.structs.replace(
         card(),
         description="a \\ \"quoted\" 'text'\n",

@@ -51,7 +51,7 @@ def evaluate(
     from maskery.evaluation.measure import measure
     from maskery.evaluation.measurement import EvaluationOptions
     from maskery.evaluation.report.evaluation_page import report as page_of
-    from maskery.inference.tasks.registry import task_of
+    from maskery.inference.tasks.registry import PROMPT, task_of
     from maskery.models.segmenter import open_segmenter
 
     options = EvaluationOptions(
@@ -63,7 +63,7 @@ def evaluate(
         limit=limit,
     )
     segmenter = open_segmenter(model, load_settings())
-    if segmenter.card.task == "prompt":
+    if task_of(segmenter.card) is PROMPT:
         others = {
             "--labels": labels,
             "--map": pairs,

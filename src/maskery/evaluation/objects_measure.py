@@ -16,6 +16,8 @@ from maskery.evaluation.object_matching import ObjectMatching, pair_objects
 from maskery.evaluation.object_measurement import ObjectMeasurement, ObjectTally
 from maskery.evaluation.segmentation import open_picture
 from maskery.inference.pipeline import Model
+from maskery.inference.tasks.objects import DETECTION
+from maskery.inference.tasks.registry import task_of
 
 LEAST_SCORE, MOST_OBJECTS = 0.05, 100
 COUNTED_SCORE = 0.3
@@ -29,7 +31,7 @@ def measure_objects(
     """
     expect_package()
     truths, matching = open_objects_for(model, root, split, options)
-    masks = model.card.task != "detection"
+    masks = task_of(model.card) is not DETECTION
     counted = model.card.objects.score if model.card.objects else COUNTED_SCORE
     tally, clock, found = ObjectTally(matching, masks, counted), Clock(), list[tuple[float, int]]()
     pictures, started = min(len(truths.paths), options.limit or len(truths.paths)), time.perf_counter()

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from maskery.core.arrays import Array, Pixels
-from maskery.core.result.capabilities import HasInstances, Result, capable
+from maskery.core.result.capabilities import HasAlphaRows, HasClassMap, HasInstances, Result, capable, has
 from maskery.core.result.instances import Instance, InstanceResult
-from maskery.core.result.types import SemanticResult
 from maskery.inference.video.smoothing import Smoother
 from maskery.inference.video.tracking import Tracker, TrackerOptions
 
@@ -56,8 +56,10 @@ class Follower:
             shown = self.follow(seen)
             kept = tuple(one for one in shown if one is not None)
             return FollowedResult(InstanceResult(result.meta, kept), seen, shown)
-        if self._options.smooth and isinstance(result, SemanticResult) and not result.meta.faces:
-            result = replace(result, class_map=self._smoother.steady(pixels, result.class_map))
+        mapped = None if has(result, HasAlphaRows) or result.meta.faces else capable(result, HasClassMap)
+        if self._options.smooth and mapped:
+            steady = self._smoother.steady(pixels, mapped.class_map)
+            result = cast(Result, replace(mapped, class_map=steady))  # type: ignore[type-var]
         return FollowedResult(result)
 
     def follow(self, seen: Sequence[Instance]) -> tuple[Instance | None, ...]:
