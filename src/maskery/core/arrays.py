@@ -37,6 +37,9 @@ Scores = NDArray[np.float32]
 Floats = NDArray[np.float32]
 """Single precision, of any shape."""
 
+Halves = NDArray[np.float16]
+"""Half precision, of any shape: what is kept in great number."""
+
 Doubles = NDArray[np.float64]
 """Double precision, of any shape: coordinates and sums."""
 

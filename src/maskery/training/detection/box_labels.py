@@ -9,13 +9,12 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from maskery.core.arrays import Floats
 from maskery.core.errors import DataError
 
 LEAST_SIDE = 3.0
 """Pixels of the view: smaller boxes are not judged."""
-Rows = NDArray[np.float32]
 
 
 class BoxLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,8 +30,8 @@ class BoxLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Targets:
     """``boxes`` (N, 6) and ``ignored`` (M, 5), float32, as in the file, in pixels of a view."""
 
-    boxes: Rows
-    ignored: Rows
+    boxes: Floats
+    ignored: Floats
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def targets_of(line: BoxLine, view: PictureView, side: int) -> Targets:
     return Targets(moved[kept], np.concatenate([rest[there], unclear]))
 
 
-def _moved(rows: Rows, view: PictureView, side: int) -> tuple[Rows, Rows]:
+def _moved(rows: Floats, view: PictureView, side: int) -> tuple[Floats, Floats]:
     """Boxes in the view, cut at its rim, and the areas of the whole ones."""
     moved = rows.copy()
     moved[:, :4] = rows[:, :4] * view.scale + np.array([*view.offset_xy, *view.offset_xy], np.float32)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from maskery.core.arrays import Halves
 from maskery.core.errors import TrainingError
 from maskery.core.files import writing
 from maskery.training import checkpoint
@@ -20,7 +21,7 @@ from maskery.training.detection.box_labels import read_box_lines
 from maskery.training.detection.detection_head import DetectionHead
 from maskery.training.detection.detection_loss import Assigner, detection_loss
 from maskery.training.detection.detection_recipe import DetectionRecipe
-from maskery.training.detection.map_cache import Half, MapCache, MapEncoder
+from maskery.training.detection.map_cache import MapCache, MapEncoder
 
 MAPS_FOLDER = "maps"
 MINUTE = 60.0
@@ -159,7 +160,7 @@ class DetectionRun:
         return head.eval()
 
 
-def _stacked(maps: list[Half]) -> Tensor:
+def _stacked(maps: list[Halves]) -> Tensor:
     return torch.from_numpy(np.stack(maps).astype(np.float32)).to(memory_format=LAYOUT)
 
 

@@ -9,6 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
+from maskery.core.arrays import Halves
 from maskery.core.errors import ConfigError, DataError
 from maskery.datasets.base import read_rgb
 from maskery.training.augment import recolour
@@ -18,7 +19,6 @@ from maskery.training.detection.detection_recipe import DetectionData, EncoderSp
 MAPS = ("map4", "map8", "map16")
 FINE_STRIDE, COARSE_STRIDE = 8, 16
 JITTER = 0.2
-Half = NDArray[np.float16]
 
 
 class MapEncoder:
@@ -46,14 +46,14 @@ class MapEncoder:
         map4, map8, map16 = (int(found[name]) for name in MAPS)
         return map4, map8, map16
 
-    def _run(self, pixels: NDArray[np.uint8]) -> tuple[Half, Half]:
+    def _run(self, pixels: NDArray[np.uint8]) -> tuple[Halves, Halves]:
         value = (pixels.astype(np.float32) - self.spec.mean) / self.spec.std
         map4, map8, map16 = self._session.run(MAPS, {self._input: value.transpose(2, 0, 1)[None].copy()})
         height, width = map8.shape[2:]
         pooled = map4[0].reshape(len(map4[0]), height, 2, width, 2).mean((2, 4))
         return np.concatenate([pooled, map8[0]]).astype(np.float16), map16[0].astype(np.float16)
 
-    def __call__(self, pixels: NDArray[np.uint8]) -> tuple[Half, Half]:
+    def __call__(self, pixels: NDArray[np.uint8]) -> tuple[Halves, Halves]:
         """(H, W, 3) uint8 -> the maps at stride 8 (``map4`` pooled, and ``map8``) and at stride 16, (C, h, w)."""
         return self._run(pixels)
 
@@ -75,7 +75,7 @@ class MapCache:
     def __len__(self) -> int:
         return len(self.lines)
 
-    def read(self, index: int, number: int) -> tuple[Half, Half, Targets]:
+    def read(self, index: int, number: int) -> tuple[Halves, Halves, Targets]:
         """View ``number`` of picture ``index``; its maps are made where they are not there yet."""
         line, place = self.lines[index], index * self.data.views + number
         rng = np.random.default_rng((self.seed, index, number))
