@@ -159,4 +159,4 @@ def test_requests_keep_their_ids_and_the_access_rules(mounted: TestClient) -> No
 
 
 def test_the_outer_lifespan_loads_the_models(mounted: TestClient) -> None:
-    assert mounted.get("/readyz").json()["models"] == {"everyday": "ok"}
+    assert mounted.get("/readyz").json()["models"]["everyday"] == "ok"

@@ -65,6 +65,7 @@ def test_parameters_and_problems_of_segment(document: Json) -> None:
     segment = operations(document)["post /v1/segment"]
     assert {p["name"] for p in segment["parameters"]} == {
         "model",
+        "task",
         "format",
         "classes",
         "max_side",
