@@ -1,6 +1,7 @@
 """Keys and rates around the whole application."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -56,8 +57,8 @@ def test_a_key_lets_in() -> None:
     assert client(api_keys=(KEY,)).get("/v1/models/nothing", headers=BEARER).status_code == 404
 
 
-def test_all_but_the_open_paths_ask_for_a_key() -> None:
-    inside = client(api_keys=(KEY,), protocols=tuple(PROTOCOLS))
+def test_all_but_the_open_paths_ask_for_a_key(tmp_path: Path) -> None:
+    inside = client(api_keys=(KEY,), protocols=tuple(PROTOCOLS), jobs=str(tmp_path))
     app = inside.app
     assert isinstance(app, Starlette)
     for route in app.routes:

@@ -24,7 +24,7 @@ CAT = encoded(photo("chelsea"), "PNG")
 def objects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A server whose default model finds no objects, while another one here does."""
     cache = object_cache(tmp_path_factory.mktemp("detect"))
-    settings = Settings(cache=str(cache), model=("everyday",), drop_in="detect", detect_side=320)
+    settings = Settings(cache=str(cache), model=(BOXES,), drop_in="detect", detect_side=320)
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client
 
@@ -45,11 +45,11 @@ def test_cars_are_drawn_at_the_pictures_own_size(objects: TestClient) -> None:
     np.testing.assert_array_equal(decoded(same.content), drawn)
 
 
-def test_without_a_model_of_objects_the_default_one_draws_its_classes(client: TestClient) -> None:
+def test_where_the_default_model_finds_no_objects_the_built_in_one_does(client: TestClient) -> None:
     response = client.post("/detect", files={"file": CAT})
     assert response.status_code == 200
-    assert response.headers["x-maskery-model"] == "everyday"
-    expected = client.post("/v1/segment?format=overlay", content=CAT)
+    assert response.headers["x-maskery-model"] == "objects"
+    expected = client.post("/v1/segment?format=overlay&model=objects", content=CAT)
     assert decoded(response.content).tobytes() == decoded(expected.content).tobytes()
 
 

@@ -7,7 +7,9 @@ import pytest
 
 from maskery.core.errors import ConfigError
 from maskery.core.settings import Settings
-from maskery.serving.protocols.registry import ALWAYS, PROTOCOLS, WRITERS, chosen
+from maskery.models.loading import ModelLoader
+from maskery.serving.protocols.registry import ALWAYS, PROTOCOLS, WRITERS, chosen, factories
+from maskery.serving.runtime.service import InferenceService
 
 LOADED = """
 import sys
@@ -19,8 +21,16 @@ print(*sorted(name for name in sys.modules if name.startswith("maskery.serving.p
 
 
 def test_the_settings_name_every_protocol_by_default() -> None:
-    assert chosen(Settings()) == list(PROTOCOLS)
-    assert {*ALWAYS, *Settings().protocols} == set(PROTOCOLS)
+    assert chosen(Settings()) == [name for name in PROTOCOLS if name != "jobs"]
+    assert {*ALWAYS, *Settings().protocols} == set(PROTOCOLS) - {"jobs"}
+
+
+def test_jobs_are_served_where_there_is_a_folder_for_them() -> None:
+    assert "jobs" in chosen(Settings(jobs="jobs"))
+    service = InferenceService(Settings(protocols=("jobs",)), {}, ModelLoader(Settings()))
+    with pytest.raises(ConfigError, match="no folder") as error:
+        factories(service.settings)[1](service)
+    assert "--jobs" in error.value.cure
 
 
 def test_native_is_served_whatever_they_say() -> None:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from maskery.core.card import ModelCard
-from maskery.core.errors import BadRequest, NotFinished, UnknownJob
+from maskery.core.errors import BadRequest, ConfigError, NotFinished, UnknownJob
 from maskery.core.files import writing
 from maskery.jobs.job_request import JobRequest, parse_request, write_job_file
 from maskery.jobs.job_store import Job, NewJob, new_id
@@ -44,8 +44,9 @@ EVENTS = "text/event-stream"
 
 
 def protocol(service: InferenceService) -> Protocol:
-    """Served where the settings name a folder for jobs."""
-    assert service.jobs is not None
+    """Served where the settings name a folder for jobs. Raises ``ConfigError`` where they name only the protocol."""
+    if service.jobs is None:
+        raise ConfigError("protocols has jobs, but there is no folder for them.", "Add --jobs FOLDER (MASKERY_JOBS).")
     endpoints = JobEndpoints(service, service.jobs)
     return Protocol(
         name="jobs",
