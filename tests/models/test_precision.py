@@ -67,8 +67,8 @@ def test_a_twin_of_another_file_is_refused(folder: Path, report: Quantisation | 
         store("int8").locate(str(folder))
 
 
-def test_answers_and_status_name_the_twin(folder: Path, cache: Path) -> None:
-    settings = Settings(model=(str(folder),), precision="int8", cache=str(cache))
+def test_answers_and_status_name_the_twin(folder: Path, tmp_path: Path) -> None:
+    settings = Settings(model=(str(folder),), precision="int8", cache=str(tmp_path / "cache"))
     with TestClient(create_app(settings)) as client:
         answer = client.post("/v1/segment?format=summary", content=encoded(photo("astronaut"), "JPEG")).json()
         assert answer["model"]["name"] == "everyday-int8"

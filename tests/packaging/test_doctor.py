@@ -157,7 +157,8 @@ def test_an_address_that_is_taken() -> None:
 def test_the_command_names_the_faults_and_says_so_by_its_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("MASKERY_CACHE", raising=False)
+    for name in ("CACHE", "THREADS"):
+        monkeypatch.delenv(f"MASKERY_{name}", raising=False)
     (tmp_path / "s.toml").write_text(f'cache = "{tmp_path}/s.toml/no"\nthreads = 512\nmodel = ["no-such"]\n')
     done = CliRunner().invoke(doctor, ["--config", str(tmp_path / "s.toml"), "--json"], catch_exceptions=False)
     assert done.exit_code == 1

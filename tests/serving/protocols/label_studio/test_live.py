@@ -41,7 +41,8 @@ def test_the_life_of_a_connected_project(server: Server) -> None:
         "access_token": "0123456789abcdef",
         "extra_params": None,
     }
-    assert call(server, "POST", "/setup", setup) == (200, {"model_version": "everyday:1.0.0"})
+    status, told = call(server, "POST", "/setup", setup)
+    assert (status, told["model_version"]) == (200, "everyday:1.0.0")
     picture = encoded(photo("astronaut"), "JPEG")
     task = {"id": 1, "data": {"image": data_url(picture)}, "predictions": [], "annotations": []}
     request = {
