@@ -135,7 +135,7 @@ class Huge(Net):
 
 
 def test_a_network_that_onnx_runtime_cannot_follow_is_not_exported(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"differ by nan in the logits, more than 0\.001\. Very large weights"):
+    with pytest.raises(TrainingError, match=r"differ by nan in logits of up to nan, by more than 0\.001"):
         export_onnx(Huge(), tmp_path / "net.onnx")
     assert list(tmp_path.iterdir()) == []
 
