@@ -461,7 +461,7 @@ def test_docs_segment_a_file(page: Page, server_url: str) -> None:
     page.goto(f"{server_url}/docs")
     segment = page.locator("#post-v1-segment")
     segment.locator("summary", has_text="Try it").click()
-    segment.locator("select").select_option("overlay")
+    segment.locator("select").filter(has_text="overlay").select_option("overlay")
     segment.locator("input[type=file]").set_input_files(SAMPLES / "chelsea.jpg")
     segment.locator("button", has_text="Send").click()
     expect(segment.locator(".try-result")).to_contain_text("200 OK", timeout=WAIT)

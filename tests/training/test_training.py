@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +118,10 @@ def test_the_shipped_recipe_is_the_one_that_made_the_weights(name: str) -> None:
     folder = builtin()[name]
     recipe = Path(__file__).parents[2] / "recipes" / f"{name}.toml"
     assert recipe.read_text() == (folder / "recipe.toml").read_text()
-    assert load_recipe(folder / "recipe.toml").name == load_card(folder / "model.toml").name == name
+    made = name == tomllib.loads(recipe.read_text())["name"] == load_card(folder / "model.toml").name
+    assert made
+    if name != "objects":  # its recipe is of another task: tests/training/detection
+        assert load_recipe(folder / "recipe.toml").name == name
 
 
 def test_a_picture_beside_the_mask_of_another_size(recipe: Path, trained: Path, tmp_path: Path) -> None:
