@@ -95,7 +95,7 @@ def serving(folder: Path, mirror: str) -> Iterator[Running]:
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env=environment(str(folder)) | SETTINGS | {"SOAK_TASKS": str(tasks)},
+        env=environment(str(folder)) | SETTINGS | {"MASKERY_JOBS": str(folder / "jobs"), "SOAK_TASKS": str(tasks)},
     )
     errors: list[str] = []
     try:

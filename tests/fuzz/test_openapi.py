@@ -69,8 +69,11 @@ def test_requests_made_from_the_document(server: Server) -> None:
     session = requests.Session()
     seen: Counter[int] = Counter()
     wrong: list[str] = []
-    for _ in range(20):
-        session.post(f"{address}/v1/segment", data=PICTURE, timeout=30)
+    for model in ("objects", "prompt"):  # by task=instance and /v1/interact requests load these too
+        assert session.post(f"{address}/v1/models/{model}/load", timeout=60).status_code == 200
+    for query in ("", "?task=instance"):
+        for _ in range(20):
+            session.post(f"{address}/v1/segment{query}", data=PICTURE, timeout=30)
     memory, threads, files = status(server, "VmRSS"), status(server, "Threads"), open_files(server)
 
     def fuzz(operation: schemathesis.APIOperation, mode: GenerationMode, cases: int, number: int) -> None:
