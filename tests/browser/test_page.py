@@ -457,6 +457,14 @@ def test_docs_list_the_operations_and_send_one(watched: tuple[Page, Watch], serv
     assert watch.foreign == []
 
 
+def test_models_that_only_answer_clicks_are_not_offered(page: Page, server_url: str) -> None:
+    page.goto(server_url)
+    page.wait_for_function("document.querySelectorAll('#model option').length > 1")
+    offered = page.locator("#model option").evaluate_all("options => options.map((option) => option.value)")
+    assert {"everyday", "objects"} <= set(offered)
+    assert "prompt" not in offered
+
+
 def test_docs_segment_a_file(page: Page, server_url: str) -> None:
     page.goto(f"{server_url}/docs")
     segment = page.locator("#post-v1-segment")

@@ -10,13 +10,15 @@ const TASKS = {
   classification: "a name for the whole picture",
   detection: "a box for every object",
   instance: "a mask for every object",
+  panoptic: "a class for every pixel, and a mask for every object",
   prompt: "what clicks or a box point at",
 };
 
 const swatch = (colour) => make("i", { class: "swatch", style: { "--colour": colour } });
 
 export function fillModelPicker(models, preferred) {
-  const options = models.map((model) => {
+  const whole = models.filter((model) => model.task !== "prompt"); // a prompt's model answers nothing without a click
+  const options = (whole.length ? whole : models).map((model) => {
     const label = model.name === preferred ? `${model.name} (default)` : model.name;
     return make("option", { value: model.name }, label);
   });
