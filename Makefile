@@ -31,7 +31,7 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/.serve: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[tflite,huge,client,video]'
+	$(BIN)/python -m pip install --quiet -e '.[tflite,huge,client]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
