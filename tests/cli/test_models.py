@@ -97,7 +97,7 @@ def test_show_as_data() -> None:
 def test_show_measured_quality(monkeypatch: pytest.MonkeyPatch) -> None:
     import msgspec
 
-    from maskery.core.card import Quality
+    from maskery.core.card_facts import Quality
 
     quality = Quality(data="somewhere", split="val", miou=0.5, iou={"thing": 0.25}, images={"thing": 7}, note="by us")
     monkeypatch.setattr(store_module, "catalog", lambda: {"tiny": msgspec.structs.replace(card(), quality=quality)})

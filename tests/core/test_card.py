@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from maskery.core.card import Input, ModelCard, Network
+from maskery.core.card import ModelCard, Network
+from maskery.core.card_tensors import Input
 from maskery.core.errors import ConfigError
 from maskery.core.toml import convert
 

@@ -91,7 +91,7 @@ def test_the_order_of_pictures() -> None:
 
 
 def test_a_card_states_them(tmp_path: Path) -> None:
-    from maskery.core.card import ObjectQuality
+    from maskery.core.card_facts import ObjectQuality
 
     result = scores((truth(true("cat", ONE)), [found(1, ONE, 0.9)]), (truth(true("cat", OTHER)), []))
     assert ObjectQuality(objects=2, mask_ap50=result.precisions["mask"].ap50).mask_ap50 == pytest.approx(0.5, abs=0.01)

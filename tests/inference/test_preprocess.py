@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from maskery.core.card import Input
+from maskery.core.card_tensors import Input
 from maskery.core.errors import BadRequest
 from maskery.core.plan import Placement
 from maskery.inference.preprocess import frame_of, place, to_tensor

@@ -2,7 +2,8 @@
 
 import hashlib
 
-from maskery.core.card import Input, Licence, ModelCard, Network, Output
+from maskery.core.card import Licence, ModelCard, Network
+from maskery.core.card_tensors import Input, Output
 
 DATA = bytes(range(256)) * 40
 FREE = Licence(name="MIT", commercial_use=True)

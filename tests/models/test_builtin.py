@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import maskery
-from maskery.core.card import CARD_NAME, Quality
+from maskery.core.card import CARD_NAME
+from maskery.core.card_facts import Quality
 from maskery.core.labels import VOC
 from maskery.core.picture import decode
 from maskery.evaluation.measure import measure

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from maskery.core.card import Detector, Output
+from maskery.core.card import Detector
+from maskery.core.card_tensors import Output
 from maskery.core.errors import ConfigError
 from maskery.models.card_toml import card_text, load_card, parse_card
 from tests.core.test_card import CARD, DECODER, ENCODER

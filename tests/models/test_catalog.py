@@ -6,19 +6,9 @@ import pytest
 from PIL import Image
 
 from maskery.core.boxes import BoxXyxy
-from maskery.core.card import (
-    CARD_NAME,
-    Check,
-    Detector,
-    Input,
-    Licence,
-    ModelCard,
-    Network,
-    Objects,
-    Output,
-    Quality,
-    Quantisation,
-)
+from maskery.core.card import CARD_NAME, Detector, Licence, ModelCard, Network, Objects
+from maskery.core.card_facts import Check, Quality, Quantisation
+from maskery.core.card_tensors import Input, Output
 from maskery.core.labels import CITYSCAPES, VOC
 from maskery.core.picture import decode
 from maskery.core.result.capabilities import Result

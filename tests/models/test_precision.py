@@ -8,7 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 import maskery
-from maskery.core.card import CARD_NAME, Quantisation
+from maskery.core.card import CARD_NAME
+from maskery.core.card_facts import Quantisation
 from maskery.core.errors import ConfigError
 from maskery.core.settings import Settings
 from maskery.models.card_toml import card_text, load_card

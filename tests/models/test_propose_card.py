@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from maskery.core.card import Output
+from maskery.core.card_tensors import Output
 from maskery.core.errors import ConfigError, ModelError
 from maskery.core.labels import VOC
 from maskery.core.picture import decode

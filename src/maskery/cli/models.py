@@ -14,7 +14,8 @@ from maskery.cli.import_model import import_model
 from maskery.cli.output import lines
 from maskery.cli.own_models import store_of, stored
 from maskery.cli.progress import ProgressDisplay
-from maskery.core.card import Licence, ModelCard, Quality, Quantisation
+from maskery.core.card import Licence, ModelCard
+from maskery.core.card_facts import Quality, Quantisation
 from maskery.core.errors import BadRequest, ChecksumError, ConfigError, MaskeryError
 from maskery.models.card_toml import card_text, parse_card, present_form
 from maskery.models.store import StoredModel

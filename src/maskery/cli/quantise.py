@@ -8,7 +8,7 @@ import msgspec
 
 from maskery.cli.output import expect_package
 from maskery.cli.progress import ProgressDisplay
-from maskery.core.card import Quantisation
+from maskery.core.card_facts import Quantisation
 from maskery.core.errors import BadRequest, LossAboveLimit
 
 

@@ -11,6 +11,8 @@ from typing import Literal
 
 import msgspec
 
+from maskery.core.card_facts import Check, Quality, Quantisation
+from maskery.core.card_tensors import Input, InputRole, Output, OutputRole
 from maskery.core.labels import fault_of_names, voc_palette
 
 CARD_NAME = "model.toml"
@@ -20,27 +22,6 @@ MOST_OBJECTS = 1_000
 TaskName = Literal[
     "semantic", "foreground", "classification", "detection", "instance", "panoptic", "detector", "prompt"
 ]
-Resize = Literal["stretch", "letterbox", "longest-side", "shortest-side", "square", "multiple"]
-InputRole = Literal["picture", "prompt-maps", "points", "point-labels", "boxes", "mask", "has-mask", "picture-size"]
-OutputRole = Literal[
-    "scores",
-    "class-map",
-    "alpha",
-    "boxes",
-    "box-logits",
-    "masks",
-    "mask-scores",
-    "features",
-    "object-rows",
-    "object-boxes",
-    "object-scores",
-    "object-classes",
-    "object-masks",
-    "object-centres",
-    "object-offsets",
-    "prototypes",
-]
-OutputLayout = Literal["CHW", "HWC", "HW", "C", "NC", "CN", "NHW"]
 ObjectReader = Literal["distances", "grid", "kept-rows", "raw-rows", "cropped-masks", "queries", "centres"]
 Colour = tuple[int, int, int]
 
@@ -114,117 +95,6 @@ class Licence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     note: str = ""
 
 
-class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An input tensor of the model and, where its role is ``picture``, how a picture becomes it.
-
-    value = (pixel - mean) / std, pixel 0..255. ``resize`` policies (sizes in pixels):
-
-    - ``stretch``: to ``size`` = [width, height], whatever the aspect;
-    - ``letterbox``: within ``size`` keeping the aspect, the rest padded with ``pad_value``;
-    - ``longest-side`` / ``shortest-side``: that side becomes ``side``, the aspect is kept;
-    - ``square``: stretched to ``side`` x ``side`` (the "render factor" of low-memory services, times 16);
-    - ``multiple``: the picture's own size, at most ``max_side``.
-
-    The four last ones accept any size whose sides are multiples of ``multiple``; each side is rounded to the nearest.
-
-    Attributes:
-        tensor: Name of the tensor in the network's file.
-        role: What it is given: the picture, or a part of a prompt. ``prompt-maps`` is all of one, drawn as four maps
-            at a quarter of the picture's tensor (``inference/prompts/prompt_maps.py``).
-        layout: Axes of a picture's tensor.
-        resize: Policy of a picture.
-        channels: Order of a picture's channels.
-        dtype: Element type of the tensor.
-        mean: Subtracted from each channel, 0..255, in the order of ``channels``.
-        std: Each channel is divided by it.
-        size: [width, height] of the policies ``stretch`` and ``letterbox``.
-        side: Pixels of the policies ``longest-side``, ``shortest-side`` and ``square``.
-        multiple: Both sides are multiples of it where the size is free.
-        min_side: The smallest ``max_side`` that a caller may ask for.
-        max_side: The largest one.
-        pad_value: Grey of the letterbox's border, 0..255.
-    """
-
-    tensor: str
-    role: InputRole = "picture"
-    layout: Literal["NCHW", "NHWC"] | None = None
-    resize: Resize | None = None
-    channels: Literal["RGB", "BGR"] = "RGB"
-    dtype: Literal["float32", "uint8"] = "float32"
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    size: tuple[int, int] | None = None
-    side: int | None = None
-    multiple: int = 1
-    min_side: int = 32
-    max_side: int = 2048
-    pad_value: int = 127
-
-    def __post_init__(self) -> None:
-        if self.role == "picture" and (self.layout is None or self.resize is None):
-            raise ValueError("an input of role 'picture' needs layout and resize")
-        if self.fixed and self.size is None:
-            raise ValueError(f"resize {self.resize!r} needs size = [width, height]")
-        if self.resize in ("longest-side", "shortest-side", "square") and self.side is None:
-            raise ValueError(f"resize {self.resize!r} needs side = pixels")
-        if any(s == 0 for s in self.std):
-            raise ValueError("std has a zero")
-        if self.multiple < 1 or not 1 <= self.min_side <= self.max_side:
-            raise ValueError("need multiple >= 1 and 1 <= min_side <= max_side")
-        if min(self.size or (1, 1)) < 1 or (self.side is not None and self.side < 1):
-            raise ValueError("size and side must be at least 1 pixel")
-
-    @property
-    def fixed(self) -> bool:
-        """Whether the working size is the model's own and no caller can change it."""
-        return self.resize in ("stretch", "letterbox")
-
-
-class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An output tensor of the model, and what it means.
-
-    Roles: ``scores``, a plane or a number a class; ``class-map``, class ids; ``alpha``, the foreground's probability;
-    ``boxes`` and ``box-logits``, of a detector; ``masks`` and ``mask-scores``, of things; ``features``, of an encoder;
-    ``object-...`` and ``prototypes``, of single objects, as the card's ``objects.reader`` says.
-
-    Role ``boxes``, layout NC: N anchors, each with x and y of a box's centre relative to the anchor, its width and
-    height, anything else; lengths in working pixels. The logit of each is an output of role ``box-logits``, (N, 1), or
-    without one the last column of the boxes.
-
-    Attributes:
-        tensor: Name of the tensor in the network's file.
-        role: What it means.
-        layout: Its axes without the batch: CHW, HWC, HW (class map, one probability), C, of N objects or anchors NC,
-            CN and NHW.
-        values: Whether scores or alpha are logits (softmax or sigmoid makes probabilities of them) or probabilities.
-        channel: Of an alpha with several channels, that of the foreground.
-        anchors: [stride, anchors a cell] of boxes, in their order: one grid after another, row by row, those of a
-            cell side by side.
-    """
-
-    tensor: str
-    role: OutputRole
-    layout: OutputLayout
-    values: Literal["logits", "probabilities"] = "logits"
-    channel: int = 0
-    anchors: list[tuple[int, int]] = []
-
-    def __post_init__(self) -> None:
-        if self.role in ("boxes", "box-logits") and self.layout != "NC":
-            raise ValueError("outputs of role 'boxes' and 'box-logits' have layout 'NC'")
-        if self.layout in ("NC", "CN", "NHW") and not self.role.startswith(("box", "object-")):
-            raise ValueError(f"layout {self.layout!r} is of boxes and objects, not of {self.role!r}")
-        if (self.role == "boxes") != bool(self.anchors):
-            raise ValueError("an output of role 'boxes' has anchors, and no other role has")
-        if any(stride < 1 or count < 1 for stride, count in self.anchors):
-            raise ValueError("anchors need a stride and a number of at least 1")
-
-    @property
-    def logits(self) -> bool:
-        """Whether the values are logits."""
-        return self.values == "logits"
-
-
 class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One file of the model. A card with several runs them in its order: an encoder, then a decoder, say.
 
@@ -291,58 +161,6 @@ class Detector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("detector needs a margin from 0 to 4 and up from -1 to 1")
 
 
-class ObjectQuality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How well a model of objects was measured to find them; None where it gives no masks.
-
-    Attributes:
-        objects: How many the truth has, crowds left out.
-        mask_ap: Average precision of masks, the mean over IoU .50 to .95, 0..1, by COCO's definition.
-        mask_ap50: At IoU .50.
-        mask_ap75: At IoU .75.
-        box_ap: The same of boxes.
-        box_ap50: At IoU .50.
-        box_ap75: At IoU .75.
-        pq: Panoptic quality of the things.
-        count_error: By how many objects a class of a picture is miscounted, in the mean.
-        ap50_of: By class, of masks, else of boxes.
-        intervals: 95 % of each number, by its name here.
-    """
-
-    objects: int
-    mask_ap: float | None = None
-    mask_ap50: float | None = None
-    mask_ap75: float | None = None
-    box_ap: float | None = None
-    box_ap50: float | None = None
-    box_ap75: float | None = None
-    pq: float | None = None
-    count_error: float | None = None
-    ap50_of: dict[str, float] = {}
-    intervals: dict[str, tuple[float, float]] = {}
-
-
-class PromptQuality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a model of prompts was measured to do, over single objects.
-
-    Attributes:
-        objects: How many.
-        least_area: Objects of at most so many pixels were left out.
-        iou_box: Mean IoU from the true box, 0..1.
-        iou_clicks: Mean IoU after 1, 2, ... simulated clicks.
-        noc_85: Mean number of clicks until the IoU is 0.85, at most 20.
-        noc_90: The same until it is 0.90.
-        intervals: 95 % of each number, by its name in the JSON of ``maskery evaluate``.
-    """
-
-    objects: int
-    least_area: int
-    iou_box: float
-    iou_clicks: list[float]
-    noc_85: float
-    noc_90: float
-    intervals: dict[str, tuple[float, float]] = {}
-
-
 class Objects(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a model's outputs are read as single objects (docs/extending/object-models.md), and what is asked of it
     where a caller says nothing.
@@ -385,112 +203,6 @@ class Objects(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise ValueError(
                 f"objects needs score 0..1, overlap above 0 and up to 1, max_objects from 1 to {MOST_OBJECTS}"
             )
-
-
-class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What was measured, on what and how: numbers of this project's own ``maskery evaluate``, named as in its JSON.
-
-    Scores are 0..1; None or empty where they do not apply or were not measured (docs/evaluation.md defines them).
-
-    Attributes:
-        data: The data set.
-        split: Its part; "" for one without splits.
-        pictures: How many were measured.
-        miou: Mean IoU over the classes that occur.
-        pixel_accuracy: Share of all pixels that are right.
-        fw_iou: IoU weighted by the pixels of the truth.
-        mean_accuracy: Mean over the classes of the share of their pixels that are right.
-        mean_dice: Mean Dice score over the classes that occur.
-        boundary_f: Mean F of the outlines.
-        top1: Of a classification, the share of pictures whose best class is the true one.
-        top5: The same of the best five.
-        iou: By label.
-        accuracy: Of a classification, by label.
-        images: Pictures that have the class in their truth, by label.
-        overrides: Classes of the data set -> the model's, as ``--map`` was given.
-        prompts: Of a model of prompts.
-        objects: Of a model of objects.
-        note: What one must know to read the numbers.
-    """
-
-    data: str
-    split: str = ""
-    pictures: int | None = None
-    miou: float | None = None
-    pixel_accuracy: float | None = None
-    fw_iou: float | None = None
-    mean_accuracy: float | None = None
-    mean_dice: float | None = None
-    boundary_f: float | None = None
-    top1: float | None = None
-    top5: float | None = None
-    iou: dict[str, float | None] = {}
-    accuracy: dict[str, float] = {}
-    images: dict[str, int] = {}
-    overrides: dict[str, list[str]] = {}
-    prompts: PromptQuality | None = None
-    objects: ObjectQuality | None = None
-    note: str = ""
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The stored answer to the stored picture: shares of some classes (0..1), each within ``tolerance``.
-
-    For classification the numbers are not shares but the class that must come first, with any number.
-    """
-
-    shares: dict[str, float]
-    tolerance: float = 0.05
-
-
-class Quantisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How this file was made smaller from another model's, and what that cost: the report of ``maskery quantise``.
-
-    Attributes:
-        to: What the weights became.
-        method: How, in words.
-        of: The other model, NAME@VERSION.
-        of_sha256: Of its file.
-        calibration: The data on which ranges were seen; "" where none were needed.
-        calibration_pictures: How many pictures of it.
-        kept_float: Layers that were not quantised.
-        measure: The score that decided.
-        data: The data set that it was measured on.
-        split: Its part.
-        before: ``measure`` of the other model, 0..1.
-        after: The same of this one.
-        loss: ``before`` less ``after``.
-        limit: The largest ``loss`` that was allowed.
-        speed_ratio: How many times as fast as the other it is on ``machine``, by runs of both in turn.
-        ms_before: Milliseconds of one run of the other.
-        ms_after: The same of this one.
-        bytes_before: Size of the other's file.
-        bytes_after: Size of this one's.
-        machine: Where the times were taken.
-        runtime: What ran both.
-    """
-
-    to: Literal["int8", "fp16"]
-    method: str
-    of: str
-    of_sha256: str
-    calibration: str = ""
-    calibration_pictures: int = 0
-    kept_float: list[str] = []
-    measure: Literal["mIoU", "top-1"]
-    data: str
-    split: str
-    before: float
-    after: float
-    loss: float
-    limit: float
-    speed_ratio: float
-    ms_before: float
-    ms_after: float
-    bytes_before: int
-    bytes_after: int
-    machine: str
-    runtime: str
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from maskery.core import card as model_card
+from maskery.core import card_facts
 from maskery.core.arrays import Integers
 from maskery.core.card import ModelCard
 from maskery.core.labels import same_name
@@ -80,6 +80,19 @@ class Clock:
         return {stage: round(median(spent), 3) for stage, spent in self.stages.items()}
 
 
+def what_was_measured(card: ModelCard, root: Path, split: str) -> dict[str, Any]:
+    """What every measurement's JSON begins with: the model and the data."""
+    return {
+        "model": card.name,
+        "version": card.version,
+        "sha256": card.sha256,
+        "licence": card.licence.name,
+        "task": card.task,
+        "data": str(root),
+        "split": split,
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
     """A model measured on a data set.
@@ -117,15 +130,8 @@ class Measurement:
 
     def plain(self) -> dict[str, Any]:
         """As data for JSON: model, data, scores by name, confusion matrix, settings, times."""
-        card = self.card
         return {
-            "model": card.name,
-            "version": card.version,
-            "sha256": card.sha256,
-            "licence": card.licence.name,
-            "task": card.task,
-            "data": str(self.root),
-            "split": self.split,
+            **what_was_measured(self.card, self.root, self.split),
             "format": self.format,
             "pictures": self.pictures,
             "pictures_of_split": self.of,
@@ -145,7 +151,7 @@ class Measurement:
             "timing": {"seconds": round(self.clock.seconds, 2), "median_ms": self.clock.medians_ms()},
         }
 
-    def for_card(self, data: str) -> model_card.Quality:
+    def for_card(self, data: str) -> card_facts.Quality:
         """The numbers as a card states them; ``data`` is what the data set is called there, e.g. its folder's name."""
         scores, note = (
             self.scores,
@@ -162,7 +168,7 @@ class Measurement:
                 note = "; ".join(part for part in (mean, note) if part)
         overrides = {name: list(names) for name, names in self.options.overrides.items()}
         rounded: dict[str, Any] = {key: _rounded(value) for key, value in numbers.items()}
-        return model_card.Quality(
+        return card_facts.Quality(
             data=data,
             split=self.split,
             pictures=self.pictures,

@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from maskery.core.card import ModelCard, ObjectQuality, Quality
+from maskery.core.card import ModelCard
+from maskery.core.card_facts import ObjectQuality, Quality
 from maskery.core.result.instances import CropMask, Instance
 from maskery.datasets.object_truths import ObjectTruth
 from maskery.evaluation.average_precision import JudgedObject, JudgedPicture, Kind, Precision, average_precision
 from maskery.evaluation.confusion import mean
-from maskery.evaluation.measurement import Clock, EvaluationOptions, WorstImage
+from maskery.evaluation.measurement import Clock, EvaluationOptions, WorstImage, what_was_measured
 from maskery.evaluation.object_matching import ObjectMatching
 from maskery.evaluation.panoptic_quality import PanopticTally, Segment
 
@@ -101,15 +102,8 @@ class ObjectMeasurement:
 
     def plain(self) -> dict[str, Any]:
         """As data for JSON."""
-        card = self.card
         return {
-            "model": card.name,
-            "version": card.version,
-            "sha256": card.sha256,
-            "licence": card.licence.name,
-            "task": card.task,
-            "data": str(self.root),
-            "split": self.split,
+            **what_was_measured(self.card, self.root, self.split),
             "format": self.format,
             "pictures": self.pictures,
             "pictures_of_split": self.of,

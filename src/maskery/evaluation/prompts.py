@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from maskery.core.arrays import Doubles, Mask
-from maskery.core.card import ModelCard, PromptQuality, Quality
+from maskery.core.card import ModelCard
+from maskery.core.card_facts import PromptQuality, Quality
 from maskery.core.progress import Progress, silent
 from maskery.core.prompt import Click, Prompt
 from maskery.core.result.instances import CropMask
 from maskery.datasets.base import read_rgb
 from maskery.datasets.object_masks import open_objects
+from maskery.evaluation.measurement import what_was_measured
 from maskery.evaluation.simulated_clicks import iou, next_click
 from maskery.inference.prompts.embedded_picture import EmbeddedPicture
 from maskery.inference.prompts.prompt_model import PromptModel
@@ -84,15 +86,8 @@ class PromptMeasurement:
 
     def plain(self) -> dict[str, Any]:
         """As data for JSON."""
-        card = self.card
         return {
-            "model": card.name,
-            "version": card.version,
-            "sha256": card.sha256,
-            "licence": card.licence.name,
-            "task": card.task,
-            "data": str(self.root),
-            "split": self.split,
+            **what_was_measured(self.card, self.root, self.split),
             "pictures": self.pictures,
             "objects": len(self.scores.box),
             **self.means(),

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from maskery.core.arrays import Tensor
-from maskery.core.card import Input
+from maskery.core.card_tensors import Input
 from maskery.core.errors import BadRequest
 from maskery.core.plan import Placement
 from maskery.core.result.meta import Frame

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from maskery.core.card import TASK_RULES, Input, Licence, ModelCard, Network, Output, OutputLayout, OutputRole, TaskName
+from maskery.core.card import TASK_RULES, Licence, ModelCard, Network, TaskName
+from maskery.core.card_tensors import Input, Output, OutputLayout, OutputRole
 from maskery.core.errors import ConfigError, ModelError
 from maskery.core.labels import VOC
 from maskery.inference import preprocess

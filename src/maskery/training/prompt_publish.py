@@ -3,7 +3,9 @@
 import hashlib
 from pathlib import Path
 
-from maskery.core.card import CARD_NAME, Check, Input, Licence, ModelCard, Network, Output
+from maskery.core.card import CARD_NAME, Licence, ModelCard, Network
+from maskery.core.card_facts import Check
+from maskery.core.card_tensors import Input, Output
 from maskery.models.card_toml import card_text
 from maskery.training.networks.prompt_decoder import PromptNet
 from maskery.training.prompt_export import MAPS, MASKS, PROMPTS, SCORES, export_prompt

@@ -10,7 +10,9 @@ from typing import Literal
 
 import msgspec
 
-from maskery.core.card import CARD_NAME, Check, Input, Licence, ModelCard, Network, Output, Quality
+from maskery.core.card import CARD_NAME, Licence, ModelCard, Network
+from maskery.core.card_facts import Check, Quality
+from maskery.core.card_tensors import Input, Output
 from maskery.core.errors import ConfigError
 from maskery.core.labels import PALETTES, Colour
 from maskery.core.settings import load_settings

@@ -247,7 +247,7 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True):
         max_side: Largest working size in pixels that a request may choose.
         half: Store the weights as float16.
         detector: The card's, for a model of faces.
-        check: Shares of classes on the stored picture (``card.Check``).
+        check: Shares of classes on the stored picture (``card_facts.Check``).
     """
 
     description: str

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from maskery.core.arrays import Floats
 from maskery.core.boxes import BoxXyxy
-from maskery.core.card import Input
+from maskery.core.card_tensors import Input
 from maskery.core.plan import Placement
 from maskery.inference.objects.resize_back import boxes_in_picture, cut_boxes, mask_in_box, mask_of_box
 from maskery.inference.preprocess import place, to_tensor

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from maskery.core.card import Input
+from maskery.core.card_tensors import Input
 from maskery.core.plan import Placement
 from maskery.inference.faces.region import whole
 from maskery.inference.faces.view import View

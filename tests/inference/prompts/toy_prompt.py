@@ -13,7 +13,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from maskery.core.card import Input, Licence, ModelCard, Network, Output
+from maskery.core.card import Licence, ModelCard, Network
+from maskery.core.card_tensors import Input, Output
 from maskery.models.card_toml import card_text
 
 STRIDES = (2, 4, 8, 16)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from maskery.core.card import Input
+from maskery.core.card_tensors import Input
 from maskery.core.process_memory import reset_peak
 from maskery.inference.runtimes.onnx import multiplies_bytes, usual_pixels
 

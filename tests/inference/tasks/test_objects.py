@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from maskery.core.arrays import Array
-from maskery.core.card import Input
+from maskery.core.card_tensors import Input
 from maskery.core.errors import BadRequest, TooLarge
 from maskery.core.picture import decode
 from maskery.core.plan import RunOptions

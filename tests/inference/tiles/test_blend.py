@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from maskery.core.card import Input
+from maskery.core.card_tensors import Input
 from maskery.core.errors import BadRequest
 from maskery.core.plan import Placement, TileGrid
 from maskery.inference.tiles.blend import decided, score_bands

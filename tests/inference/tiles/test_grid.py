@@ -2,7 +2,7 @@
 
 import pytest
 
-from maskery.core.card import Input
+from maskery.core.card_tensors import Input
 from maskery.core.plan import Placement, TileGrid
 from maskery.inference.tiles.grid import lay_out, placement_of
 

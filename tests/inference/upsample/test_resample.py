@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from maskery.core.card import Input
+from maskery.core.card_tensors import Input
 from maskery.core.plan import Placement
 from maskery.inference.preprocess import place
 from maskery.inference.upsample import resample

@@ -1,6 +1,7 @@
 import pytest
 
-from maskery.core.card import Input, Licence
+from maskery.core.card import Licence
+from maskery.core.card_tensors import Input
 from maskery.core.errors import ConfigError
 from maskery.core.labels import CITYSCAPES, VOC, voc_palette
 from maskery.models.importers.draft import SourceFacts, distinct, draft, palette, plain_name

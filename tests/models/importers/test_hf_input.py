@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from maskery.core.card import Input
+from maskery.core.card_tensors import Input
 from maskery.core.errors import ModelError
 from maskery.models.importers.hf_input import Room, inputs_of
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from maskery.core.card import Input, Licence
+from maskery.core.card import Licence
+from maskery.core.card_tensors import Input
 from maskery.core.errors import ModelError
 from maskery.models.importers.draft import ImportSource, SourceFacts, draft
 from maskery.models.importers.onnx_file import bring, export

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from maskery.core.card import CARD_NAME, Check, Input, Licence, ModelCard, Network, Output, TaskName
+from maskery.core.card import CARD_NAME, Licence, ModelCard, Network, TaskName
+from maskery.core.card_facts import Check
+from maskery.core.card_tensors import Input, Output
 from maskery.models.card_toml import card_text
 from maskery.models.download import sha256_of
 from maskery.models.store import Located

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from maskery.core.arrays import Array
-from maskery.core.card import Quality
+from maskery.core.card_facts import Quality
 from maskery.models.quantisation.quality import Score, ScoreLoss, compare_speed
 
 QUALITY = Quality(data="d")

@@ -41,7 +41,7 @@ def read(outputs: Mapping[str, Array], placement: Placement, card: ModelCard, de
 
 
 def anchor_centres(working_wh: tuple[int, int], anchors: list[tuple[int, int]]) -> Floats:
-    """(N, 2): x and y of every anchor in working pixels, in the order of ``card.Output.anchors``."""
+    """(N, 2): x and y of every anchor in working pixels, in the order of ``card_tensors.Output.anchors``."""
     grids = []
     for stride, count in anchors:
         x, y = (np.arange(-(-side // stride), dtype=np.float32) + np.float32(0.5) for side in working_wh)

@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.arrays import Array, Floats, Indices, Integers
-from maskery.core.card import ModelCard, ObjectReader, Objects, Output, OutputRole
+from maskery.core.card import ModelCard, ObjectReader, Objects
+from maskery.core.card_tensors import Output, OutputRole
 from maskery.core.errors import ModelError
 
 MOST_CANDIDATES = 4096

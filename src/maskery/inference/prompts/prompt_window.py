@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from maskery.core.arrays import Doubles, Floats, Tensor
 from maskery.core.boxes import BoxXyxy
-from maskery.core.card import Input
+from maskery.core.card_tensors import Input
 from maskery.core.plan import Placement
 from maskery.core.result.instances import CropMask, crop_mask
 from maskery.inference import preprocess

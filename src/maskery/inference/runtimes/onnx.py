@@ -8,7 +8,8 @@ from typing import Any
 import onnxruntime as ort
 
 from maskery.core.arrays import Array
-from maskery.core.card import Input, ModelCard, Network
+from maskery.core.card import ModelCard, Network
+from maskery.core.card_tensors import Input
 from maskery.core.errors import DeviceError, ModelError, first_line
 from maskery.inference.runtimes.base import expect_tensors, log, refused
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskery.core.arrays import Array, ClassMap, Scores
-from maskery.core.card import TASK_RULES, ModelCard, OutputRole, TaskName
+from maskery.core.card import TASK_RULES, ModelCard, TaskName
+from maskery.core.card_tensors import OutputRole
 from maskery.core.errors import ModelError
 from maskery.core.plan import PLAIN, Placement, Plan, RunOptions
 from maskery.core.result.banded import BandedMap

@@ -6,7 +6,7 @@ model's own size. So every tile has the same scale, and all their scores lie on 
 
 import math
 
-from maskery.core.card import Input
+from maskery.core.card_tensors import Input
 from maskery.core.errors import BadRequest
 from maskery.core.picture.orientation import turned_wh
 from maskery.core.plan import Placement, TileGrid

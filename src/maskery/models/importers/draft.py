@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from maskery.core.card import Colour, Input, Licence, ModelCard, Network, Output
+from maskery.core.card import Colour, Licence, ModelCard, Network
+from maskery.core.card_tensors import Input, Output
 from maskery.core.errors import ConfigError
 from maskery.core.labels import LABEL_SETS, palette_of, voc_palette
 

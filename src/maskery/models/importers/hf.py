@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from maskery.core.card import Input, Licence
+from maskery.core.card import Licence
+from maskery.core.card_tensors import Input
 from maskery.core.errors import ConfigError, LicenceError, MissingExtra, ModelError, first_line, nearest
 from maskery.models.catalog import licence_of
 from maskery.models.download import sha256_of

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from maskery.core.card import Input, Resize
+from maskery.core.card_tensors import Input, Resize
 from maskery.core.errors import ModelError
 from maskery.models.importers.draft import INPUT
 

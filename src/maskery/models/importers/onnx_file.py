@@ -8,7 +8,8 @@ import onnx
 import onnxruntime as ort
 from torch import nn
 
-from maskery.core.card import Input, ModelCard
+from maskery.core.card import ModelCard
+from maskery.core.card_tensors import Input
 from maskery.core.errors import ModelError, first_line
 from maskery.models.download import sha256_of
 from maskery.models.importers.draft import INPUT, OUTPUT, ImportSource

@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maskery.core.card import Input, Licence
+from maskery.core.card import Licence
+from maskery.core.card_tensors import Input
 from maskery.core.errors import (
     ChecksumError,
     ConfigError,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from maskery.core import card
+from maskery.core import card_facts
 from maskery.core.arrays import Array
 from maskery.evaluation.confusion import Scores
 from maskery.inference.runtimes.base import Session
@@ -31,7 +31,7 @@ class Score:
     value: float
     by_class: Scores
     images: dict[str, int]
-    quality: card.Quality
+    quality: card_facts.Quality
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from maskery.core.card import Check, ModelCard, Quantisation
+from maskery.core.card import ModelCard
+from maskery.core.card_facts import Check, Quantisation
 from maskery.core.errors import LossAboveLimit
 from maskery.core.picture import decode
 from maskery.core.result.capabilities import HasClasses, HasScores, capable, expect

@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 import torch
 
-from maskery.core.card import CARD_NAME, Input, Licence, ModelCard, Network, Objects, Output, OutputRole
+from maskery.core.card import CARD_NAME, Licence, ModelCard, Network, Objects
+from maskery.core.card_tensors import Input, Output, OutputRole
 from maskery.core.errors import TrainingError
 from maskery.core.files import writing
 from maskery.models.card_toml import card_text

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import anyio.to_thread
@@ -26,6 +27,7 @@ from maskery.serving.protocols.base import (
     Protocol,
     ResponseSpec,
     binary,
+    get,
     json_answer,
 )
 from maskery.serving.protocols.envelope import problem_envelope
@@ -228,75 +230,31 @@ def _operations(endpoints: JobEndpoints, max_bytes: int) -> tuple[Operation, ...
     last = ParameterSpec(name="Last-Event-ID", text="Events after this one.", place="header")
     stream = {200: ResponseSpec("The events, one JSON object each.", {EVENTS: str})}
     data = {200: ResponseSpec("The file.", {"application/octet-stream": binary("application/octet-stream")})}
-    return (
+    submit = Operation(
+        verb="POST",
+        path="/v1/jobs",
+        handler=endpoints.submit,
+        summary="Send pictures, a zip of them or a video to be worked on.",
+        answers=json_answer(JobDocument, "Queued.", 202),
+        problems=(400, 404, 408, 413, 424, 503),
+        parameters=(asked, name, key),
+        body=upload,
+    )
+    reads = (
+        ("/v1/jobs", endpoints.jobs, "Your jobs, newest first.", json_answer(JobList), (), ()),
+        (JOB, endpoints.job, "How a job stands.", one, (), missing),
+        (JOB + "/events", endpoints.events, "Progress as server-sent events.", stream, (last,), (400, 404)),
+        (JOB + "/result", endpoints.result, "The one file that says most.", data, (), (404, 409)),
+        (JOB + "/files", endpoints.files, "The files that it has written.", json_answer(JobFiles), (), missing),
+        (JOB + "/files/{name:path}", endpoints.file, "One of them; ranges are served.", data, (), missing),
+    )
+    gone = {204: ResponseSpec("It is gone.")}
+    ends: tuple[Operation, ...] = (
         Operation(
-            verb="POST",
-            path="/v1/jobs",
-            handler=endpoints.submit,
-            summary="Send pictures, a zip of them or a video to be worked on.",
-            answers=json_answer(JobDocument, "Queued.", 202),
-            problems=(400, 404, 408, 413, 424, 503),
-            parameters=(asked, name, key),
-            body=upload,
+            verb="DELETE", path=JOB, handler=endpoints.remove, summary="End it, and remove its files.", answers=gone
         ),
         Operation(
-            verb="GET",
-            path="/v1/jobs",
-            handler=endpoints.jobs,
-            summary="Your jobs, newest first.",
-            answers=json_answer(JobList),
-            problems=missing,
-        ),
-        Operation(
-            verb="GET", path=JOB, handler=endpoints.job, summary="How a job stands.", answers=one, problems=missing
-        ),
-        Operation(
-            verb="DELETE",
-            path=JOB,
-            handler=endpoints.remove,
-            summary="Cancel a job and remove its files.",
-            answers={204: ResponseSpec("It is gone.")},
-            problems=missing,
-        ),
-        Operation(
-            verb="POST",
-            path=JOB + "/cancel",
-            handler=endpoints.cancel,
-            summary="Cancel a job and keep its files.",
-            answers=one,
-            problems=missing,
-        ),
-        Operation(
-            verb="GET",
-            path=JOB + "/events",
-            handler=endpoints.events,
-            summary="Progress as server-sent events, until the job has ended.",
-            answers=stream,
-            parameters=(last,),
-            problems=(400, 404),
-        ),
-        Operation(
-            verb="GET",
-            path=JOB + "/result",
-            handler=endpoints.result,
-            summary="The one file that says most.",
-            answers=data,
-            problems=(404, 409),
-        ),
-        Operation(
-            verb="GET",
-            path=JOB + "/files",
-            handler=endpoints.files,
-            summary="The files that a job has written.",
-            answers=json_answer(JobFiles),
-            problems=missing,
-        ),
-        Operation(
-            verb="GET",
-            path=JOB + "/files/{name:path}",
-            handler=endpoints.file,
-            summary="One of them; ranges are served.",
-            answers=data,
-            problems=missing,
+            verb="POST", path=JOB + "/cancel", handler=endpoints.cancel, summary="End it, keep its files.", answers=one
         ),
     )
+    return (submit, *(get(*read) for read in reads), *(replace(end, problems=missing) for end in ends))

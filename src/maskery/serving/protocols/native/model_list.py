@@ -5,7 +5,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from maskery.core.card import Detector, Licence, ModelCard, OutputLayout, Quality, Resize
+from maskery.core.card import Detector, Licence, ModelCard
+from maskery.core.card_facts import Quality
+from maskery.core.card_tensors import OutputLayout, Resize
 from maskery.core.result.capabilities import HasScores
 from maskery.encode.text import hex_colour
 from maskery.inference.tasks.registry import task_of
