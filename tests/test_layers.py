@@ -169,7 +169,6 @@ TESTED_BY = {
     "models/memory_use.py": "tests/evaluation/test_comparison.py: the memory of two models",
     "models/quantisation/summary.py": "tests/models/quantisation/test_search.py: cards and refusals of whole runs",
     "serving/protocols/jobs/documents.py": "tests/serving/protocols/jobs/test_routes.py: documents as callers get them",
-    "serving/runtime/job_runner.py": "tests/serving/protocols/jobs/test_routes.py: whole jobs, kills of a server",
     "serving/runtime/overview.py": "tests/serving/runtime/test_service.py: what the service states of its models",
     "serving/runtime/request.py": "tests/serving/runtime/test_service.py: requests as the service takes them",
     "training/contact_sheet.py": "tests/training/test_log.py: sheets of a run",

@@ -1,5 +1,6 @@
 """What a job is to do, as callers write it in JSON: the options of ``maskery folder`` or ``maskery video``."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from maskery.core.settings import Settings
 from maskery.encode.registry import find, parse_options
 from maskery.inference.pipeline import check
 from maskery.inference.tasks.registry import task_of
+from maskery.inference.video.av_reader import load_av
 from maskery.jobs.folder.answer_options import AnswerOptions
 from maskery.jobs.video_request import VideoRequest, request_from
 
@@ -104,10 +106,14 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return name
 
     def check(self, card: ModelCard, max_pixels: int) -> None:
-        """Raises ``BadRequest`` for what a model with this card cannot do, as far as it is known before the work."""
+        """Raises ``BadRequest`` for what a model with this card cannot do, as far as it is known before the work;
+        ``MissingExtra`` for a video where videos cannot be read.
+        """
         if self.kind == "pictures":
             self.pictures().check(card)
         else:
+            if find_spec("av") is None:
+                load_av()
             options = self.video().options(max_pixels)
             check(options.run, card)
 

@@ -13,7 +13,7 @@ from typing import Any
 import anyio.to_thread
 import msgspec
 
-from maskery.core.errors import Busy
+from maskery.core.errors import Busy, UnknownJob
 from maskery.core.settings import Settings
 from maskery.jobs.job_store import Job, JobEvent, JobState, JobStore, NewJob, bytes_below
 
@@ -100,9 +100,7 @@ class JobRunner:
             for event in await anyio.to_thread.run_sync(self.store.events, job.id, after):
                 after = event.number
                 yield event
-            states = await anyio.to_thread.run_sync(self.store.of, job.owner)
-            now = next((one for one in states if one.id == job.id), None)
-            if self._closing or now is None:
+            if self._closing or (now := await self._now(job)) is None:
                 return
             if now.has_ended and not await anyio.to_thread.run_sync(self.store.events, job.id, after):
                 return
@@ -111,7 +109,29 @@ class JobRunner:
                 continue
             yield None
 
+    async def _now(self, job: Job) -> Job | None:
+        """How it stands; None where it was removed."""
+        try:
+            return await anyio.to_thread.run_sync(self.store.get, job.id, job.owner)
+        except UnknownJob:
+            return None
+
     async def _work(self, job: Job) -> None:
+        """One attempt at a job. What goes wrong here is this job's alone: the next one has its turn."""
+        problem: dict[str, str] | None = None
+        try:
+            code, problem = await self._attempt(job)
+        except Exception as error:
+            log.exception("job %s could not be worked on", job.id)
+            await self._stop_process()
+            code, problem = 1, {"code": "internal-error", "detail": f"{type(error).__name__}: {error}", "cure": ""}
+        self._running = None
+        now = await self._now(job)
+        if now is not None and not now.has_ended:
+            await self._after(job, code, problem)
+
+    async def _attempt(self, job: Job) -> tuple[int, dict[str, str] | None]:
+        """The process's exit code, and why it says that it failed."""
         folder = self.store.folder_of(job.id)
         await self._note(job.id, {"state": "running", "attempt": job.attempts})
         problem: dict[str, str] | None = None
@@ -125,15 +145,13 @@ class JobRunner:
             )
             self._running = (job.id, process)
             assert process.stdout is not None
-            while line := await process.stdout.readline():
+            while (line := await process.stdout.readline()).endswith(b"\n"):  # a kill may leave half a line
                 said = msgspec.json.decode(line, type=dict[str, Any])
                 if "problem" in said:
                     problem = said["problem"]
                 else:
                     await self._progress(job.id, said)
-            code = await process.wait()
-        self._running = None
-        await self._after(job, code, problem)
+            return await process.wait(), problem
 
     async def _after(self, job: Job, code: int, problem: dict[str, str] | None) -> None:
         if code == 0:
