@@ -217,6 +217,24 @@ def test_a_measurement_that_a_request_disturbs_is_made_again(cache: str, monkeyp
     run(body)
 
 
+def test_a_measurement_that_fails_leaves_single_pictures(cache: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(session: object, card: ModelCard, most: int) -> tuple[int, dict[int, float]]:
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(model_pool, "measure_batch", measured)
+    pool = pool_of(Settings(cache=cache))
+    pool.load_all()
+
+    async def body() -> None:
+        tending = asyncio.ensure_future(pool.measure_batches(quiet=0.02))
+        while pool.views()[0].batch_ms is None:
+            await asyncio.sleep(0.01)
+        assert (pool.views()[0].batch, tending.done()) == (1, False)
+        tending.cancel()
+
+    run(body)
+
+
 def test_the_one_used_longest_ago_makes_room(cache: str) -> None:
     pool = pool_of(Settings(cache=cache))
     pool.load_all()

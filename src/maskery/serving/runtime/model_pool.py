@@ -284,7 +284,8 @@ class ModelPool:
                 before = self._used()
                 if before.running or time.monotonic() - before.last < quiet:
                     break
-                measured = await self._measure_batch(pooled)
+                async with pooled.loading:  # so that it is not unloaded meanwhile
+                    measured = await self._measure_batch(pooled) if pooled.model else (1, None)
                 if self._used() == before:
                     pooled.batch, pooled.batch_ms = measured
 
@@ -296,6 +297,9 @@ class ModelPool:
         most = 1 if alone else self._settings.max_batch
         try:
             return await anyio.to_thread.run_sync(measure_batch, pooled.model.session, pooled.card, most)
+        except Exception:  # it answers single pictures all the same, and the others are measured
+            log.exception("whether pictures of %s gain from going together could not be measured", pooled.key)
+            return 1, {}
         finally:
             give_back()
 
