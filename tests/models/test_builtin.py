@@ -73,30 +73,38 @@ def face_finder_data(tmp_path: Path) -> Path:
     return made
 
 
+MEASURED = [
+    pytest.param(name, number, id=f"{name}-{stated.data}")
+    for name, folder in sorted(builtin().items())
+    for number, stated in enumerate(load_card(folder / CARD_NAME).measured)
+]
+"""Each figure of each card, one test for each data set: they take minutes, and workers share them."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(builtin()))
-def test_evaluate_reproduces_every_number_of_every_card(name: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(("name", "number"), MEASURED)
+def test_evaluate_reproduces_every_number_of_every_card(name: str, number: int, request: pytest.FixtureRequest) -> None:
     """To three digits; cards from before boundary F and its like have fewer numbers."""
     model = maskery.load(name).model
-    for stated in model.card.measured:
-        if stated.prompts:
-            _expect_prompts(model, stated)
-            continue
-        if stated.objects:
-            _expect_objects(model, stated)
-            continue
-        options = EvaluationOptions(overrides=stated.overrides)
-        made = stated.data == "face-finder-data"
-        root = request.getfixturevalue("face_finder_data") if made else shared(f"data/{stated.data}")
-        found = measure(model, root, stated.split, options).for_card(stated.data)
-        assert stated.pictures in (None, found.pictures)
-        assert found.images == stated.images
-        for key, value in msgspec.to_builtins(stated).items():
-            if isinstance(value, float):
-                assert getattr(found, key) == pytest.approx(value, abs=5e-4), (stated.data, key)
-        for key in ("iou", "accuracy"):
-            for label, value in getattr(stated, key).items():
-                assert getattr(found, key)[label] == pytest.approx(value, abs=2e-3), (stated.data, label)
+    stated = model.card.measured[number]
+    if stated.prompts:
+        _expect_prompts(model, stated)
+        return
+    if stated.objects:
+        _expect_objects(model, stated)
+        return
+    options = EvaluationOptions(overrides=stated.overrides)
+    made = stated.data == "face-finder-data"
+    root = request.getfixturevalue("face_finder_data") if made else shared(f"data/{stated.data}")
+    found = measure(model, root, stated.split, options).for_card(stated.data)
+    assert stated.pictures in (None, found.pictures)
+    assert found.images == stated.images
+    for key, value in msgspec.to_builtins(stated).items():
+        if isinstance(value, float):
+            assert getattr(found, key) == pytest.approx(value, abs=5e-4), (stated.data, key)
+    for key in ("iou", "accuracy"):
+        for label, value in getattr(stated, key).items():
+            assert getattr(found, key)[label] == pytest.approx(value, abs=2e-3), (stated.data, label)
 
 
 def _expect_objects(model: Model, stated: Quality) -> None:
